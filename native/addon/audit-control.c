@@ -14,15 +14,21 @@
 #include "clocks.h"
 
 /*
- * A kernel thread answers, mostly within microseconds; later if rules are being loaded or the machine is very busy.
- * Questions that are asked only once wait this long: without the answer, the backlog limit would stay low.
+ * Seconds to wait for an answer to a question that is asked only once: without the answer, the backlog limit would stay
+ * low. A kernel thread answers, mostly within microseconds; later if rules are being loaded or the machine is very
+ * busy.
  */
 #define PATIENCE_S 5
-/* Shorter, because the listener reads no records while it waits for a sample. */
+/*
+ * Microseconds to wait for the answer to a sample. The wait is shorter, because the listener reads no records
+ * meanwhile.
+ */
 #define SAMPLE_PATIENCE_US 250000
-/* Late answers to earlier questions are skipped; after this many other messages the wait fails. */
+/* Maximum other messages before the wait for an answer fails, such as late answers to earlier questions. */
 #define MAX_STRANGERS 64
-/* Receive buffer for the list of rules: the kernel drops a rule's message that finds no room for 100 ms. */
+/*
+ * Bytes of the receive buffer for the list of rules. The kernel drops a rule's message if there is no room for 100 ms.
+ */
 #define LIST_BUFFER (4 * 1024 * 1024)
 
 struct request {
@@ -40,7 +46,7 @@ static struct {
 	pthread_mutex_t lock;
 	unsigned int users;
 	uint32_t before;
-	uint32_t set; /* 0: the limit was never changed */
+	uint32_t set; /* 0: the limit was never changed by this process */
 } backlog = { .lock = PTHREAD_MUTEX_INITIALIZER };
 
 static int wait_at_most(struct audit_control *control, struct timeval timeout)
@@ -157,7 +163,7 @@ int audit_control_status(struct audit_control *control, struct audit_status *sta
 	return 0;
 }
 
-/* Whether the rule's list can stop the kernel from making records that vArmor needs. */
+/* Whether the rule is on a list that can stop the kernel from making records that vArmor needs. */
 static bool is_of_records(const struct audit_rule_data *rule)
 {
 	uint32_t list = rule->flags & ~(uint32_t)AUDIT_FILTER_PREPEND;
@@ -324,7 +330,8 @@ void backlog_limit_release(struct audit_control *control, struct backlog_limit *
 
 /*
  * process.exit() and an uncaught error end Node.js by exit(), which closes no listener. The kernel closes the sockets,
- * but the raised limit would stay. If another thread holds the lock for a claim, the limit stays: waiting is not safe.
+ * but the raised limit would stay. If another thread holds the lock for a claim, the limit does stay, because waiting
+ * is not safe here.
  */
 __attribute__((destructor)) static void put_back_at_exit(void)
 {

@@ -7,7 +7,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/* Most rules of the lists `exclude` and `user` that are read; usual rule sets have fewer than ten. */
+/* Maximum rules of the lists `exclude` and `user` that are read; usual sets of rules have fewer than ten. */
 #define MAX_AUDIT_RULES 1024
 
 /*
@@ -31,8 +31,8 @@ struct audit_rules {
 
 struct backlog_limit {
 	bool known; /* the kernel answered */
-	bool claimed; /* this listener is counted among the users of the raised limit */
-	int error; /* errno of the refusal, 0 if there was none */
+	bool claimed; /* this listener counts among the users of the raised limit */
+	int error; /* errno of the refusal; 0 if there was none */
 	uint32_t before;
 	uint32_t after;
 };
@@ -52,9 +52,9 @@ int audit_rules_read(struct audit_rules *rules);
 void audit_rules_free(struct audit_rules *rules);
 
 /*
- * Raises the limit of records that wait in the kernel to `wanted`, if it is lower; `wanted` 0 only reads the limit.
- * The release of this process' last claim restores the old limit, unless another program has changed it meanwhile.
- * The end of the process restores it too, unless the process is killed.
+ * Raises the limit of records that wait in the kernel to `wanted`, if it is lower; `wanted` 0 only reads the limit. The
+ * release of this process' last claim restores the old limit, unless another program has changed it meanwhile. The end
+ * of the process restores it, too, unless the process is killed.
  */
 void backlog_limit_claim(struct audit_control *control, uint32_t wanted, struct backlog_limit *limit);
 void backlog_limit_release(struct audit_control *control, struct backlog_limit *limit);

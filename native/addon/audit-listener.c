@@ -86,8 +86,8 @@ static int receive(struct listener *l, struct intake *in)
 }
 
 /*
- * Counts a record about a change of audit's settings or rules (AUDIT_CONFIG_CHANGE). Counts it a second time if it
- * reports the removal of a rule that suppresses records.
+ * Counts a record about a change of the audit system's settings or rules (AUDIT_CONFIG_CHANGE). Counts it a second time
+ * if it reports the removal of a rule that suppresses records.
  */
 static void note_change(struct listener *l, const struct intake *in)
 {
@@ -143,8 +143,8 @@ static void discard(struct listener *l, struct intake *in)
 }
 
 /*
- * Hands over a batch that is old enough, or one that is large enough if the socket is empty. While the reader is
- * behind, the batch is filled up instead, because each batch has a fixed cost.
+ * Hands over a batch that is old enough, or that is large enough while the socket is empty. While the reader is behind,
+ * the batch is filled up instead, because each batch has a fixed cost.
  */
 static void flush(struct listener *l, bool empty, uint64_t now)
 {
@@ -172,7 +172,7 @@ static void wait_for(struct listener *l, bool socket, int timeout)
 		clear_poke(l->wake_fd);
 }
 
-/* A timeout for poll, or -1 for never. */
+/* A timeout for poll, or -1 to wait without limit. */
 static int until(uint64_t due, uint64_t now)
 {
 	if (due == NEVER)

@@ -17,16 +17,16 @@
 
 struct listener_options {
 	uint32_t batch_bytes; /* at least MIN_BATCH_BYTES */
-	uint32_t batches; /* at least 2: one is filled while others are read */
+	uint32_t batches; /* at least 2: one batch is filled while others are read */
 	uint32_t flush_ms; /* about the longest time that a record waits for its batch to fill */
 	/*
 	 * Once the socket is empty, the thread sleeps this long before it reads again, at most 1000. With 0, every record
 	 * costs a wake-up: bench/audit/source/multicast.bench.ts has both figures.
 	 */
 	uint32_t nap_ms;
-	uint32_t sample_ms; /* how often the kernel's lost counter is read; 0: only at the end */
+	uint32_t sample_ms; /* interval between reads of the kernel's lost counter; 0: only at the end */
 	uint32_t receive_buffer; /* bytes */
-	uint32_t backlog_limit; /* the kernel's limit is raised to this if it is lower; 0: left as it is */
+	uint32_t backlog_limit; /* the kernel's limit is raised to this if it is lower; 0: it is not changed */
 	/*
 	 * For a bench: an open socket whose packets look like the kernel's messages, because the kernel cannot make
 	 * records as fast as the listener reads them. The listener closes it. 0: the kernel's multicast.
@@ -44,21 +44,21 @@ struct listener_options {
 struct listener_counts {
 	_Atomic uint64_t received; /* messages taken from the socket */
 	_Atomic uint64_t passed; /* put into a batch */
-	_Atomic uint64_t filtered; /* of a type that was not asked for */
+	_Atomic uint64_t filtered; /* of a type that was not requested */
 	_Atomic uint64_t foreign; /* sent by a process, not by the kernel: forged */
 	_Atomic uint64_t malformed; /* no netlink header, or a header with a wrong length */
 	_Atomic uint64_t truncated; /* longer than MAX_RECORD */
-	_Atomic uint64_t discarded; /* read from the socket or put into a batch, but the reader had gone */
+	_Atomic uint64_t discarded; /* read from the socket or put into a batch, but never read by the reader */
 	_Atomic uint64_t overruns; /* times that the socket returned ENOBUFS */
 	_Atomic uint64_t kernel_lost; /* growth of the kernel's lost counter */
 	_Atomic uint64_t stalls; /* times that the thread waited because every batch was full */
 	_Atomic uint64_t samples; /* answers to AUDIT_GET */
-	_Atomic uint64_t config_changes; /* filtered records that report a change of audit's settings or rules */
+	_Atomic uint64_t config_changes; /* filtered records that report a change of the audit system's settings or rules */
 	_Atomic uint64_t exclusions_removed; /* config_changes that removed a rule of the list `exclude` */
 	_Atomic uint32_t kernel_backlog; /* records that waited in the kernel at the last sample */
 	_Atomic uint32_t audit_enabled;
-	_Atomic uint32_t auditd; /* PID of the audit daemon, 0 if there is none */
-	_Atomic int error; /* errno that ended the listener, 0 for none */
+	_Atomic uint32_t auditd; /* PID of the audit daemon; 0 if there is none */
+	_Atomic int error; /* errno that ended the listener; 0 if there is none */
 };
 
 struct listener {
@@ -79,10 +79,10 @@ struct listener {
 	bool running;
 };
 
-/* Opens the socket and starts the thread. On failure returns NULL, fills in the failure and leaves nothing behind. */
+/* Opens the socket and starts the thread. On failure returns NULL, fills in the failure and releases everything. */
 struct listener *listener_start(const struct listener_options *options, struct failure *failure);
 
-/* Leaves the multicast group and returns at once. The thread still reads what the socket holds, then ends. */
+/* Leaves the multicast group and returns at once. The thread still reads what is in the socket, and then ends. */
 void listener_stop(void *listener);
 
 /* Returns the oldest full batch or NULL; listener_release gives it back. */
@@ -92,7 +92,7 @@ void listener_release(void *listener);
 /* Whether the listener has reached its end: no batch comes after this. */
 bool listener_ended(void *listener);
 
-/* Messages that found the receive buffer full so far; UINT64_MAX if the kernel does not count them. */
+/* Number of messages so far for which the receive buffer was full; UINT64_MAX if the kernel does not count them. */
 uint64_t listener_socket_drops(struct listener *listener);
 
 /*

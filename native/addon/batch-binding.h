@@ -43,7 +43,7 @@ void batch_binding_wake(void *context);
 /* Returns the handle of a started producer. If that is NULL, throws the failure; the binding must not be used then. */
 napi_value batch_binding_open(napi_env env, struct batch_binding *binding, void *producer, const struct failure *failure);
 
-/* Gets the binding from the first argument, and the second argument if it is wanted. NULL with an exception. */
+/* Gets the binding from the first argument, and the second argument if `second` is not NULL. NULL with an exception. */
 struct batch_binding *batch_binding_get(napi_env env, napi_callback_info info, napi_value *second);
 
 /* Adds `read`, `stop`, `ended` and `close` to the exports. */

@@ -40,7 +40,7 @@ void batch_ring_free(struct batch_ring *ring);
 struct batch *batch_ring_filling(struct batch_ring *ring);
 /* Writer: hands the batch over. */
 void batch_ring_publish(struct batch_ring *ring);
-/* Writer: has the reader taken all that was handed over? */
+/* Writer: whether the reader has taken everything that was handed over. */
 bool batch_ring_is_empty(struct batch_ring *ring);
 
 /* Reader: the oldest full batch, or NULL. It stays the reader's until batch_ring_release. */

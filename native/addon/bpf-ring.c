@@ -88,7 +88,9 @@ static bool all_done(struct bpf_ring *r)
 	return atomic_load_explicit(r->consumer, memory_order_relaxed) >= r->next;
 }
 
-/* Hands over a batch that is old enough. While the reader is behind, it fills up: each batch has a fixed cost. */
+/*
+ * Hands over a batch that is old enough. While the reader is behind, fills it up, because each batch has a fixed cost.
+ */
 static void flush(struct bpf_ring *r, bool now)
 {
 	struct batch *batch = batch_ring_filling(&r->ring);

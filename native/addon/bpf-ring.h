@@ -61,12 +61,13 @@ struct bpf_ring {
 	bool running;
 };
 
-/* Maps the ring and starts the thread. On failure returns NULL, fills in the failure and leaves nothing behind. */
+/* Maps the ring and starts the thread. On failure returns NULL, fills in the failure and releases everything. */
 struct bpf_ring *bpf_ring_start(const struct bpf_ring_options *options, struct failure *failure);
 
 /*
- * The functions of struct batch_producer. A stop still reads what the ring holds. A record stays in the ring until
- * bpf_ring_done: if this process is killed, the next reader begins with the first record that is not done.
+ * The functions of struct batch_producer. After a stop, the thread still reads what is in the ring. A record stays in
+ * the ring until bpf_ring_done: if this process is killed, the next reader begins with the first record that is not
+ * done.
  */
 void bpf_ring_stop(void *ring);
 struct batch *bpf_ring_oldest(void *ring);

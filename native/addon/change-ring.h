@@ -39,7 +39,7 @@ const struct varmor_change *change_ring_next(struct change_ring *ring);
 /* Lets the kernel reuse the room of the changes that were read. */
 void change_ring_done(struct change_ring *ring);
 
-/* Changes that found the ring full since the programs were loaded. */
+/* Number of changes since the programs were loaded for which the ring was full. */
 uint64_t change_ring_lost(const struct change_ring *ring);
 
 #endif

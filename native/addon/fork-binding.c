@@ -83,7 +83,7 @@ static void close_owned(void *env)
 	pthread_mutex_unlock(&registry.lock);
 }
 
-/* Returns the tree's number, 0 if too many trees are open. */
+/* Returns the tree's number; 0 if too many trees are open. */
 static uint32_t keep(struct fork_tree *tree, napi_env env)
 {
 	struct opened *o;

@@ -39,7 +39,7 @@ static uint16_t take_from_dead(struct fork_table *t)
 	return 0;
 }
 
-/* Returns the number of the label with this id, 0 if there is no room for it. */
+/* Returns the number of the label with this id; 0 if there is no room for it. */
 static uint16_t label_of(struct fork_table *t, const char *id)
 {
 	uint16_t i, free_one = 0;

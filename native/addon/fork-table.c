@@ -9,7 +9,7 @@
 
 /* Start times this close are equal: /proc counts ticks of 10 ms, and the two clocks are not read at once. */
 #define SAME_START UINT64_C(40000000)
-/* Stamps of events may lag, so a statement about one second also covers the time after it. */
+/* Stamps of events may lag, so an answer about one second must also cover this time after it. */
 #define SOON UINT64_C(3000000000)
 
 int fork_table_init(struct fork_table *t, uint32_t capacity, uint64_t now)
@@ -147,7 +147,7 @@ static void forget(struct fork_table *t, uint64_t when)
 		t->forgotten = when;
 }
 
-/* Takes a free entry, or the entry of the process that died longest ago; NULL if all live. */
+/* Takes a free entry, or the entry of the process that died longest ago; NULL if all processes live. */
 static struct fork_entry *take(struct fork_table *t)
 {
 	struct fork_entry *e;
@@ -176,7 +176,7 @@ static struct fork_entry *add(struct fork_table *t, pid_t pid, uint64_t start)
 		return NULL;
 	}
 	serial = e->serial + 1;
-	/* The parent is this entry with an older serial, which is never valid: no parent. */
+	/* No parent: it is this entry with an older serial, which is never valid. */
 	*e = (struct fork_entry){
 		.start = start, .until = UINT64_MAX, .pid = pid, .serial = serial, .older = *bucket,
 	};

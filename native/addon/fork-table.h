@@ -7,14 +7,17 @@
 #include <stdint.h>
 #include <sys/types.h>
 
-/* The most containers known at a time (beyond it, dead processes lose theirs), and the longest id with its NUL. */
+/*
+ * Maximum containers that are known at a time; beyond it, dead processes lose their containers. And bytes of the
+ * longest id with its NUL.
+ */
 #ifndef FORK_LABELS
 #define FORK_LABELS 2048
 #endif
 #define FORK_LABEL_BYTES 65
-/* The most entries of a table: with more, a key would not fit into a double. */
+/* Maximum entries of a table: with more entries, a key would not fit into a double. */
 #define FORK_ENTRIES (1u << 20)
-/* The most generations that an answer climbs. */
+/* Maximum generations that an answer climbs. */
 #define FORK_DEPTH 256
 
 /*
@@ -27,13 +30,13 @@
  */
 struct fork_entry {
 	uint64_t start;
-	uint64_t end; /* end of the last thread that ended after the first one; 0: alive, as far as is known */
-	uint64_t until; /* before this time it surely has the pid; UINT64_MAX: it still has the pid */
+	uint64_t end; /* end of the last thread that ended after the first thread; 0: alive, as far as is known */
+	uint64_t until; /* until this time it surely has the pid; UINT64_MAX: it still has the pid */
 	pid_t pid;
 	uint32_t serial; /* changes when the entry is used again */
 	uint32_t parent; /* index, valid while that entry has this serial: */
 	uint32_t parent_serial;
-	uint32_t older; /* next in the same bucket; this and the following are indices plus 1, 0 for none */
+	uint32_t older; /* next in the same bucket; this and the following are indices plus 1; 0: none */
 	uint32_t died_before;
 	uint32_t died_after;
 	uint16_t label; /* 0: not known */
@@ -49,7 +52,7 @@ struct fork_label {
 
 struct fork_table {
 	struct fork_entry *entries;
-	uint32_t *buckets; /* the youngest entry of each */
+	uint32_t *buckets; /* the youngest entry of each bucket */
 	uint32_t capacity; /* a power of two */
 	uint32_t used; /* entries that were ever in use */
 	uint32_t living;
@@ -57,16 +60,16 @@ struct fork_table {
 	uint32_t last_dead;
 	uint32_t last_unnamed; /* dead entries up to this one have lost their labels */
 	uint64_t latest; /* time of the last event */
-	uint64_t known_from; /* a process that had a pid after this time and has no entry has made no event since */
+	uint64_t known_from; /* a process without an entry that had a pid after this time has caused no event since */
 	uint64_t forgotten; /* until then, an unlisted process may have got a pid that /proc showed earlier */
 	uint64_t reuses; /* pids that were reused soon after their last process, and times that events were lost */
 	uint64_t full; /* forks that found only living processes */
-	uint64_t unlabelled; /* labels that found no room, because living processes use all */
+	uint64_t unlabelled; /* labels without room, because living processes use all labels */
 	struct fork_label labels[FORK_LABELS];
 	uint16_t labels_used;
 };
 
-/* What is known of a process. */
+/* What is known about a process. */
 struct fork_answer {
 	char container[FORK_LABEL_BYTES]; /* empty: not known */
 	uint64_t start; /* of the oldest process that may be meant */
@@ -106,7 +109,7 @@ void fork_table_lost(struct fork_table *table, uint64_t sure, uint64_t now);
 /* Adds what /proc showed after `began`, if no events were lost since then. Accepts rounded start times. */
 void fork_table_scan(struct fork_table *table, const struct fork_sight *sights, size_t count, uint64_t began);
 
-/* Gives the key of the process that has the pid now; false if no process surely has it. */
+/* Gives the key of the process that has the pid now; false if it is not sure that a process has the pid. */
 bool fork_table_living(struct fork_table *table, pid_t pid, uint64_t *key);
 
 /*
@@ -115,7 +118,10 @@ bool fork_table_living(struct fork_table *table, pid_t pid, uint64_t *key);
  */
 bool fork_table_label(struct fork_table *table, uint64_t key, const char *id);
 
-/* The same for the process that got the pid between earliest and latest. False for none, several, or no room. */
+/*
+ * Like fork_table_label, for the process that got the pid between earliest and latest. False if there is no such
+ * process, there are several, or there is no room.
+ */
 bool fork_table_label_started(struct fork_table *table, pid_t pid, uint64_t earliest, uint64_t latest, const char *id);
 
 /* Stops inheritance from the process with the key: its apparent children may be children of other processes. */

@@ -17,7 +17,7 @@
 #define SCAN_PAUSE_MS 1000
 /* Older times come from an old log, and the wall clock may have been set since. */
 #define LONG_PAST_S 120.0
-/* The wall clock is slewed by less than this between two checks. */
+/* The wall clock is slewed by less than this between two checks; a larger change is a step. */
 #define STEP_S 0.05
 /* Events from before a step of the clock arrive within this time after it. */
 #define STEP_DISTRUST_NS UINT64_C(10000000000)
@@ -129,8 +129,8 @@ static void apply_change(struct fork_tree *t, const struct varmor_change *change
 }
 
 /*
- * Takes what the ring holds, under the lock. The ring only counts lost changes, so a change may have been lost at any
- * time since the last check that found the same count: nothing noted since that check is sure.
+ * Takes what is in the ring, under the lock. The ring only counts lost changes, so a change may have been lost at any
+ * time since the last check that found the same count. Facts noted since that check are not sure.
  */
 static void drain_ring(struct fork_tree *t)
 {
@@ -151,10 +151,11 @@ static void drain_ring(struct fork_tree *t)
 }
 
 /*
- * Takes what the socket holds, under the lock. Returns 0 or -errno.
+ * Takes what is in the socket, under the lock. Returns 0 or -errno.
  *
- * A full socket first reports the loss, then gives what it holds, and takes nothing new until it is empty
- * (netlink_overrun). So the events that it then gives are from before the loss, if they are older than the read.
+ * A full socket first reports the loss, then gives its messages, and takes no new messages until it is empty
+ * (netlink_overrun). So events that it gives after the report are from before the loss, if they are older than the
+ * read.
  */
 static int drain(struct fork_tree *t)
 {
@@ -222,7 +223,7 @@ static void sleep_until_due(struct fork_tree *t, bool scan_due)
 		poll(fds, 1, SCAN_PAUSE_MS);
 	else if (!t->options.nap_ms || poll(fds, 1, (int)t->options.nap_ms) == 0)
 		poll(fds, 2, -1);
-	/* Mostly there is nothing to read, so the result does not matter. */
+	/* Mostly there is nothing to read, so the result is ignored. */
 	(void)!read(t->wake_fd, &pokes, sizeof(pokes));
 }
 

@@ -53,7 +53,7 @@ struct fork_tree {
 	uint64_t calm; /* the ring lost nothing before this time */
 	uint64_t ring_lost; /* losses that the ring's programs had counted at the last check */
 	uint64_t ring_lost_before; /* losses that they had counted at the first check */
-	double offset; /* seconds from CLOCK_MONOTONIC to the wall clock, at the last look */
+	double offset; /* seconds from CLOCK_MONOTONIC to the wall clock, at the last check */
 	uint64_t stepped; /* when the offset last changed; 0: never */
 	struct change_ring ring; /* has no descriptor if the connector is used */
 	int fd; /* of the connector; -1 if the ring is used */
@@ -75,7 +75,7 @@ struct fork_tree_sizes {
 /* Opens the ring or the connector, reads /proc and starts the thread. Returns NULL with the failure. */
 struct fork_tree *fork_tree_open(const struct fork_tree_options *options, struct failure *failure);
 
-/* Ends the thread and frees all. */
+/* Ends the thread and frees everything. */
 void fork_tree_close(struct fork_tree *tree);
 
 /*

@@ -5,7 +5,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/* The most bytes that frame_record adds to a payload: "type=65535 " and the newline. */
+/* Maximum bytes that frame_record adds to a payload: "type=65535 " and the newline. */
 #define FRAME_OVERHEAD 12
 
 /*

@@ -50,7 +50,7 @@ void intake_free(struct intake *in);
  */
 int intake_receive(struct intake *in, int fd, unsigned int *overruns);
 
-/* Whether the message at `next` is passed on, or the reason why not. */
+/* Whether the message at `next` is passed on; if not, the reason. */
 enum verdict intake_verdict(const struct intake *in, const struct type_set *types);
 
 /* Frames the message at `next`, whose verdict must be to pass. Returns as frame_record does. */

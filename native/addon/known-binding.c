@@ -33,7 +33,7 @@ enum {
 struct binding {
 	struct known_records *records;
 	int32_t *state;
-	const struct known_form *learnt; /* the form that was learnt last, to compare with */
+	const struct known_form *learnt; /* the form that was learnt last, for comparison */
 	bool counted; /* V8 was told the size of this memory */
 };
 

@@ -7,18 +7,18 @@
 
 #include "record-hash.h"
 
-#define MAX_BYTES (16u << 20) /* of all texts except those of forms */
+#define MAX_BYTES (16u << 20) /* maximum bytes of all texts except those of forms */
 #define MAX_TEXT (64u << 10)
 #define MAX_ABOUT 4096u
 /*
  * A process must have lived this many seconds before an event's second: around its start, the event may be of another
- * process. More than slack.before of src/audit/lineage/lineage-resolver.ts.
+ * process. This is more than slack.before of src/audit/lineage/lineage-resolver.ts.
  */
 #define SETTLED 1.0
 
 static struct known_process *set_of(struct known_records *k, enum known_family family, uint32_t pid)
 {
-	/* Mixed, because with the product alone one multiplier in some hundreds puts neighbouring pids into one set. */
+	/* Mixed, because the product alone would put neighbouring pids into one set for one multiplier in some hundreds. */
 	uint32_t hash = record_hash_mix(pid * k->multiplier);
 
 	return k->process[family] + (size_t)(hash >> (32 - KNOWN_SET_BITS)) * KNOWN_WAYS;
@@ -76,7 +76,9 @@ static bool renew(const struct known_records *k, const struct known_run *run, st
 	return true;
 }
 
-/* Checked in the middle of a second, too: else all due processes would be asked for when the next one begins. */
+/*
+ * Checked in the middle of a second, too: otherwise all due processes would be looked up when the next second begins.
+ */
 static bool is_due(const struct known_run *run, const struct known_process *p)
 {
 	return p->fork.tree && run->now >= p->fork.until;

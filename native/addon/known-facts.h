@@ -72,7 +72,7 @@ struct known_records {
 
 /* Returns the process with this pid, even if its facts do not hold. */
 struct known_process *known_facts_process(struct known_records *k, enum known_family family, uint32_t pid);
-/* Whether its facts hold for the second whose texts are known; asks the fork tree if they were found for another. */
+/* Whether its facts are valid for the second whose texts are known. Facts for another second need the fork tree. */
 bool known_facts_hold(const struct known_records *k, const struct known_run *run, struct known_process *p);
 bool known_facts_is_label(const struct known_records *k, int number, const uint8_t *bytes, size_t len);
 /* Whether AppArmor's records under the label are skipped. */

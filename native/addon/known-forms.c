@@ -5,7 +5,7 @@
 #include <string.h>
 
 #define MAX_NODES 4096
-/* The most branches of a node: a record that matches no branch costs a comparison with each branch. */
+/* Maximum branches of a node: a record that matches no branch costs a comparison with each branch. */
 #define MAX_SIBLINGS 32
 #define MAX_PID_DIGITS 10
 
@@ -72,7 +72,7 @@ static size_t number_end(const uint8_t *bytes, size_t len, size_t at)
 }
 
 /*
- * Returns the end of a value that can stand in JSON unchanged, else `len`. Values of seccomp records also end at a
+ * Returns the end of a value that can be in JSON unchanged; otherwise `len`. Values of seccomp records also end at a
  * blank, because the scanner of these records looks for the last ` pid=`.
  */
 static size_t value_end(enum known_family family, enum known_value value, const uint8_t *bytes, size_t len, size_t at)

@@ -73,9 +73,9 @@ struct known_part {
 };
 
 /*
- * Makes a form from a head (its fields before `pieces`) and pieces. `text` holds the bytes that events are counted by,
- * then the texts of the pieces. Returns NULL if the pieces are no form: each piece that is not from the record may
- * occur only once, so that the length of a line is bounded.
+ * Makes a form from a head (its fields before `pieces`) and pieces. `text` has the bytes by which events are counted,
+ * and then the texts of the pieces. Returns NULL if the pieces do not make a form: each piece that is not from the
+ * record may occur only once, so that the length of a line is bounded.
  */
 struct known_form *known_form_new(const struct known_form *head, const struct known_piece *pieces, uint32_t count,
 				  const char *text, uint32_t text_len);
@@ -87,7 +87,7 @@ void known_forms_free(struct known_forms *f);
 
 /*
  * Keeps a form and takes ownership of it. If there is no room, drops the form that matched least lately. Returns false,
- * and leaves the form to the caller, if the parts are no form, the form is known already, or memory ran out.
+ * and leaves the form to the caller, if the parts do not make a form, the form is already known, or memory ran out.
  */
 bool known_forms_add(struct known_forms *f, enum known_family family, const struct known_part *parts, uint32_t count,
 		     struct known_form *form);
@@ -95,7 +95,7 @@ bool known_forms_add(struct known_forms *f, enum known_family family, const stru
 void known_forms_drop(struct known_forms *f, const struct known_form *form);
 
 /*
- * Finds the form of the pairs that begin at `body`; NULL for none. `end` becomes the offset of the line's end.
+ * Finds the form of the pairs that begin at `body`; NULL if there is none. `end` becomes the offset of the line's end.
  */
 const struct known_form *known_forms_match(struct known_forms *f, enum known_family family, const uint8_t *bytes, size_t len,
 					   size_t body, struct known_range *values, size_t *end);

@@ -84,7 +84,7 @@ static bool locate(const struct known_records *k, const struct known_run *run, s
 }
 
 /*
- * Whether the record's type begins unlike any type that src/audit/decode/locate-record.ts knows, as in most lines of
+ * Whether the record's type begins unlike every type that src/audit/decode/locate-record.ts knows, as in most lines of
  * audit.log.
  */
 static bool is_other_type(const struct known_run *run)

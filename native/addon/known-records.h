@@ -10,7 +10,7 @@
 #include "known-forms.h"
 #include "known-kinds.h"
 
-/* The most openings that are known at a time: JavaScript has a counter for each. */
+/* Maximum openings that are known at a time: JavaScript has a counter for each. */
 #define KNOWN_OPENINGS 4096
 
 enum known_stop { KNOWN_AT_END, KNOWN_NO_FORM, KNOWN_NO_PROCESS, KNOWN_OTHER_RECORD };
@@ -52,7 +52,7 @@ struct known_fork {
 /* The facts that a line states about its process. */
 struct known_process_facts {
 	uint32_t pid;
-	double second; /* Unix second that it holds for, or more by `fork`; 0: all of this batch from `since` on */
+	double second; /* Unix second for which it is valid, or more seconds by `fork`; 0: all of this batch from `since` on */
 	double since;
 	bool of_batch; /* the facts hold for this batch only */
 	struct known_fork fork;
@@ -82,7 +82,10 @@ struct known_records *known_records_new(void);
 void known_records_free(struct known_records *k);
 struct known_forms *known_records_forms(struct known_records *k);
 void known_records_use_kinds(struct known_records *k, const struct known_kinds *kinds);
-/* The openings' counters, and a list of those above zero, which JavaScript empties; `KNOWN_OPENINGS` elements each. */
+/*
+ * The openings' counters, and a list of the counters above zero, which JavaScript empties. `KNOWN_OPENINGS` elements
+ * each.
+ */
 void known_records_use_counters(struct known_records *k, uint32_t *events, int32_t *touched, int32_t *touched_count);
 
 /* Begins a batch. held: facts that were found for a second still hold for that second. */

@@ -23,7 +23,7 @@ napi_value step_error(napi_env env, const struct failure *failure);
 /* Throws the failure as such an error. */
 napi_value throw_failure(napi_env env, const struct failure *failure);
 
-/* Whether a number of JavaScript is a whole one within bounds; a conversion would change any other one. */
+/* Whether a JavaScript number is a whole number within bounds. A conversion would change any other number. */
 bool is_whole(double number, double least, double most);
 
 /* Gets a whole number within bounds; false with a RangeError that names it. */

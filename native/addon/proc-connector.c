@@ -16,7 +16,7 @@
 
 #include "clocks.h"
 
-/* The kernel answers within the call that asks, so this is ample. */
+/* Milliseconds to wait for an answer. The kernel answers within the call that asks, so this is ample. */
 #define ANSWER_TIMEOUT_MS 250
 /* Offset of the kernel's event: it follows two headers, without padding. */
 #define EVENT (NLMSG_HDRLEN + sizeof(struct cn_msg))

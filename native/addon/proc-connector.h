@@ -31,7 +31,7 @@ int proc_connector_open(uint32_t buffer, struct failure *failure);
 /* Lowers the kernel's count of listeners by one and closes the socket. */
 void proc_connector_close(int fd);
 
-/* Parses a netlink message of len bytes. The report is empty if this is no whole message of the connector. */
+/* Parses a netlink message of len bytes. The report is empty if it is not a whole message of the connector. */
 struct proc_report proc_connector_parse(const char *message, size_t len);
 
 #endif

@@ -7,7 +7,9 @@
 #include "audit-control.h"
 #include "napi-help.h"
 
-/* A kernel thread lists the rules and may be late, so a thread of libuv's pool waits for it, not JavaScript's. */
+/*
+ * A kernel thread lists the rules and may be late, so a thread of libuv's pool waits for it, not the JavaScript thread.
+ */
 struct reading {
 	napi_async_work work;
 	napi_deferred promise;

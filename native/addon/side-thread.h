@@ -8,7 +8,7 @@
 
 /* Shared by the addon's threads: how they start, wake up and count. */
 
-/* Starts a thread that takes no signals: those are for the process' own threads. Returns 0 or -errno. */
+/* Starts a thread that takes no signals, which are for the process' own threads. Returns 0 or -errno. */
 int side_thread_start(pthread_t *thread, const char *name, void *(*run)(void *), void *context);
 
 /* Wakes the thread that polls this eventfd. */
