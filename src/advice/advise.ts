@@ -31,23 +31,23 @@ export interface AdvisedRule {
 }
 
 export interface Advice {
-  /** Of those that were asked for, the ones that carry a rule of the policy; all where none does. */
+  /** The requested enforcers that support a rule of the policy; all requested enforcers if none of them does. */
   enforcers: readonly KernelEnforcer[]
   privileged: boolean
-  /** Why it starts from AlwaysAllow; empty where it does not. */
+  /** Why the policy starts from AlwaysAllow; empty if it starts from RuntimeDefault. */
   whyPrivileged: string
   rules: readonly AdvisedRule[]
 }
 
-/** Sets of capabilities, the largest first: the first that nothing contradicts is taken. */
+/** Rules about sets of capabilities, the largest set first. The first rule that nothing contradicts is advised. */
 const sets = ['disable-cap-all', 'disable-cap-all-except-net-bind-service', 'disable-cap-privileged']
 
-/** Attack protection that takes nothing from nearly every application. */
+/** Attack protection that refuses nothing that most applications need. */
 const harmless = /^(?:mitigate-|block-access-to-.*metadata-service$)/
 
 /**
- * The built-in rules that the recorded behaviour, the features and the capabilities do not need. A rule that refuses
- * part of these is never advised, and neither is a rule whose effect on them is unknown.
+ * Advises the built-in rules that do not conflict with the recorded behaviour, the features and the capabilities. A
+ * rule that refuses part of them is never advised, and neither is a rule whose effect on them is unknown.
  */
 export function advise(question: AdviceQuestion): Advice {
   const operations = operationsOfQuestion(question)
@@ -88,7 +88,7 @@ const operationKey = (operation: Operation): string =>
 const known = new Map<string, ReturnType<typeof judgesOf>>()
 const MAX_KNOWN = 512
 
-/** Judges of a policy with this section: of the same catalogue they are the same each time. */
+/** The judges of a policy with this section. They depend only on the arguments, so the results are kept. */
 export function judgesFor(
   section: EnhanceProtect,
   enforcers: readonly KernelEnforcer[],
@@ -115,7 +115,7 @@ const policyWith = (enhanceProtect: EnhanceProtect): VarmorPolicy => ({
   },
 })
 
-/** The section that asks for one rule. */
+/** The `enhanceProtect` section of a policy with one rule. */
 export function sectionWith({ name, category }: Pick<Rule, 'name' | 'category'>, privileged: boolean): EnhanceProtect {
   if (category === 'hardening') return { privileged, hardeningRules: [name] }
   if (category === 'attack-protection') return { privileged, attackProtectionRules: [{ rules: [name] }] }
@@ -125,7 +125,7 @@ export function sectionWith({ name, category }: Pick<Rule, 'name' | 'category'>,
 const namesOf = (category: Rule['category']): string[] =>
   catalogue.filter((rule) => rule.category === category).map(({ name }) => name)
 
-/** All rules at once. What they let through together, each rule lets through alone. */
+/** All rules at once. If all rules together allow an operation, each single rule allows it. */
 const everything: EnhanceProtect = {
   privileged: true,
   hardeningRules: namesOf('hardening'),
@@ -137,7 +137,7 @@ class Adviser {
   readonly #question: AdviceQuestion
   readonly #operations: readonly Operation[]
   readonly #privileged: boolean
-  /** Those that any of the rules may refuse: all others speak against none. */
+  /** Operations that some rule may refuse. All other operations conflict with no rule. */
   readonly #delicate: readonly Operation[]
   readonly #advised = new Map<Rule, AdvisedRule>()
 
@@ -151,7 +151,7 @@ class Adviser {
   }
 
   all(): AdvisedRule[] {
-    // The sets first: what they contain need not be said again.
+    // Sets of capabilities come first, so that a rule that a set includes is not advised again.
     const order = [...catalogue].sort((a, b) => rank(a) - rank(b))
     for (const rule of order) this.#advised.set(rule, { rule, ...this.#judge(rule) })
     return catalogue.map((rule) => this.#advised.get(rule)!)
@@ -169,24 +169,24 @@ class Adviser {
     const against = this.#against(rule)
     if (against !== undefined) return out(against)
     const wider = [...this.#advised.values()].find((one) => one.isIn && covers(one.rule, rule))
-    if (wider !== undefined) return out(`${wider.rule.name} contains it`)
+    if (wider !== undefined) return out(`${wider.rule.name} includes it`)
     const unseen = this.#unseen(rule)
     const needsModel = rule.category === 'attack-protection' && !harmless.test(rule.name)
-    if (needsModel && result === undefined) return out('many applications need it: record a model')
+    if (needsModel && result === undefined) return out('many applications do what it refuses: record a model first')
     if (needsModel && unseen.length > 0) return out(`${unseen.join(' and ')} were not recorded`)
     return { isIn: true, why: this.#whyIn(unseen) }
   }
 
   get #noCarrier(): string {
-    const why = 'none of the enforcers carries it'
-    return this.#privileged ? `${why} for a privileged container, which has no profile of Seccomp` : why
+    const why = 'none of the enforcers supports it'
+    return this.#privileged ? `${why} for a privileged container, which does not have a seccomp profile` : why
   }
 
   #whyIn(unseen: readonly string[]): string {
-    if (this.#question.result === undefined) return 'nothing that was said of the application needs it'
+    if (this.#question.result === undefined) return 'the given features and capabilities do not conflict with it'
     return unseen.length > 0
-      ? `nothing recorded needs it, but ${unseen.join(' and ')} were not recorded`
-      : 'nothing recorded needs it'
+      ? `it was not recorded, but ${unseen.join(' and ')} are not in the record`
+      : 'it was not recorded'
   }
 
   #against(rule: Rule): string | undefined {
@@ -215,7 +215,7 @@ class Adviser {
 
   #whyNotApplicable({ name }: Rule): string {
     const { features: named, capabilities } = applicable[name]!
-    return `it is for ${[...named, ...capabilities].join(', ')}`
+    return `it is needed only with ${[...named, ...capabilities].join(', ')}`
   }
 }
 

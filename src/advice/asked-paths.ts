@@ -7,15 +7,15 @@ import { patternMachine } from './bpf-machine.ts'
 import { type Machine, searchBoth } from './machine.ts'
 import { allowed, type Decision, type FileOperation, unknown } from './operation.ts'
 
-/** Pairs of states that are looked at for one pattern. */
+/** Maximum number of state pairs that are visited for one pattern. */
 const MAX_PAIRS = 200_000
 
 const worse: Readonly<Record<Decision['outcome'], number>> = { denied: 3, unknown: 2, audited: 1, allowed: 0 }
 
 /**
- * The worst of what any path gets for which the pattern of the operation stands, with that path as an example.
+ * The worst decision for any path that the pattern of the operation matches, with that path as an example.
  * @param judge decides by the state in which a path ends
- * @param directories whether those have a slash at their end
+ * @param directories whether paths of directories end with a slash
  */
 export function worstOf<State>(
   { path, pattern, action }: FileOperation,
@@ -25,7 +25,7 @@ export function worstOf<State>(
 ): Decision {
   if (pattern === 'glob') {
     const globs = expanded(path, '')
-    if (globs === undefined) return unknown('its glob has a variable whose value is not known here')
+    if (globs === undefined) return unknown('the pattern has a variable whose value is not known')
     return search(
       new GlobMachine(globs),
       (state) => state !== undefined && state.matched.length > 0,
@@ -36,17 +36,20 @@ export function worstOf<State>(
   }
   const parsed = parseModelPattern(path)
   const paths = parsed.ok ? patternMachine(parsed.asNamed, notMeantBy(parsed, action)) : undefined
-  if (paths === undefined) return unknown('it is a pattern that cannot be taken apart')
+  if (paths === undefined) return unknown('the pattern cannot be parsed, or has too many cases')
   return search(paths, (state) => paths.marks(state) === 1, machine, judge, directories)
 }
 
-/** Names that rules protect in any directory: a model has files of them only where they were seen as such. */
+/**
+ * Names that built-in rules protect in every directory. A model's pattern does not include files of these names; the
+ * model lists such files by name if they were recorded.
+ */
 function notMeantBy({ pattern, directory }: ModelPattern, action: FileOperation['action']): PathPattern[] {
   if (directory) return []
   return exclusionsOf(pattern, accessOf(action)).map((one) => one.pattern)
 }
 
-/** What rules of the catalogue call it. */
+/** The accesses by which rules of the catalogue name the action. */
 function accessOf(action: FileOperation['action']): Set<FileAccess> {
   if (action === 'exec' || action === 'append') return new Set([action])
   if (action === 'read' || action === 'map' || action === 'getattr') return new Set(['read'])
@@ -68,5 +71,5 @@ function search<Path, State>(
     return worst.outcome === 'denied'
   }
   const { complete } = searchBoth(paths, machine, poll, { max: MAX_PAIRS, directories, onlyFirst: true })
-  return complete || worst.outcome === 'denied' ? worst : unknown('it is a pattern with too many cases')
+  return complete || worst.outcome === 'denied' ? worst : unknown('the pattern has too many cases')
 }

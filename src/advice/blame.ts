@@ -8,24 +8,24 @@ import { type Change, type Part, partsOf, withoutParts, withParts } from './part
 
 /** A rule of a policy that refuses something. */
 export interface Refuser {
-  /** The field of the policy at which the rule stands. */
+  /** The field of the policy that contains the rule. */
   path: string
   rule: string
-  /** What to change so that it does not. Left out: that depends on the operation. */
+  /** What to change so that the rule does not refuse it. Left out if that depends on the operation. */
   change?: Change
 }
 
 export interface Blamed {
   rules: Refuser[]
-  /** What allows this operation. */
+  /** The change that allows this operation. */
   change?: Change
 }
 
 type Judge = EnforcerJudge['judge']
 
 /**
- * Finds the rules of a policy that refuse an operation. Each rule is compiled by itself, in halves of halves: what
- * refuses nothing by all of its rules together need not be taken apart.
+ * Finds the rules of a policy that refuse an operation, by bisection: it compiles half of the rules, and splits only
+ * the halves that refuse the operation.
  */
 export class Blame {
   readonly #policy: AnyPolicy
@@ -41,7 +41,7 @@ export class Blame {
     this.#parts = partsOf(policy)
   }
 
-  /** Of an operation that is refused, which `decision` says: the rules that do. */
+  /** The rules that refuse the operation. `decision` is the refusal. */
   of(operation: Operation, decision: Decision, program?: string): Blamed {
     const refuses = (judge: Judge): boolean => judge(operation, program).outcome === 'denied'
     const { mode } = this.#policy.spec.policy
@@ -77,7 +77,7 @@ const plain = ({ path, rule, change }: Refuser): Refuser => ({ path, rule, ...(c
 
 const ofDefault: Refuser = {
   path: 'spec.policy.enhanceProtect.privileged',
-  rule: 'what containers may not do by default',
+  rule: 'default restrictions of containers',
   change: { do: 'set', field: 'spec.policy.enhanceProtect.privileged', value: true },
 }
 
@@ -97,7 +97,7 @@ function ofMode(mode: PolicyMode, enforcer: KernelEnforcer, operation: Operation
   return { rules: [{ path, rule: 'no rule allows it' }], change: allowing(path, enforcer, operation) }
 }
 
-/** The raw rule that allows it. */
+/** The raw rule that allows the operation. */
 function allowing(path: string, enforcer: KernelEnforcer, operation: Operation): Change {
   if (enforcer === 'Seccomp' && operation.kind === 'syscall')
     return { do: 'add', field: `${path}.syscallRawRules`, value: { names: [operation.name], action: 'SCMP_ACT_ALLOW' } }
@@ -108,7 +108,7 @@ function allowing(path: string, enforcer: KernelEnforcer, operation: Operation):
   return { do: 'set', field: 'spec.policy.defenseInDepth.allowViolations', value: true }
 }
 
-/** What allows it in the list of the BPF enforcer. */
+/** The entry of the BPF enforcer's allow list that allows the operation. */
 function bpfAllow(operation: Operation): { list: string; value: unknown } | undefined {
   switch (operation.kind) {
     case 'file':
@@ -139,7 +139,7 @@ const letters: Readonly<Record<string, string>> = {
   ...{ chmod: 'w', chown: 'w', setattr: 'w', lock: 'k' },
 }
 
-/** A rule of AppArmor that allows it, with the path as it is. */
+/** An AppArmor rule that allows the operation for exactly this path. */
 function appArmorRule(operation: Operation): string | undefined {
   switch (operation.kind) {
     case 'file': {

@@ -7,8 +7,8 @@ const patterns = blockDevices.flatMap((text) => {
 })
 
 /**
- * Whether a file of this path is one of the disks by the names that Linux gives to them: records do not say of what
- * kind a file is.
+ * Whether the path is a name that Linux gives to a disk. Records do not contain the type of a file, so its path has to
+ * tell.
  */
 export const looksLikeBlockDevice = (path: string): boolean =>
   path.startsWith('/dev/') && patterns.some((pattern) => matchesPath(pattern, Buffer.from(path)))

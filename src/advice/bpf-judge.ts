@@ -36,7 +36,7 @@ const { read, write, append, exec, way } = fileFlags
 const any = read | write | append | exec
 const carried = any | way
 
-/** What the hooks ask for (native/bpf/file.bpf.c); WAY counts for directories. */
+/** The flags that the hooks check for each action (native/bpf/file.bpf.c). WAY applies to directories only. */
 const asked: Readonly<Record<FileAction, number>> = {
   read,
   write,
@@ -54,12 +54,12 @@ const asked: Readonly<Record<FileAction, number>> = {
   lock: 0,
 }
 
-/** A path of so many bytes cannot be rebuilt in the kernel (PATH_BYTES). */
+/** The BPF programs cannot build paths of this many bytes or more (PATH_BYTES). */
 const LONG_PATH = 4096
 
 /**
- * Decides as the BPF programs do with what the agent writes into their maps. It takes each file by the path that it is
- * given: other names of it, by other mounts, are not known here.
+ * Decides as the BPF programs do with the content of their maps. It knows a file only by the given path, not by the
+ * paths that the file has in other mounts.
  */
 export function bpfJudge(profile: BpfProfile): Judge {
   const machine = machineOf(profile.files.automaton)
@@ -127,7 +127,7 @@ function fileDecision(profile: BpfProfile, machine: TableMachine, operation: Fil
   return judge(bytes.length >= LONG_PATH ? profile.files.any : machine.marks(run(machine, bytes)))
 }
 
-/** Where what is allowed is listed, no way is protected, and carrying a file to another name is a flag of its own. */
+/** A list of allowed files protects no parent directories, and has a flag of its own for giving a file another name. */
 const askedOfList = (action: FileAction): number =>
   (asked[action] & carried) === carried ? CARRY : asked[action] & any
 
@@ -136,15 +136,17 @@ function ofMask(marks: number, action: FileAction, type: FileOperation['type']):
   const others = ofMarks(marks, wanted & ~way)
   if ((wanted & way) === 0 || type === 'file' || type === 'block-device') return others
   const whole = ofMarks(marks, wanted)
-  return type === undefined ? eitherOf([others, whole], 'it is refused for a directory alone') : whole
+  return type === undefined
+    ? eitherOf([others, whole], 'it is refused only if the path is a directory, and that is not known')
+    : whole
 }
 
-/** The number by which rules know a protocol (kind_of_protocol in native/bpf/network.bpf.c). */
+/** The bit of a protocol in the masks of rules (kind_of_protocol in native/bpf/network.bpf.c). */
 function kindOfProtocol(type: string, given: number): number {
   return Math.min(protocolOf(type, given), LAST_PROTOCOL)
 }
 
-/** Of all others that have no bit in a set. */
+/** The bit that all protocols without a bit of their own share. */
 const LAST_PROTOCOL = 63
 
 function protocolOf(type: string, protocol: number): number {
@@ -159,7 +161,7 @@ function socketDecision(profile: BpfProfile, { domain, type, protocol }: Of<'soc
       socketVerdict(profile, socketFamilies.indexOf(domain), one, number),
     ),
   )
-  return eitherOf(decisions, 'its type or protocol is not known')
+  return eitherOf(decisions, 'the type or the protocol of the socket is not known')
 }
 
 function socketVerdict(
@@ -182,12 +184,12 @@ function socketVerdict(
 
 function egressDecision({ egress }: BpfProfile, { address, port, protocol }: Of<'egress'>): Decision {
   if (egress === undefined) return allowed
-  if (parseAddress(address) === undefined) return unknown('its address is not an IP address')
+  if (parseAddress(address) === undefined) return unknown('the address is not an IP address')
   const protocols: readonly EgressProtocol[] = protocol === undefined ? ['tcp', 'udp'] : [protocol]
   const decisions = protocols.map((one) => ofFlags(lookupEgress(egress.table, address, port, one)))
-  const decision = eitherOf(decisions, 'its protocol is not known')
+  const decision = eitherOf(decisions, 'the protocol is not known')
   if (decision.outcome === 'denied' || egress.references.length === 0) return decision
-  return unknown('rules about Services, Pods or pod-self mean addresses that only the cluster knows')
+  return unknown('the rules about Services, Pods or pod-self have addresses that only the cluster knows')
 }
 
 function ptraceDecision({ ptrace }: BpfProfile, { access, isOutside }: Of<'ptrace'>): Decision {
@@ -199,7 +201,10 @@ function ptraceDecision({ ptrace }: BpfProfile, { access, isOutside }: Of<'ptrac
     audit: inside.audit || (ptrace.auditOutside & bit) !== 0,
   }
   if (isOutside === undefined)
-    return eitherOf([ofVerdict(inside), ofVerdict(outside)], 'whose process it was is not known')
+    return eitherOf(
+      [ofVerdict(inside), ofVerdict(outside)],
+      'whether the other process is outside the container is not known',
+    )
   return ofVerdict(isOutside ? outside : inside)
 }
 
@@ -212,7 +217,7 @@ function mountDecision(profile: BpfProfile, machine: TableMachine, operation: Of
   const carries = ['new', 'bind', 'move', 'umount'].includes(operation.operation)
   if (!carries) return rules
   if (operation.target === undefined)
-    return machine.start === undefined ? rules : unknown('its mount point is not known')
+    return machine.start === undefined ? rules : unknown('the mount point is not known')
   const wanted = profile.unlisted === undefined ? carried : CARRY
   const covered = ofMarks(machine.marks(run(machine, Buffer.from(operation.target))), wanted)
   return covered.outcome === 'denied' || rules.outcome === 'allowed' ? covered : rules

@@ -25,7 +25,7 @@ export class TableMachine implements Machine<number> {
     return next === undefined || next === 0 ? undefined : next
   }
 
-  /** What a path that ends in this state is marked with. */
+  /** The marks of a path that ends in this state. */
   marks(state: number | undefined): number {
     const accept = state === undefined ? undefined : this.#poll(state, ACCEPT_CLASS)
     return accept === undefined ? 0 : this.#view.getUint32(4 * (this.#cells + accept), true)
@@ -37,7 +37,7 @@ export class TableMachine implements Machine<number> {
   }
 }
 
-/** The automaton that a profile carries; none is one that marks nothing. */
+/** The automaton of a profile. Without one, the result marks nothing. */
 export function machineOf(automaton: Automaton | undefined): TableMachine {
   if (automaton === undefined) return nothing()
   return new TableMachine({ ...automaton, bytes: Buffer.from(automaton.table, 'base64') })
@@ -51,8 +51,8 @@ const MAX_PATTERNS = 1024
 const NOT_MEANT = 2
 
 /**
- * @param but what the pattern does not mean, though it matches
- * @returns the automaton that marks what the pattern means with 1; or undefined where it has too many states
+ * @param but exceptions: paths that the pattern does not include, although it matches them
+ * @returns an automaton that marks the included paths with 1; undefined if it would have too many states
  */
 export function patternMachine(pattern: PathPattern, but: readonly PathPattern[] = []): TableMachine | undefined {
   const key = [pattern, ...but].map(({ text }) => text).join('\0')

@@ -13,15 +13,15 @@ import { allowed, audited, type Decision, denied, eitherOf, type Operation } fro
 type Mounting = Extract<Operation, { kind: 'mount' }>
 
 /**
- * Whether anything protects the way there: then nothing is moved, and no other root taken (protects_ways in
- * native/bpf/mount.bpf.c).
+ * Whether a rule of the profile protects parent directories. If so, the BPF programs refuse every move of a mount and
+ * every change of the root (protects_ways in native/bpf/mount.bpf.c).
  */
 export const protectsWays = ({ mode, files }: BpfProfile): boolean =>
   mode === 'enforce' && (files.any & fileFlags.way) !== 0
 
 /**
- * What is meant by the path of a side: the numbers of rules, `all` where the kernel has no path, `unknown` where we
- * have none.
+ * The numbers of the rules that match the source or target path of a mount; `all` if the kernel does not know the path,
+ * `unknown` if the record does not have it.
  */
 type Meant = ReadonlySet<number> | 'all' | 'unknown'
 
@@ -33,19 +33,19 @@ function meantBy({ always, sets, automaton }: PatternSets, path: string | 'all' 
   return new Set([...always, ...(sets[machine.marks(run(machine, Buffer.from(path)))] ?? [])])
 }
 
-/** The source as the programs see it: of a bind and a move the kernel has no path yet. */
+/** The source as the BPF programs see it. For a bind or a move, the kernel has not resolved the path yet. */
 function sourceOf({ operation, source, target }: Mounting): string | undefined {
   if (operation === 'new') return source
   if (operation === 'pivot-root') return '/'
   return operation === 'bind' || operation === 'move' ? 'all' : target
 }
 
-/** What the rules about mounting say (match_mount_rule in native/bpf/mount.bpf.c). */
+/** The decision of the rules about mounting (match_mount_rule in native/bpf/mount.bpf.c). */
 export function mountVerdict({ mounts }: BpfProfile, mounting: Mounting): Decision {
   if (mounts === undefined) return allowed
   const sides = [meantBy(mounts.sources, sourceOf(mounting)), meantBy(mounts.targets, mounting.target)] as const
   const with_ = (unknownMeans: boolean): Decision => verdictOf(mounts, mounting, sides, unknownMeans)
-  return eitherOf([with_(false), with_(true)], 'what was mounted, or where, is not known')
+  return eitherOf([with_(false), with_(true)], 'the source or the target of the mount is not known')
 }
 
 function verdictOf(

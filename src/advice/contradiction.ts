@@ -3,22 +3,21 @@ import { type Decision, type Operation, operationText } from './operation.ts'
 
 const ENOSYS = 38
 
-/** Calls that programs do without where the kernel seems to have none: C libraries and libmount take the older ones. */
+/** Calls that C libraries and libmount replace by an older call if they fail with ENOSYS. */
 // biome-ignore format: a table reads better
 const replaceable: ReadonlySet<string> = new Set([
   'clone3', 'statmount', 'fsopen', 'fspick', 'open_tree', 'open_tree_attr', 'move_mount', 'mount_setattr',
 ])
 
-/** Calls that every program makes, so that without their arguments they say nothing. */
+/** Calls that every program makes. Without their arguments, they do not show what the program did. */
 const common: ReadonlySet<string> = new Set(['clone', 'open', 'openat'])
 
 /**
- * Ports of the API server and of webhooks: an address of another port is none of the Services that built-in rules are
- * about.
+ * Ports of the API server and of webhooks. Built-in rules are about Services with these ports only.
  */
 const ofServices: readonly number[] = [443, 6443, 8443]
 
-/** Why a rule must not be advised on account of an operation; undefined where that does not speak against it. */
+/** Why a rule must not be advised because of an operation; undefined if the operation does not conflict with it. */
 export function againstRule(judges: readonly EnforcerJudge[], operation: Operation): string | undefined {
   for (const { enforcer, judge } of judges) {
     const decision = judge(operation)
@@ -36,7 +35,7 @@ function isReplaceable(operation: Operation, { errno }: Decision): boolean {
 
 function isMeaningless(operation: Operation): boolean {
   if (operation.kind === 'syscall') return common.has(operation.name)
-  // No built-in rule is about who may send signals, or about tracing of the workload itself.
+  // Built-in rules do not concern signals.
   if (operation.kind === 'signal') return true
   return operation.kind === 'egress' && !ofServices.includes(operation.port)
 }
@@ -48,7 +47,7 @@ const interpreter: Operation[] = ['/bin/sh', '/usr/bin/sh', '/usr/bin/bash', '/u
   type: 'file',
 }))
 
-/** System calls that may have been what other enforcers see as an operation of its own. */
+/** System calls that other enforcers see as an operation of their own. */
 const meaning: Readonly<Record<string, Operation>> = {
   unshare: { kind: 'userns' },
   userfaultfd: { kind: 'userfaultfd' },
@@ -56,8 +55,8 @@ const meaning: Readonly<Record<string, Operation>> = {
 }
 
 /**
- * What may have been done besides: AppArmor records a script, and not the shell that reads it, and of a call there is
- * the name alone.
+ * Operations that the record implies: AppArmor records a script but not the shell that reads it, and Seccomp records
+ * only the name of a call.
  */
 export const impliedBy = (programs: readonly string[], syscalls: readonly string[]): Operation[] => [
   ...(programs.some((path) => path.endsWith('.sh')) ? interpreter : []),

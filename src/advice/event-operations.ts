@@ -12,7 +12,7 @@ import {
 
 type Fields = Readonly<Record<string, unknown>>
 
-/** What a line of violations.log says that was tried, or why that cannot be judged. */
+/** The operations that a line of violations.log reports, or why they cannot be judged. */
 export type EventOperations = { ok: true; recorded: Recorded[] } | { ok: false; why: string }
 
 const cannot = (why: string): EventOperations => ({ ok: false, why })
@@ -21,8 +21,8 @@ const cannot = (why: string): EventOperations => ({ ok: false, why })
 export function eventOperations(line: Fields): EventOperations {
   const event = fieldsOf(line, 'event')
   if ('lost' in line) return cannot('events were lost here')
-  if ('digest' in line || 'heldBack' in line) return cannot('the line counts events; it is not an event')
-  if ('undecoded' in line) return cannot('the record was not understood')
+  if ('digest' in line || 'heldBack' in line) return cannot('the line is a count of events, not an event')
+  if ('undecoded' in line) return cannot('the record was not decoded')
   switch (textOf(line, 'enforcer') || textOf(line, 'eventType')) {
     case 'AppArmor':
       return withProgram(line, 'AppArmor', appArmorOperations(event))
@@ -31,13 +31,13 @@ export function eventOperations(line: Fields): EventOperations {
     case 'Seccomp':
       return withProgram(line, 'Seccomp', syscallOperation(event))
     default:
-      return cannot('the line is of no enforcer that is known here')
+      return cannot('the enforcer of the line is not known')
   }
 }
 
 function withProgram(line: Fields, by: Recorded['by'], found: Operation[] | string): EventOperations {
   if (typeof found === 'string') return cannot(found)
-  // Who executes has another program just after: what /proc said then is of no use.
+  // A process that executes a file has a new program right after, so `process.exe` from /proc may be the wrong one.
   const program = by === 'BPF' ? textOf(line, 'exe') : textOf(fieldsOf(line, 'process'), 'exe')
   return { ok: true, recorded: found.map((operation) => ({ operation, by, ...(program !== '' && { program }) })) }
 }
@@ -59,7 +59,9 @@ function listOf(fields: Fields, key: string): string[] {
 
 function syscallOperation(event: Fields): Operation[] | string {
   const name = textOf(event, 'syscall')
-  return name === '' || name.startsWith('unknown(') ? 'the system call has no name' : [{ kind: 'syscall', name }]
+  return name === '' || name.startsWith('unknown(')
+    ? 'the name of the system call is not known'
+    : [{ kind: 'syscall', name }]
 }
 
 function bpfOperations(line: Fields, event: Fields): Operation[] | string {
@@ -69,14 +71,14 @@ function bpfOperations(line: Fields, event: Fields): Operation[] | string {
       return bpfFile(line, event)
     case 'Capability': {
       const name = capabilityOf(textOf(event, 'capability'))
-      return name === undefined ? 'a capability is not known' : [{ kind: 'capability', name }]
+      return name === undefined ? 'the capability is not known' : [{ kind: 'capability', name }]
     }
     case 'Network':
       return bpfNetwork(event)
     case 'Ptrace': {
       const accesses = ptraceAccessesOf(textOf(event, 'permission'))
       const isOutside = event['external'] === true
-      return accesses?.map((access) => ({ kind: 'ptrace', access, isOutside })) ?? 'an access of tracing is not known'
+      return accesses?.map((access) => ({ kind: 'ptrace', access, isOutside })) ?? 'the ptrace access is not known'
     }
     case 'Mount':
       return bpfMount(event)
@@ -93,9 +95,9 @@ function bpfOperations(line: Fields, event: Fields): Operation[] | string {
 
 function bpfFile(line: Fields, event: Fields): Operation[] | string {
   const path = textOf(event, 'path')
-  if (line['pathUnknown'] === true || line['pathCut'] === true || !path.startsWith('/')) return 'its path is not known'
+  if (line['pathUnknown'] === true || line['pathCut'] === true || !path.startsWith('/')) return 'the path is not known'
   const operations = listOf(event, 'permissions').map((word) => fileActionsOf(word))
-  if (operations.length === 0 || operations.includes(undefined)) return 'a permission of a file is not known'
+  if (operations.length === 0 || operations.includes(undefined)) return 'the file permission is not known'
   return operations.flatMap((actions) => actions ?? []).map((action) => ({ kind: 'file', path, action }))
 }
 
@@ -105,17 +107,17 @@ function bpfNetwork(event: Fields): Operation[] | string {
     const socket = fieldsOf(event, 'socket')
     return socketOf(textOf(socket, 'domain'), textOf(socket, 'type'), textOf(socket, 'protocol'))
   }
-  if (type !== 'connect' && type !== 'sendmsg') return 'no rule is about servers: bind, listen and accept'
+  if (type !== 'connect' && type !== 'sendmsg') return 'rules do not cover bind, listen and accept'
   const address = fieldsOf(event, 'address')
   const ip = textOf(address, 'ip')
   return ip === ''
-    ? 'its address is not known'
+    ? 'the address is not known'
     : [{ kind: 'egress', address: ip, port: Number(textOf(address, 'port')) }]
 }
 
 function socketOf(domain: string, type: string, protocol: string): Operation[] | string {
   const family = familyOf(domain)
-  if (family === undefined) return 'a family of sockets is not known'
+  if (family === undefined) return 'the socket family is not known'
   const [socketType, number] = [socketTypeOf(type), protocolOf(protocol)]
   return [
     {
@@ -135,7 +137,7 @@ function bpfMount(event: Fields): Operation[] | string {
   return [{ kind: 'mount', operation, flags, ...known }]
 }
 
-/** Operations of AppArmor's records that are about a file (security/apparmor/include/audit.h). */
+/** Names of file operations in AppArmor's records (security/apparmor/include/audit.h). */
 const ofFiles: ReadonlySet<string> = new Set([
   ...['exec', 'open', 'mknod', 'mkdir', 'rmdir', 'unlink', 'rename_src', 'rename_dest', 'symlink', 'truncate'],
   ...[
@@ -157,7 +159,7 @@ function appArmorOperations(event: Fields): Operation[] | string {
   const name = textOf(event, 'name')
   if (operation === 'capable') {
     const capability = capabilityOf(name)
-    return capability === undefined ? 'a capability is not known' : [{ kind: 'capability', name: capability }]
+    return capability === undefined ? 'the capability is not known' : [{ kind: 'capability', name: capability }]
   }
   if (operation === 'ptrace' || operation === 'signal') return appArmorPeer(operation, event)
   if (/^(?:mount|umount|pivotroot)$/.test(operation)) return appArmorMount(operation, event)
@@ -166,8 +168,8 @@ function appArmorOperations(event: Fields): Operation[] | string {
   const family = textOf(event, 'netFamily')
   if (name.startsWith('/') && ofFiles.has(operation)) return appArmorFile(event)
   if (family !== '') return socketOf(family, textOf(event, 'netSockType'), textOf(event, 'netProtocol'))
-  if (ofFiles.has(operation)) return 'its path is not known'
-  return 'no rule that is judged here is about the operation'
+  if (ofFiles.has(operation)) return 'the path is not known'
+  return 'rules about this operation cannot be judged'
 }
 
 const maskOf = (event: Fields): string => textOf(event, 'requestedMask') || textOf(event, 'deniedMask')
@@ -184,13 +186,13 @@ function appArmorFile(event: Fields): Operation[] | string {
   const actions = fileActionsOf(maskOf(event))
   return (
     actions?.map((action) => ({ kind: 'file', path, action, type: typeOf(path), ...ownerOf(event) })) ??
-    'a permission of a file is not known'
+    'the file permission is not known'
   )
 }
 
 function appArmorLink(event: Fields): Operation[] | string {
   const [path, target] = [textOf(event, 'name'), textOf(event, 'name2')]
-  if (!path.startsWith('/')) return 'its path is not known'
+  if (!path.startsWith('/')) return 'the path is not known'
   const link: Operation = { kind: 'file', path, action: 'link', type: 'file', ...ownerOf(event) }
   return [target.startsWith('/') ? { ...link, linkTo: target } : link]
 }
@@ -202,15 +204,15 @@ function appArmorPeer(kind: 'ptrace' | 'signal', event: Fields): Operation[] | s
     const outside = peer === OWN_LABEL ? { isOutside: false } : {}
     return (
       ptraceAccessesOf(mask)?.map((access) => ({ kind, access, ...(peer !== '' && { peer }), ...outside })) ??
-      'an access of tracing is not known'
+      'the ptrace access is not known'
     )
   }
-  if (mask !== 'send' && mask !== 'receive') return 'an access of a signal is not known'
+  if (mask !== 'send' && mask !== 'receive') return 'the signal access is not known'
   const signal = textOf(event, 'signal')
   return [{ kind, access: mask, peer, ...(signal !== '' && { signal }) }]
 }
 
-/** The same label is that of the workload, whatever the policy that is judged calls its profile. */
+/** If the peer has the same label, it is the workload itself. The judged policy may give its profile another name. */
 const ownLabel = (peer: string, profile: string): string => (peer !== '' && peer === profile ? OWN_LABEL : peer)
 
 function appArmorMount(operation: string, event: Fields): Operation[] {

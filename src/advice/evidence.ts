@@ -2,10 +2,10 @@ import type { KernelEnforcer } from '../api/enforcer.ts'
 import type { DynamicResult } from '../api/types.ts'
 import { isImpossible, type Restriction, type Rule } from '../rules/meaning.ts'
 
-/** What a recording can be about. */
+/** Kinds of behaviour that a recording can contain. */
 export type Evidence = 'files' | 'capabilities' | 'sockets' | 'addresses' | 'mounts' | 'tracing' | 'system calls'
 
-/** The recorded behaviour. What it lacks was not done only if its source was recorded. */
+/** The kinds that were recorded. If a recorded kind lacks an operation, the workload did not do it. */
 export function evidenceOf({ appArmor, bpf, seccomp }: DynamicResult): ReadonlySet<Evidence> {
   const found = new Set<Evidence>()
   if (appArmor !== undefined || bpf !== undefined)
@@ -30,7 +30,7 @@ const kinds: Readonly<Record<Restriction['kind'], Evidence>> = {
   'node-disks': 'files',
 }
 
-/** What has to be recorded to know whether a workload does what the rule forbids. */
+/** The kinds that have to be recorded to know whether a workload does what the rule forbids. */
 export function evidenceFor(rule: Rule, enforcers: readonly KernelEnforcer[]): ReadonlySet<Evidence> {
   const found = new Set<Evidence>()
   for (const restrictions of [enforcers.includes('AppArmor') && rule.appArmor, enforcers.includes('BPF') && rule.bpf])
@@ -40,13 +40,13 @@ export function evidenceFor(rule: Rule, enforcers: readonly KernelEnforcer[]): R
   return found
 }
 
-/** The enforcers of these that carry the rule. */
+/** The enforcers in the list that support the rule. */
 export function carriersOf(rule: Rule, enforcers: readonly KernelEnforcer[]): KernelEnforcer[] {
   const meanings = { AppArmor: rule.appArmor, BPF: rule.bpf, Seccomp: rule.seccomp }
   return enforcers.filter((enforcer) => !isImpossible(meanings[enforcer]))
 }
 
-/** Whether what a rule forbids is forbidden by another one anyway: the same words, or fewer of a list. */
+/** Whether `wide` forbids everything that `narrow` forbids: it has the same restrictions, or more capabilities. */
 export function covers(wide: Rule, narrow: Rule): boolean {
   if (wide === narrow) return false
   return (['appArmor', 'bpf', 'seccomp'] as const).every((enforcer) => {

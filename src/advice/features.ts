@@ -2,17 +2,17 @@ import { mountFlagBits } from '../api/linux-mount-flags.ts'
 import type { Capability } from '../rules/capabilities.ts'
 import type { FileAction, Operation } from './operation.ts'
 
-/** What an application and its container are like, by the words of upstream's policy advisor. */
+/** Features of an application and its container, with the names of upstream's policy advisor. */
 export const features = {
   'privileged-container': 'the container is privileged',
-  'mount-sth': 'it mounts something in the container',
-  'umount-sth': 'it unmounts something in the container',
-  'share-containers-pid-ns': 'its container shares the PID namespace with sidecars',
-  'share-host-pid-ns': 'its container shares the PID namespace of the node',
-  dind: 'it runs containers of its own (Docker in Docker)',
-  'require-sa': 'it talks to the API server',
-  'bind-privileged-socket-port': 'it listens on a port below 1024',
-  'load-bpf': 'it loads eBPF programs',
+  'mount-sth': 'the application mounts something in the container',
+  'umount-sth': 'the application unmounts something in the container',
+  'share-containers-pid-ns': 'the container shares the PID namespace with sidecars',
+  'share-host-pid-ns': 'the container shares the PID namespace of the node',
+  dind: 'the application runs containers (Docker in Docker)',
+  'require-sa': 'the application talks to the API server',
+  'bind-privileged-socket-port': 'the application listens on a port below 1024',
+  'load-bpf': 'the application loads eBPF programs',
 } as const
 
 export type Feature = keyof typeof features
@@ -37,7 +37,7 @@ const unmounting: Operation = { kind: 'mount', operation: 'umount', flags: 0, ta
 const CLONE_NEWUSER = 0x10000000n
 const BPF_PROG_LOAD = 5n
 
-/** What such an application does, so that no rule against it is advised. */
+/** Operations of applications with the feature. Rules that refuse them are not advised. */
 export const operationsOf: Readonly<Record<Feature, readonly Operation[]>> = {
   'privileged-container': [],
   'mount-sth': [...mounts('tmpfs'), binding, remounting, ...uses('sys_admin')],
@@ -63,7 +63,7 @@ export const operationsOf: Readonly<Record<Feature, readonly Operation[]>> = {
   ],
 }
 
-/** Rules that a feature excludes and no operation of it shows: the addresses of the API server are the cluster's. */
+/** Rules that a feature excludes, though no operation shows it: only the cluster knows the API server's addresses. */
 export const excludes: Readonly<Partial<Record<Feature, readonly string[]>>> = {
   'require-sa': ['block-access-to-kube-apiserver'],
 }
@@ -83,7 +83,7 @@ const mountsAnew: Applicable = {
 }
 const ofPrivileged: Applicable = { features: ['privileged-container', 'dind'], capabilities: [] }
 
-/** Rules that say something new only for some applications: what they forbid, others cannot do anyway. */
+/** Rules that matter only for some applications: others cannot do what these rules forbid. */
 export const applicable: Readonly<Record<string, Applicable>> = {
   'disallow-write-core-pattern': administers,
   'disallow-mount-securityfs': administers,
@@ -101,5 +101,5 @@ export const applicable: Readonly<Record<string, Applicable>> = {
 /** Rules that a user chooses on purpose. They are never advised. */
 export const onRequest: Readonly<Record<string, string>> = {
   'dirty-pipe-mitigation':
-    'it is for Linux 5.8 to 5.16.10 without the fix, and takes splice and sendfile from everybody',
+    'it is for Linux 5.8 to 5.16.10 without the fix, and refuses splice and sendfile to all programs',
 }

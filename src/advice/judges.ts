@@ -5,10 +5,10 @@ import { bpfJudge } from './bpf-judge.ts'
 import type { Decision, Operation } from './operation.ts'
 import { seccompJudge } from './seccomp-judge.ts'
 
-/** How one enforcer judges under a policy. */
+/** The decisions of one enforcer under a policy. */
 export interface EnforcerJudge {
   enforcer: KernelEnforcer
-  /** @param program the file that runs, where it is known: to AppArmor it may have rules of its own */
+  /** @param program the executable of the process, if it is known: AppArmor may have rules of its own for it */
   judge(operation: Operation, program?: string): Decision
   /** Programs that have rules of their own. */
   programs: readonly string[]

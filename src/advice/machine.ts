@@ -1,11 +1,11 @@
 /**
- * A deterministic automaton over bytes, walked as far as it is asked. States are compared by `===`, so each has one
- * value. `undefined` is the state that matches no path.
+ * A deterministic automaton over bytes that may build its states on demand. States are compared by `===`, so each state
+ * is one value. `undefined` is the state from which no path matches.
  */
 export interface Machine<State> {
   readonly start: State | undefined
   step(state: State, byte: number): State | undefined
-  /** By byte a number: bytes of one number lead from every state to the same one. */
+  /** The class of each byte. From every state, bytes of one class lead to the same state. */
   readonly classOf: Uint8Array
 }
 
@@ -20,8 +20,7 @@ export function run<State>(machine: Machine<State>, bytes: Uint8Array): State | 
 }
 
 /**
- * The order in which bytes are tried, so that examples read well: letters first, and no control characters where others
- * do.
+ * The order in which bytes are tried, so that examples are readable: letters first, control characters last.
  */
 const order = [...Buffer.from('xabcdefghijklmnopqrstuvwyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-')]
 const SLASH = 0x2f
@@ -29,7 +28,7 @@ const SLASH = 0x2f
 const others = Array.from({ length: 255 }, (_, i) => i + 1).filter((byte) => !order.includes(byte))
 const tried = [SLASH, ...order, ...others.filter((one) => one > 32 && one < 127), ...others]
 
-/** One byte for each class that both have in common, the slash first. */
+/** One byte for each combination of classes, the slash first. */
 export function lettersOf(...classes: readonly Uint8Array[]): number[] {
   const seen = new Set<string>()
   const letters: number[] = []
@@ -45,16 +44,16 @@ export function lettersOf(...classes: readonly Uint8Array[]): number[] {
 interface Node<A, B> {
   a: A | undefined
   b: B | undefined
-  /** Where the component begins: after a slash, and after one or two dots. */
+  /** Bytes of the component so far: none, `.`, `..`, or anything longer or different. */
   dots: 0 | 1 | 2 | 3
   from: Node<A, B> | undefined
   byte: number
 }
 
 export interface SearchBounds {
-  /** Pairs of states that are looked at. */
+  /** Maximum number of state pairs that are visited. */
   max: number
-  /** Whether a path may end in a slash, as AppArmor is shown directories. */
+  /** Whether a path may end with a slash: AppArmor sees directories that way. */
   directories: boolean
   /** Whether `poll` ignores paths that the first automaton does not match, so that they are not followed. */
   onlyFirst?: boolean
@@ -62,14 +61,14 @@ export interface SearchBounds {
 
 /** What a search found. */
 export interface Searched {
-  /** Whether all states were looked at; else the bound ended it. */
+  /** Whether all state pairs were visited; false if the bound ended the search. */
   complete: boolean
 }
 
 /**
- * Goes through all pairs of states that two automata reach with one path that a kernel can have (it begins with a
- * slash, and has no empty component, `.` or `..`), shortest paths first, and calls `poll` with each pair and its path.
- * Ends when `poll` says so.
+ * Visits all pairs of states that two automata reach with the same path, shortest paths first, and calls `poll` with
+ * each pair and its path until it returns true. Only paths of the kernel count: they begin with a slash, and have no
+ * empty component, `.` or `..`.
  */
 export function searchBoth<A, B>(
   one: Machine<A>,
@@ -110,7 +109,7 @@ const DOT = 0x2e
 const AFTER_SLASH = 0
 const LONGER = 3
 
-/** Not at the slash before a component, except for `/` itself and directories; and no `.` or `..` at the end. */
+/** Whether a path may end here: not after a slash, except for `/` itself and directories, and not after `.` or `..`. */
 const isWhole = ({ dots, from }: Node<unknown, unknown>, directories: boolean): boolean =>
   dots === LONGER || from === undefined || (directories && dots === AFTER_SLASH)
 
@@ -126,12 +125,12 @@ function pathTo<A, B>(node: Node<A, B>): Buffer {
   return Buffer.from(bytes.reverse())
 }
 
-/** Pairs that were there. */
+/** Pairs of states that were visited. */
 class Seen<A, B> {
   size = 0
   readonly #byFirst = new Map<A | undefined, Map<B | undefined, number>>()
 
-  /** Returns whether it is new. */
+  /** Returns whether the pair is new. */
   add(a: A | undefined, b: B | undefined, dots: number): boolean {
     let bySecond = this.#byFirst.get(a)
     if (bySecond === undefined) {

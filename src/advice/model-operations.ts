@@ -19,11 +19,11 @@ type ModelFile = NonNullable<BpfModel['files']>[number]
 type ModelNetwork = NonNullable<BpfModel['network']>
 type ModelPtrace = NonNullable<BpfModel['ptraces']>[number]
 
-/** What a model says that was done. */
+/** The operations that a model contains. */
 export interface ModelOperations {
   operations: Recorded[]
   unjudged: Unjudged
-  /** Programs that were run. */
+  /** Programs that the workload ran. */
   programs: string[]
 }
 
@@ -56,13 +56,13 @@ class Reading implements ModelOperations {
     for (const { peer, permissions, signals } of model.signals ?? []) {
       for (const permission of permissions) {
         const access = permission === 'send' || permission === 'receive' ? permission : undefined
-        if (access === undefined) this.unjudged.add('an access of a signal is not known', permission)
+        if (access === undefined) this.unjudged.add('the signal access is not known', permission)
         else
           for (const signal of signals)
             this.#add('AppArmor', { kind: 'signal', access, signal: signal.toLowerCase(), peer: this.#peer(peer) })
       }
     }
-    for (const record of model.unhandled ?? []) this.unjudged.add('the model could make nothing of the record', record)
+    for (const record of model.unhandled ?? []) this.unjudged.add('the model could not interpret the record', record)
   }
 
   bpf(model: BpfModel): void {
@@ -87,7 +87,7 @@ class Reading implements ModelOperations {
     for (const file of model.files ?? []) this.#file(by, file)
     for (const word of model.capabilities ?? []) {
       const name = capabilityOf(word)
-      if (name === undefined) this.unjudged.add('a capability is not known', word)
+      if (name === undefined) this.unjudged.add('the capability is not known', word)
       else this.#add(by, { kind: 'capability', name })
     }
     for (const ptrace of model.ptraces ?? []) this.#ptrace(by, ptrace)
@@ -98,7 +98,7 @@ class Reading implements ModelOperations {
     const isPattern = oldPath !== undefined && oldPath !== ''
     for (const permission of permissions) {
       const actions = fileActionsOf(permission)
-      if (actions === undefined) this.unjudged.add('a permission of a file is not known', `${permission} ${path}`)
+      if (actions === undefined) this.unjudged.add('the file permission is not known', `${permission} ${path}`)
       for (const action of actions ?? []) this.#add(by, { ...fileOf(by, path, action, isPattern), ...own })
     }
   }
@@ -106,10 +106,10 @@ class Reading implements ModelOperations {
   #ptrace(by: KernelEnforcer, { peer, permissions, external }: ModelPtrace): void {
     for (const permission of permissions) {
       const accesses = ptraceAccessesOf(permission)
-      if (accesses === undefined) this.unjudged.add('an access of tracing is not known', permission)
+      if (accesses === undefined) this.unjudged.add('the ptrace access is not known', permission)
       for (const access of accesses ?? []) {
         const other = peer === undefined || peer === '' ? {} : { peer: this.#peer(peer) }
-        // Who has the same label is of the same container, or of another of the same workload.
+        // A process with the same label is in this container, or in another container of the workload.
         const own = peer !== undefined && peer === this.#label ? { isOutside: false } : {}
         const outside = external === undefined ? own : { isOutside: external }
         this.#add(by, { kind: 'ptrace', access, ...other, ...outside })
@@ -117,7 +117,7 @@ class Reading implements ModelOperations {
     }
   }
 
-  /** Under the policy that is judged, the workload has the label of that. */
+  /** Under the judged policy, the workload has the label of that policy's profile. */
   #peer(label: string): string {
     return label === this.#label ? OWN_LABEL : label
   }
@@ -127,7 +127,7 @@ class Reading implements ModelOperations {
       const family = familyOf(domain)
       const socketType = socketTypeOf(type)
       const number = protocol === '' ? undefined : protocolOf(protocol)
-      if (family === undefined) this.unjudged.add('a family of sockets is not known', domain)
+      if (family === undefined) this.unjudged.add('the socket family is not known', domain)
       else
         this.#add(by, {
           kind: 'socket',
@@ -141,8 +141,8 @@ class Reading implements ModelOperations {
 }
 
 /**
- * A path of a model. With `oldPath` it is a pattern, and that one of the files that it stands for; all other paths mean
- * themselves. Models of upstream have globs of AppArmor there.
+ * A path of a model. If the model gives `oldPath`, the path is a pattern, and `oldPath` is a file that it stands for.
+ * All other paths are literal. Patterns in models of upstream are AppArmor globs.
  */
 function fileOf(by: KernelEnforcer, path: string, action: FileOperation['action'], isPattern = false): FileOperation {
   const pattern = !isPattern ? {} : { pattern: isGlob(path) ? ('glob' as const) : ('path' as const) }

@@ -4,7 +4,7 @@ import type { EgressProtocol } from '../profile/bpf/port-set.ts'
 import type { Capability } from '../rules/capabilities.ts'
 import type { PtraceAccess, SocketType } from '../rules/meaning.ts'
 
-/** What is done to a file, in the words of BPF records; `map` is mapping it as code, `lock` locking it. */
+/** Actions on files, with the names of BPF records; `map` is mapping a file as code. */
 export const fileActions = [
   ...(['read', 'write', 'append', 'exec', 'map', 'create', 'delete', 'rename', 'link'] as const),
   ...(['chmod', 'chown', 'setattr', 'getattr', 'lock'] as const),
@@ -14,22 +14,22 @@ export type FileAction = (typeof fileActions)[number]
 export interface FileOperation {
   kind: 'file'
   /**
-   * As the kernel has it, behind all links. AppArmor shows a directory with a slash at its end. With `pattern` it
-   * stands for every path that it matches, and any one that is refused counts: `path` is the syntax of
-   * src/profile/path-pattern.ts, `glob` that of AppArmor.
+   * The path after all links, as the kernel has it. In AppArmor's records, the path of a directory ends with a slash.
+   * With `pattern`, it stands for every path that it matches, and the worst decision counts: `path` is the syntax of
+   * src/profile/path-pattern.ts, `glob` is the syntax of AppArmor.
    */
   path: string
   pattern?: 'path' | 'glob'
   action: FileAction
-  /** Left out: not known. */
+  /** Left out if unknown. */
   type?: 'file' | 'directory' | 'block-device' | 'symlink'
-  /** Whether the process owns the file; left out: not known. */
+  /** Whether the process owns the file; left out if unknown. */
   isOwn?: boolean
-  /** The file to which a hard link is made, where it is known. */
+  /** The file to which a hard link is made; left out if unknown. */
   linkTo?: string
 }
 
-/** One thing that a process tries. What is left out is not known. */
+/** One operation that a process tries. Fields that are left out are unknown. */
 export type Operation =
   | FileOperation
   | { kind: 'capability'; name: Capability }
@@ -39,7 +39,7 @@ export type Operation =
   /** `peer` is the AppArmor label of the other process. */
   | { kind: 'ptrace'; access: PtraceAccess; isOutside?: boolean; peer?: string }
   | { kind: 'signal'; access: 'send' | 'receive'; signal?: string; peer: string }
-  /** `flags` are those of mount(2). A new root is a move. */
+  /** `flags` are the flags of mount(2). */
   | {
       kind: 'mount'
       operation: MountOperationName | 'pivot-root'
@@ -56,18 +56,18 @@ export type Operation =
 export type OperationKind = Operation['kind']
 
 /**
- * What an enforcer does with an operation. `audited`: it is let through and reported. `unknown`: it depends on what is
- * not known of the operation, or of the node.
+ * The decision of an enforcer about an operation. `audited`: allowed and reported. `unknown`: the decision depends on
+ * unknown facts about the operation or the node.
  */
 export interface Decision {
   outcome: 'allowed' | 'audited' | 'denied' | 'unknown'
-  /** What a refused system call returns, where it is not EPERM. */
+  /** The error that a refused system call returns, if it is not EPERM. */
   errno?: number
-  /** Of a pattern, a path that it stands for and that is treated so. */
+  /** For a pattern: a matching path for which this is the decision. */
   example?: string
-  /** On what it depends, or why it is refused where no rule denies it. */
+  /** Why the decision is unknown, or why the operation is refused if no rule denies it. */
   why?: string
-  /** The rule of an AppArmor profile that denies it. */
+  /** The rule of an AppArmor profile that denies the operation. */
   by?: string
 }
 
@@ -76,16 +76,16 @@ export const denied: Decision = { outcome: 'denied' }
 export const audited: Decision = { outcome: 'audited' }
 export const unknown = (why: string): Decision => ({ outcome: 'unknown', why })
 
-/** Answers for what one enforcer loads for a policy. */
+/** Decides as an enforcer does with the profile that it loads for a policy. */
 export type Judge = (operation: Operation) => Decision
 
-/** The same where it is not known which of several things was done: what all of them have in common, or `unknown`. */
+/** The decision if one of several operations was tried: the outcome that they have in common, or `unknown`. */
 export function eitherOf(decisions: readonly Decision[], why: string): Decision {
   const [first = allowed, ...others] = decisions
   return others.every(({ outcome }) => outcome === first.outcome) ? first : unknown(why)
 }
 
-/** One line for a person: `file write /etc/passwd`. */
+/** One line for users: `file write /etc/passwd`. */
 export function operationText(operation: Operation): string {
   switch (operation.kind) {
     case 'file':
@@ -130,7 +130,7 @@ const protocolNames: Readonly<Record<number, string>> = { 0: 'default', 1: 'icmp
 const protocolText = (protocol: number | undefined): string | undefined =>
   protocol === undefined ? undefined : (protocolNames[protocol] ?? `protocol ${protocol}`)
 
-/** Without what stands for the label of the workload itself. */
+/** The label for users; `itself` for the label of the workload. */
 const peerText = (peer: string | undefined): string | undefined => (peer?.startsWith('\0') ? 'itself' : peer)
 
 function mountText({ operation, source, target, fstype }: Extract<Operation, { kind: 'mount' }>): string {

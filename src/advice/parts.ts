@@ -2,29 +2,29 @@ import { join } from '../api/field-error.ts'
 import type { AnyPolicy, BpfRawRules, EnhanceProtect } from '../api/types.ts'
 import { findRule } from '../rules/catalogue.ts'
 
-/** What to change in a policy so that something is allowed. */
+/** A change of a policy that allows an operation. */
 export interface Change {
   do: 'remove' | 'set' | 'add'
   field: string
-  /** What is to stand there, or to be added to the list. */
+  /** The new value of the field, or the item to add to the list. */
   value?: unknown
 }
 
-/** A part of a policy that can refuse something by itself. */
+/** A part of a policy that can refuse operations by itself. */
 export interface Part {
-  /** Where it stands. */
+  /** The field that contains it. */
   path: string
   /** The built-in rule's name, or the words of a raw rule. */
   rule: string
-  /** Without it. */
+  /** Removes the part from the policy. */
   change: Change
-  /** Adds the part to a section that has none. */
+  /** Adds the part to a section. */
   addTo: (section: EnhanceProtect) => void
 }
 
 const SECTION = 'spec.policy.enhanceProtect'
 
-/** The rules of the EnhanceProtect mode, each by itself; none for other modes, whose rules are one whole. */
+/** The single rules of the EnhanceProtect mode. Other modes have no parts, because their rules belong together. */
 export function partsOf({ spec: { policy } }: AnyPolicy): Part[] {
   const { enhanceProtect: section } = policy
   if (policy.mode !== 'EnhanceProtect' || section === undefined) return []
@@ -145,7 +145,7 @@ function addNetworkParts(
       })
 }
 
-/** The policy with these of its parts alone, and without what is refused by default. */
+/** The policy with only these parts, and without the default restrictions of containers. */
 export function withParts<Of extends AnyPolicy>(policy: Of, parts: readonly Part[]): Of {
   const { auditViolations, allowViolations, protectAncestors } = policy.spec.policy.enhanceProtect ?? {}
   const section: EnhanceProtect = {
@@ -158,7 +158,7 @@ export function withParts<Of extends AnyPolicy>(policy: Of, parts: readonly Part
   return { ...policy, spec: { ...policy.spec, policy: { ...policy.spec.policy, enhanceProtect: section } } }
 }
 
-/** The policy with none of its rules, but with what is refused by default. */
+/** The policy without its rules, but with the default restrictions of containers. */
 export function withoutParts<Of extends AnyPolicy>(policy: Of): Of {
   const bare = withParts(policy, [])
   const { privileged } = policy.spec.policy.enhanceProtect ?? {}

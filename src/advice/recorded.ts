@@ -1,18 +1,18 @@
 import type { KernelEnforcer } from '../api/enforcer.ts'
 import type { Operation } from './operation.ts'
 
-/** An operation that was seen. */
+/** An operation that was recorded. */
 export interface Recorded {
   operation: Operation
-  /** Who saw it. */
+  /** The enforcer that recorded it. */
   by: KernelEnforcer
-  /** The file that ran, where it is known. */
+  /** The executable of the process, if it is known. */
   program?: string
-  /** Every program does it, so it is not recorded. It does not count unless it is refused. */
+  /** Every program does this, so models leave it out. It counts only if it is refused. */
   implied?: true
 }
 
-/** What was seen and cannot be judged, by reason, with how many and the first of them. */
+/** Recorded operations that cannot be judged: their number and first examples, by reason. */
 export class Unjudged {
   readonly #byReason = new Map<string, { count: number; examples: string[] }>()
 
@@ -34,5 +34,5 @@ export class Unjudged {
 
 const MAX_EXAMPLES = 3
 
-/** Stands for the AppArmor label of the processes of a workload, whatever its profile is called. */
+/** Stands for the AppArmor label of the workload's own processes, whatever the name of its profile is. */
 export const OWN_LABEL = '\0own'

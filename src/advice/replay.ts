@@ -10,11 +10,11 @@ import { type Recorded, Unjudged } from './recorded.ts'
 export interface RefusedOperation {
   operation: string
   count: number
-  /** Of a pattern, a path that is refused. */
+  /** For a pattern: a matching path that is refused. */
   example?: string
-  /** The rule of the AppArmor profile. */
+  /** The rule of the AppArmor profile that refuses it. */
   by?: string
-  /** What allows it, where that depends on the operation. */
+  /** Changes that allow it, if they depend on the operation. */
   changes?: Change[]
 }
 
@@ -22,35 +22,35 @@ export interface RefusedOperation {
 export interface RefusedGroup {
   enforcers: readonly KernelEnforcer[]
   rules: readonly Refuser[]
-  /** Different ones, the most frequent first, and how often each came; at most `MOST_SHOWN`. */
+  /** Different operations, the most frequent first, and how often each occurred; at most `MAX_SHOWN`. */
   operations: RefusedOperation[]
-  /** How many different ones there are, and how often they came. */
+  /** The number of different operations. */
   different: number
   count: number
 }
 
 export interface Replayed {
   refused: RefusedGroup[]
-  /** Calls that are answered as if the kernel had none of the kind, after which programs take an older one. */
+  /** Calls that are refused with ENOSYS, so that programs use an older call. */
   answered: RefusedGroup[]
-  /** How many operations were let through, and of these reported. */
+  /** The number of allowed operations, and how many of them were reported. */
   allowed: number
   reported: number
   unjudged: { why: string; count: number; examples: string[] }[]
 }
 
-/** Operations that are listed of a group. */
+/** Maximum number of operations that a group lists. */
 const MAX_SHOWN = 50
 const ENOSYS = 38
 
-/** What became of one kind of operation: all of the same words get the same. */
+/** One kind of operation. Operations of the same kind get the same decision. */
 interface Judged {
   key: string
   recorded: Recorded
   count: number
 }
 
-/** Judges operations one after the other: the same once. */
+/** Judges recorded operations under a policy. Equal operations are judged once. */
 export class Replay {
   readonly unjudged = new Unjudged()
   readonly #policy: AnyPolicy
@@ -59,7 +59,7 @@ export class Replay {
   readonly #kinds = new Map<string, Judged>()
   readonly #programs: readonly string[]
 
-  /** @param programs the known programs; each of these may have done what has no known program */
+  /** @param programs programs of the workload; an operation without a known program may be from any of them */
   constructor(policy: AnyPolicy, compiled: CompiledPolicy, options: CompileOptions, programs: readonly string[] = []) {
     this.#policy = policy
     this.#options = options
@@ -67,7 +67,7 @@ export class Replay {
     this.#programs = programs
   }
 
-  /** @param count how often it came */
+  /** @param count how often the operation occurred */
   add(recorded: Recorded, count = 1): void {
     const key = keyOf(recorded)
     const known = this.#kinds.get(key)
@@ -76,7 +76,7 @@ export class Replay {
     else this.unjudged.add(`there are more than ${MAX_KINDS} different operations`, '', count)
   }
 
-  /** What would have become of all that was added. */
+  /** What the policy would have done with the added operations. */
   end(): Replayed {
     const result: Replayed = { refused: [], answered: [], allowed: 0, reported: 0, unjudged: [] }
     const groups = new Groups(this.#policy, this.#options)
@@ -98,7 +98,7 @@ export class Replay {
     return { ...result, refused: groups.of(false), answered: groups.of(true), unjudged: this.unjudged.all }
   }
 
-  /** By AppArmor, also in the programs with rules of their own that may have done it. */
+  /** Judges the operation, for AppArmor also in each program with rules of its own that may have done it. */
   #decide({ enforcer, judge, programs }: EnforcerJudge, { operation, program }: Recorded): Decided[] {
     const own = this.#programs.filter((one) => programs.includes(one))
     const who = program === undefined ? [undefined, ...own] : [program]
@@ -106,7 +106,7 @@ export class Replay {
   }
 }
 
-/** Different operations that are judged of one replay. */
+/** Maximum number of different operations that a replay judges. */
 const MAX_KINDS = 200_000
 
 interface Decided {
@@ -136,7 +136,7 @@ class Groups {
     this.#options = options
   }
 
-  /** Those that are refused, or those that are answered. */
+  /** The groups that are refused, or those that are answered with ENOSYS. */
   of(isAnswer: boolean): RefusedGroup[] {
     const groups = [...this.#byKey.values()].filter((group) => group.isAnswer === isAnswer)
     return groups
@@ -147,7 +147,7 @@ class Groups {
       })
   }
 
-  /** @param refusing what refuses one operation: one or more, by whatever enforcer */
+  /** @param refusing one or more refusals of one operation, by any enforcers */
   add(refusing: readonly Decided[], count: number): void {
     const blamed = refusing.map(({ enforcer, operation, program, decision }) =>
       this.#blameOf(enforcer).of(operation, decision, program),
@@ -188,7 +188,7 @@ class Groups {
 
 const keyOfRule = ({ path, rule }: Refuser): string => `${path} ${rule}`
 
-/** The operation, and in which programs it is refused where it is not in all. */
+/** The operation, and the programs in which it is refused, unless it is refused in all. */
 function textOf(refusing: readonly Decided[]): string {
   const text = operationText(refusing[0]!.operation)
   const programs = refusing.map(({ program }) => program)

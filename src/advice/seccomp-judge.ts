@@ -3,14 +3,14 @@ import { type Comparison, holds, readComparison } from '../profile/seccomp/compa
 import { type Action, isRefusing } from '../profile/seccomp/vocabulary.ts'
 import { allowed, audited, type Decision, type Judge, unknown } from './operation.ts'
 
-/** What a profile does with one call where its arguments are as these comparisons want them. */
+/** The action of a profile for one call if its arguments meet these comparisons. */
 export interface SeccompRule {
   when: readonly Comparison[]
   action: Action
   errno: number
 }
 
-/** The rules of a profile by call, in the order of the profile; what libseccomp makes of them depends on no order. */
+/** The rules of a profile by call. Their order does not matter to libseccomp. */
 export class SeccompRules {
   readonly standard: SeccompRule
   readonly byName = new Map<string, SeccompRule[]>()
@@ -22,14 +22,14 @@ export class SeccompRules {
 
   #add(name: string, { args = [], action, errnoRet: errno = EPERM }: LinuxSyscall): void {
     const when = args.map(readComparison).filter((one) => one !== 'never')
-    // A comparison that nothing meets makes a rule that never applies.
+    // A rule with a comparison that no value meets never applies.
     if (when.length < args.length) return
     const rules = this.byName.get(name)
     if (rules === undefined) this.byName.set(name, [{ when, action, errno }])
     else rules.push({ when, action, errno })
   }
 
-  /** What applies to a call with these arguments. */
+  /** The rule that applies to a call with these arguments. */
   of(name: string, args: readonly bigint[]): SeccompRule {
     const rules = this.byName.get(name) ?? []
     return rules.find(({ when }) => when.every((one) => holds(one, args[one.index] ?? 0n))) ?? this.standard
@@ -39,8 +39,8 @@ export class SeccompRules {
 const EPERM = 1
 
 /**
- * Decides as the filter does that a runtime makes of the profile: by name and arguments, with the default where no rule
- * applies.
+ * Decides as the filter that a runtime makes from the profile: by name and arguments, with the default action if no
+ * rule applies.
  */
 export function seccompJudge(profile: LinuxSeccomp): Judge {
   const rules = new SeccompRules(profile)
@@ -57,11 +57,11 @@ export function decisionOf({ action, errno }: Pick<SeccompRule, 'action' | 'errn
   return action === 'SCMP_ACT_LOG' ? audited : allowed
 }
 
-/** The arguments were not recorded: what every call gets, or that it depends on them. */
+/** The decision for a call without recorded arguments: unknown if it depends on them. */
 function withoutArguments({ byName, standard }: SeccompRules, name: string): Decision {
   const rules = byName.get(name) ?? []
   const whole = rules.find(({ when }) => when.length === 0) ?? standard
   const decisions = [whole, ...rules].map(decisionOf)
   const same = decisions.every(({ outcome }) => outcome === decisions[0]!.outcome)
-  return same ? decisions[0]! : unknown('it is refused with certain arguments only, and these were not recorded')
+  return same ? decisions[0]! : unknown('it is refused only with certain arguments, and these were not recorded')
 }

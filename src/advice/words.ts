@@ -22,8 +22,7 @@ const byLetter: Readonly<Record<string, FileAction>> = {
 }
 
 /**
- * What a permission of a file stands for; undefined for one that is not known. `rw`, `ix` and the like are several
- * letters.
+ * The actions of a file permission; undefined if it is unknown. Each letter of `rw`, `ix` and the like is an action.
  */
 export function fileActionsOf(word: string): FileAction[] | undefined {
   const lower = word.toLowerCase()
@@ -70,7 +69,7 @@ export function ptraceAccessesOf(word: string): PtraceAccess[] | undefined {
   return accesses.every((one) => known.includes(one)) ? (accesses as PtraceAccess[]) : undefined
 }
 
-/** What these flags of mount(2) do; `umount` is no flag, but a word of records. */
+/** The mount operation with these flags of mount(2). `umount` is not a flag, but a word in records. */
 export function mountingOf(words: readonly string[]): { operation: MountOperationName; flags: number } {
   const flags = words.reduce((all, word) => all | bitsOf(word), 0)
   if (words.includes('umount')) return { operation: 'umount', flags: 0 }

@@ -140,7 +140,7 @@ describe('the difference of two policies', () => {
         ))
           for (const example of examples) {
             const [, address = '', port = ''] = /^\[?([^\]]*?)\]?:(\d+)$/.exec(example)!
-            const protocol = what.replace('addresses by ', '') as 'tcp'
+            const protocol = what.replace('addresses over ', '') as 'tcp'
             const operation: Operation = { kind: 'egress', address, port: Number(port), protocol }
             expect(one(operation).outcome === 'denied', example).to.equal(change === 'allowed')
             expect(other(operation).outcome === 'denied', example).to.equal(change === 'forbidden')

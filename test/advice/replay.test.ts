@@ -186,7 +186,7 @@ describe('the replay of a model', () => {
     expect(answered[0]!.operations).to.deep.equal([{ operation: 'syscall clone3', count: 1 }])
     expect(unjudged).to.deep.equal([
       {
-        why: 'Seccomp: it is refused with certain arguments only, and these were not recorded',
+        why: 'Seccomp: it is refused only with certain arguments, and these were not recorded',
         count: 2,
         examples: ['syscall clone', 'syscall unshare'],
       },
@@ -200,10 +200,10 @@ describe('the replay of a model', () => {
     }
     const { unjudged } = replayed(enhanced({}), model)
     expect(unjudged.map(({ why }) => why)).to.deep.equal([
-      'a permission of a file is not known',
-      'a capability is not known',
-      'the model could make nothing of the record',
-      'a family of sockets is not known',
+      'the file permission is not known',
+      'the capability is not known',
+      'the model could not interpret the record',
+      'the socket family is not known',
     ])
   })
 })
@@ -237,7 +237,7 @@ describe('the operations of lines', () => {
     [
       'a server',
       bpf({ operation: 'Network', type: 'bind', address: { ip: '0.0.0.0', port: 80 } }),
-      'no rule is about servers: bind, listen and accept',
+      'rules do not cover bind, listen and accept',
     ],
     [
       'a socket',
@@ -272,7 +272,7 @@ describe('the operations of lines', () => {
     [
       'a path that is not known',
       bpf({ operation: 'File', permissions: ['read'], path: '' }, { pathUnknown: true }),
-      'its path is not known',
+      'the path is not known',
     ],
     [
       'a file of AppArmor',
@@ -314,12 +314,16 @@ describe('the operations of lines', () => {
       appArmor({ operation: 'mount', name: '/mnt/', srcName: '/etc/', flags: 'rw, bind' }),
       [{ kind: 'mount', operation: 'bind', flags: 0x1000, target: '/mnt/', source: '/etc/' }],
     ],
-    ['a bus', appArmor({ operation: 'dbus_method_call' }), 'no rule that is judged here is about the operation'],
+    ['a bus', appArmor({ operation: 'dbus_method_call' }), 'rules about this operation cannot be judged'],
     ['a system call', { enforcer: 'Seccomp', event: { syscall: 'bpf' } }, [{ kind: 'syscall', name: 'bpf' }]],
-    ['one without a name', { enforcer: 'Seccomp', event: { syscall: 'unknown(999)' } }, 'the system call has no name'],
+    [
+      'one without a name',
+      { enforcer: 'Seccomp', event: { syscall: 'unknown(999)' } },
+      'the name of the system call is not known',
+    ],
     ['lost events', { enforcer: 'BPF', event: {}, lost: { events: 3 } }, 'events were lost here'],
-    ['numbers', { event: {}, digest: {} }, 'the line counts events; it is not an event'],
-    ['nothing', { event: 7 }, 'the line is of no enforcer that is known here'],
+    ['numbers', { event: {}, digest: {} }, 'the line is a count of events, not an event'],
+    ['nothing', { event: 7 }, 'the enforcer of the line is not known'],
   ]
   for (const [what, line, operations] of rows)
     it(what, () => {

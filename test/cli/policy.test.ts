@@ -109,7 +109,7 @@ describe('varmor policy', () => {
       expect(result.refused[0]).to.deep.include({ enforcers: ['AppArmor', 'BPF'], count: 2, different: 1 })
       expect(result.allowed).to.equal(1)
       expect(result.unjudged.map(({ why, count }: { why: string; count: number }) => [count, why])).to.deep.equal([
-        [1, 'no rule is about servers: bind, listen and accept'],
+        [1, 'rules do not cover bind, listen and accept'],
         [1, 'events were lost here'],
         [1, 'the line is not a violation'],
       ])

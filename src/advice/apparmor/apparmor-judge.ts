@@ -9,17 +9,17 @@ import { readProfile } from './read-profile.ts'
 import { expanded } from './variables.ts'
 import { type Matched, maybeAll, verdictOf } from './verdicts.ts'
 
-/** How a profile judges, and the children in which it runs programs of its own. */
+/** The decisions of a profile, and its programs that run in child profiles. */
 export interface AppArmorJudge {
-  /** @param program the file that runs, where it is known: it may have rules of its own */
+  /** @param program the executable of the process, if it is known: it may have rules of its own */
   judge(operation: Operation, program?: string): Decision
-  /** Paths of the programs that have rules of their own. */
+  /** Paths of programs that have rules of their own. */
   programs: readonly string[]
 }
 
 /**
- * Decides as the kernel does with the profile: what a rule denies is refused, and what none allows. Of the files of a
- * node that it includes, only what AppArmor's abstractions/base says of signals and tracing is known.
+ * Decides as the kernel does with the profile: it refuses what a rule denies, and what no rule allows. The content of
+ * included files is unknown, except for the rules of abstractions/base about signals and tracing.
  */
 export function appArmorJudge(text: string): AppArmorJudge {
   const profile = readProfile(text)
@@ -46,7 +46,7 @@ const unescaped = (glob: string): string =>
     'latin1',
   ).toString()
 
-/** How one profile judges, of its own rules alone. */
+/** The decisions of one profile, without its children. */
 export function judgeOf(profile: ReadProfile, parent?: string): (operation: Operation) => Decision {
   const name = parent === undefined ? profile.name : `${parent}//${profile.name}`
   const rules = [...profile.rules, ...profile.includes.flatMap(baseRules)]
@@ -58,11 +58,11 @@ export function judgeOf(profile: ReadProfile, parent?: string): (operation: Oper
   }
 }
 
-/** Refused since no rule allows it: a file of the node that the profile includes may. */
+/** For a refusal because no rule allows the operation: unknown if the profile includes files, which may allow it. */
 function ofIncludes({ includes }: ReadProfile, decision: Decision): Decision {
   if (includes.length === 0) return decision
   return {
-    ...unknown(`no rule allows it, but what the node has as ${includes.join(', ')} may`),
+    ...unknown(`no rule allows it, but files of the node that the profile includes may: ${includes.join(', ')}`),
     ...withExample(decision),
   }
 }
@@ -117,12 +117,12 @@ function of<Kind extends ProfileRule['kind']>(
 }
 
 /**
- * Records of BPF have no labels. Processes of one container have one label, except programs with rules of their own.
+ * BPF records do not contain labels. Processes of a container share a label, except programs with rules of their own.
  */
 const tracedLabel = ({ peer, isOutside }: Extract<Operation, { kind: 'ptrace' }>): string | undefined =>
   peer ?? (isOutside === false ? OWN_LABEL : undefined)
 
-/** Whether a label is one that the rule means. */
+/** Whether the peer of a rule matches a label. */
 function isPeer(glob: string | undefined, label: string | undefined, name: string): Matched {
   if (glob === undefined) return true
   const globs = expanded(glob, name)

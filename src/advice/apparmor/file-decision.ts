@@ -15,7 +15,7 @@ import type { ProfileRule, RuleOf } from './profile-rules.ts'
 import { expanded } from './variables.ts'
 import { NOT_ALLOWED } from './verdicts.ts'
 
-/** Letters that AppArmor wants for an action (apparmor_path_*() in security/apparmor/lsm.c, and map_old_perms()). */
+/** Letters that AppArmor requires for an action (apparmor_path_*() in security/apparmor/lsm.c, and map_old_perms()). */
 const lettersOf: Readonly<Record<FileAction, string>> = {
   read: 'r',
   write: 'w',
@@ -38,11 +38,11 @@ type FileRule = RuleOf<'file'>
 /** Rules about files as one automaton. */
 export interface FileMachine {
   machine: GlobMachine
-  /** By number of a glob. */
+  /** The rule of each glob, by the glob's number in the machine. */
   rules: readonly FileRule[]
   /** Rules about all files. */
   always: readonly FileRule[]
-  /** Rules with variables that are not known here. */
+  /** Rules with variables whose values are unknown. */
   strange: readonly FileRule[]
   /** Whether a rule is for owners of a file alone, or for all others. */
   byOwner: boolean
@@ -67,12 +67,12 @@ export function fileMachine(rules: readonly ProfileRule[], profile: string): Fil
   return { machine: new GlobMachine(globs), rules: byGlob, always, strange, byOwner }
 }
 
-/** The access to a file that a state allows: letters, and the reported letters; for its owner and for others. */
+/** The letters that rules allow, report and deny for a path. */
 export interface Allowed {
   allow: string
   audit: string
   deny: string
-  /** The rules that deny. */
+  /** The rules that deny letters. */
   denying: readonly FileRule[]
 }
 
@@ -91,7 +91,7 @@ export function allowedIn({ rules, always }: FileMachine, state: GlobState | und
   return found
 }
 
-/** What becomes of an action in which all of these letters are needed. */
+/** The decision for an action that needs all of these letters. */
 export function ofLetters({ allow, audit, deny, denying }: Allowed, needed: string): Decision {
   const letters = [...needed]
   const letter = letters.find((one) => deny.includes(one))
@@ -100,7 +100,7 @@ export function ofLetters({ allow, audit, deny, denying }: Allowed, needed: stri
   return letters.some((one) => audit.includes(one)) ? audited : allowed
 }
 
-/** How the rules judge files. */
+/** The decisions of rules about files. */
 export function filesOf(all: readonly ProfileRule[], profile: string): (operation: FileOperation) => Decision {
   const machine = fileMachine(all, profile)
   return (operation) => {
@@ -117,7 +117,7 @@ function decide(machine: FileMachine, operation: FileOperation): Decision {
   const { strange } = machine
   const letters = lettersOf[operation.action]
   if (strange.some((rule) => [...letters].some((letter) => rule.letters.includes(letter))))
-    return unknown('a rule has a variable whose value is not known here')
+    return unknown('a rule has a variable whose value is not known')
   const owners = operation.isOwn === undefined && machine.byOwner ? [true, false] : [operation.isOwn ?? true]
   const decisions = owners.map((isOwn) => ofPaths(machine, operation, letters, isOwn))
   return decisions.length === 1 ? decisions[0]! : eitherOf(decisions, 'whether the process owns the file is not known')
@@ -135,7 +135,7 @@ function ofPaths(machine: FileMachine, operation: FileOperation, letters: string
   return ofLink(machine, operation.path, operation.linkTo, isOwn) ?? decision
 }
 
-/** A pattern of this syntax has no slash at its end: what it matches may be a file, a directory, or either. */
+/** A pattern in the syntax of path-pattern.ts does not end with a slash, so it may match files and directories. */
 function ofPathPattern(
   { machine }: FileMachine,
   operation: FileOperation,
@@ -153,13 +153,13 @@ function ofPathPattern(
 
 const SLASH = 0x2f
 
-/** Where a path may be of a file or of a directory: what is denied of either, or else what is allowed of either. */
+/** The decision for a path that may be a file or a directory: a denial of either form, or else what allows a form. */
 function bothForms(decisions: readonly Decision[]): Decision {
   const byRule = decisions.find(({ outcome, why }) => outcome === 'denied' && why === undefined)
   return byRule ?? decisions.find(({ outcome }) => outcome !== 'denied') ?? decisions[0]!
 }
 
-/** A directory has a slash at its end. Records of BPF have none, so that both are tried where it may be one. */
+/** The forms of a path. Directories end with a slash in AppArmor, but not in BPF records, so both forms may apply. */
 function namesOf({ path, type, action }: FileOperation): string[] {
   if (path.endsWith('/')) return [path]
   if (type === 'directory') return [`${path}/`]
@@ -168,7 +168,7 @@ function namesOf({ path, type, action }: FileOperation): string[] {
 }
 
 /**
- * No less may be done with the file than with its new name (LINK_SUBSET in profile_path_link(),
+ * A hard link is refused if its path allows more than the path of the file (LINK_SUBSET in profile_path_link(),
  * security/apparmor/file.c).
  */
 function ofLink(machine: FileMachine, link: string, target: string, isOwn: boolean): Decision | undefined {

@@ -2,22 +2,22 @@ import type { Machine } from '../machine.ts'
 import { run } from '../machine.ts'
 import { GlobNodes } from './glob-nodes.ts'
 
-/** A set of nodes in which a path may be. Equal sets are one object. */
+/** The set of nodes that a path reaches. Equal sets are the same object. */
 export interface GlobState {
   readonly nodes: readonly number[]
-  /** Numbers of the globs that match a path which ends here, ascending. */
+  /** Numbers of the globs that match a path that ends here, ascending. */
   readonly matched: readonly number[]
-  /** By class of byte; undefined: not walked yet, null: nothing matches from here on. */
+  /** The next state by class of byte; undefined: not computed yet, null: nothing matches from there on. */
   readonly next: (GlobState | null | undefined)[]
 }
 
 /** Globs that take too long to evaluate. No real policy has this many. */
 export class TooManyCases extends Error {}
 
-/** Nodes that are looked at, over all walks: a second or two. */
+/** Maximum number of nodes that all walks together visit: one or two seconds. */
 const MAX_WORK = 30_000_000
 
-/** A hash of the node, of which the sums differ for different sets (the finalizer of MurmurHash3). */
+/** A hash of the node. Sums of these hashes differ for different sets (the finalizer of MurmurHash3). */
 function scattered(node: number): number {
   let hash = node + 1
   hash = Math.imul(hash ^ (hash >>> 16), 0x85ebca6b)
@@ -25,7 +25,7 @@ function scattered(node: number): number {
   return hash ^ (hash >>> 16)
 }
 
-/** Globs of AppArmor as one automaton that is made as it is walked. */
+/** AppArmor globs as one deterministic automaton, which is built while it is walked. */
 export class GlobMachine implements Machine<GlobState> {
   readonly start: GlobState | undefined
   readonly classOf: Uint8Array
@@ -111,7 +111,6 @@ export class GlobMachine implements Machine<GlobState> {
 
   #spend(nodes: number): void {
     this.#work += nodes
-    if (this.#work > MAX_WORK)
-      throw new TooManyCases('the globs of the AppArmor rules have too many cases to go through')
+    if (this.#work > MAX_WORK) throw new TooManyCases('the patterns of the AppArmor rules have too many cases to check')
   }
 }

@@ -1,4 +1,4 @@
-/** What a glob of AppArmor is made of. */
+/** The syntax tree of an AppArmor glob. */
 type Tree =
   | { kind: 'bytes'; set: Uint8Array }
   | { kind: 'loop'; set: Uint8Array }
@@ -8,7 +8,7 @@ type Tree =
 const SLASH = 0x2f
 
 function setOf(contains: (byte: number) => boolean): Uint8Array {
-  // NUL ends a path, and is never in it.
+  // A path never contains NUL.
   return Uint8Array.from({ length: 256 }, (_, byte) => (byte !== 0 && contains(byte) ? 1 : 0))
 }
 
@@ -17,9 +17,9 @@ const noSlash = setOf((byte) => byte !== SLASH)
 const single = Array.from({ length: 256 }, (_, byte) => setOf((one) => one === byte))
 
 /**
- * Reads a glob as apparmor_parser does when it makes a regular expression of it (convert_aaregex_to_pcre in
- * parser_regex.c): `?` and `*` are within a component, `**` is not, `{a,b}` are alternatives, `[…]` is a class. A star
- * alone in its component is at least one character.
+ * Parses a glob as apparmor_parser does when it converts it to a regular expression (convert_aaregex_to_pcre in
+ * parser_regex.c): `?` and `*` match within a component, `**` also across slashes; `{a,b}` are alternatives, `[…]` is a
+ * class. `*` or `**` alone in its component matches at least one character.
  */
 class Reader {
   #at = 0
@@ -101,15 +101,15 @@ class Reader {
 const NOTHING = -1
 
 /**
- * The nodes of the nondeterministic automaton of many globs: each takes a byte of its set to the next one, or none to
- * others.
+ * The nodes of the nondeterministic automaton of many globs. Each node leads to the next node by a byte of its set, or
+ * to other nodes without a byte.
  */
 export class GlobNodes {
-  /** By node: the index of its set in `sets`; -1 for one that takes no byte. */
+  /** By node: the index of its set in `sets`; -1 if the node takes no byte. */
   readonly set: number[] = []
-  /** By node: where the byte leads. */
+  /** By node: the node to which the byte leads. */
   readonly next: number[] = []
-  /** By node: where one gets without a byte. */
+  /** By node: the nodes that it reaches without a byte. */
   readonly free: number[][] = []
   /** By node: the number of the glob that ends here. */
   readonly ends: number[] = []
@@ -168,7 +168,7 @@ export class GlobNodes {
     return this.sets.push(set) - 1
   }
 
-  /** By byte a number: bytes of one number are in the same sets. */
+  /** The class of each byte. Bytes of one class are in the same sets. */
   classes(): Uint8Array {
     const classes = new Uint8Array(256)
     for (const set of this.sets) {

@@ -2,8 +2,8 @@ import type { ProfileRule } from './profile-rules.ts'
 import { ruleOf } from './read-profile.ts'
 
 /**
- * What abstractions/base of AppArmor 3 and 4 says of processes. What it says of files allows, and so matters where not
- * all are allowed.
+ * The rules of abstractions/base about signals and tracing in AppArmor 3 and 4. Its rules about files only allow, so
+ * they matter only in profiles that do not allow all files.
  */
 const base = [
   'ptrace (readby),',
@@ -14,5 +14,5 @@ const base = [
   'signal (receive,send) set=("exists"),',
 ]
 
-/** Rules of a file that profiles include, as far as they are the same on every node. */
+/** Rules of an included file that are the same on every node. */
 export const baseRules = (include: string): ProfileRule[] => (include === 'abstractions/base' ? base.map(ruleOf) : [])

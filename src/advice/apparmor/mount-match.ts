@@ -7,10 +7,10 @@ import { type Matched, maybeAll } from './verdicts.ts'
 
 type Mounting = Extract<Operation, { kind: 'mount' }>
 
-/** Flags that the kernel does not show to AppArmor (MS_RMT_MASK and kernel-internal ones are left to it). */
+/** Flags that rules can name. Other flags do not count: AppArmor ignores them, or they are internal to the kernel. */
 const shown = Object.values(mountFlagBits).reduce((all: number, bit) => all | bit, 0)
 
-/** Whether a rule means the mount (match_mnt() in security/apparmor/mount.c). */
+/** Whether a rule matches the mount (match_mnt() in security/apparmor/mount.c). */
 export function mountMatch(rule: ProfileRule, mounting: Mounting, profile: string): Matched {
   const { operation, target, flags } = mounting
   switch (rule.kind) {
@@ -38,8 +38,8 @@ export function mountMatch(rule: ProfileRule, mounting: Mounting, profile: strin
 }
 
 /**
- * What is empty to the kernel: a bind, move and remount have no type, and a remount and a change of propagation no
- * source.
+ * Source and type as the kernel shows them to AppArmor. Only new mounts have a type. Remounts and changes of
+ * propagation do not have a source.
  */
 function asShown({ operation, source, fstype }: Mounting): {
   source: string[] | undefined
@@ -50,7 +50,7 @@ function asShown({ operation, source, fstype }: Mounting): {
   return operation === 'new' ? { source: one(source), type: one(fstype) } : { source: asDirectory(source), type: [''] }
 }
 
-/** Directories have a slash at their end, and a file may be mounted on a file: either may be meant. */
+/** The forms of a path: a directory ends with a slash, but a file can be a mount point too. */
 function asDirectory(path: string | undefined): string[] | undefined {
   if (path === undefined) return undefined
   return path.endsWith('/') ? [path] : [`${path}/`, path]

@@ -1,10 +1,10 @@
-/** A rule of a profile, as far as it is judged by. Globs are as the text has them, without quotes. */
+/** The parts of a profile's rule that matter for decisions. Globs are as in the text, without quotes. */
 export type ProfileRule = { deny: boolean; audit: boolean; text: string } & (
   | {
       kind: 'file'
       /** Left out: all files. */
       glob?: string
-      /** Of r, w, a, l, k, m and x. */
+      /** Some of r, w, a, l, k, m and x. */
       letters: string
       owner?: 'owner' | 'other'
       /** The child in which the program runs. */
@@ -21,11 +21,11 @@ export type ProfileRule = { deny: boolean; audit: boolean; text: string } & (
   | { kind: 'umount'; target?: string }
   | { kind: 'pivot_root' }
   | { kind: 'userns' }
-  /** What no operation of ours is about: buses, limits, io_uring. */
+  /** A rule that concerns no kind of Operation: about buses, limits or io_uring. */
   | { kind: 'other' }
 )
 
-/** Bits of mount(2): those that must be given, and those that may be. */
+/** Flags of mount(2) that a mount must have, and flags that it may have. */
 export interface MountOptions {
   needed: number
   possible: number
@@ -36,11 +36,11 @@ export type RuleOf<Kind extends ProfileRule['kind']> = Extract<ProfileRule, { ki
 export interface ReadProfile {
   name: string
   complain: boolean
-  /** Kinds of operations that the ABI 4.0 knows besides are judged, too. */
+  /** Whether the profile uses ABI 4.0, which mediates more kinds of operations. */
   isNewer: boolean
   rules: readonly ProfileRule[]
   /** Files of the node that the profile includes. */
   includes: readonly string[]
-  /** By name, without that of the profile. */
+  /** Child profiles by their own name, without the name of the profile. */
   children: ReadonlyMap<string, ReadProfile>
 }

@@ -3,14 +3,14 @@ import { type Token, tokensOf } from '../../profile/apparmor/tokens.ts'
 import type { MountOptions, ProfileRule, ReadProfile } from './profile-rules.ts'
 
 /**
- * Reads the text of a profile that a compiler of src/profile/apparmor/ wrote: one rule a line, built from its parts.
+ * Parses the text of a profile that a compiler of src/profile/apparmor/ wrote: one rule on each line.
  * @throws {Error} for text that no compiler writes
  */
 export function readProfile(text: string): ReadProfile {
   const lines = text.split('\n').map((line) => line.trim())
   const isNewer = lines.some((line) => /^abi <abi\/4/.test(line))
   const begin = lines.findIndex((line) => line.endsWith('{'))
-  if (begin < 0) throw new Error('the text holds no profile')
+  if (begin < 0) throw new Error('the text does not contain a profile')
   return block(lines, begin, isNewer).profile
 }
 
@@ -82,7 +82,7 @@ class Tokens {
     this.#at += 2
   }
 
-  /** What stands in parentheses, or one value. */
+  /** The values in parentheses, or one value. */
   list(): string[] {
     if (!this.takes('(')) return [this.take().text]
     const values: string[] = []
@@ -93,7 +93,7 @@ class Tokens {
     return values
   }
 
-  /** A value that is a path or a glob, if one comes now. */
+  /** The next token if it is a path or a glob. */
   value(): string | undefined {
     const { next } = this
     if (next === undefined || next.kind === '->') return undefined
@@ -159,7 +159,7 @@ function capabilityRule(tokens: Tokens): Body {
   return { kind: 'capability', ...(names.length > 0 && { names }) }
 }
 
-/** Protocols are types of IPv4 sockets to the parser. */
+/** The parser turns protocols into types of IPv4 sockets. */
 const typeOf: Readonly<Record<string, string>> = { tcp: 'stream', udp: 'dgram', icmp: 'raw' }
 const types: readonly string[] = ['stream', 'dgram', 'raw', 'rdm', 'seqpacket', 'packet']
 
@@ -227,7 +227,7 @@ const bits: Readonly<Record<string, number>> = {
   ),
 }
 
-/** The bits of a word for mount flags; 0 for one that says that a flag is not given. */
+/** The bits of a word for mount flags; 0 for words such as `rw`, which stand for the absence of a flag. */
 export const flagBits = (word: string): number => bits[word] ?? 0
 
 function withOptions({ needed, possible }: MountOptions, words: readonly string[], within: boolean): MountOptions {

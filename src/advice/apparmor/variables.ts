@@ -1,5 +1,5 @@
 /**
- * What tunables/global of AppArmor 3 says of the variables that rules may name (value.ts). A node may say more of them.
+ * Values in tunables/global of AppArmor 3 of the variables that rules may name (value.ts). A node may add values.
  */
 const digits = (max: number): string =>
   `{${Array.from({ length: max }, (_, i) => `${i === 0 ? '' : '[1-9]'}${i === 0 ? '[0-9]' : '[0-9]'.repeat(i)}`).join(',')}}`
@@ -23,13 +23,12 @@ const values: Readonly<Record<string, readonly string[]>> = {
   etc_rw: ['/etc/'],
 }
 
-/** Globs that one glob with variables stands for, at most. */
+/** Maximum number of globs that one glob with variables expands to. */
 const MAX = 64
 
 /**
- * The globs that one with variables stands for, as the parser writes them before it reads them: each value in its
- * place, and no slash twice.
- * @returns undefined where a variable is not known here
+ * Expands a glob with variables as the parser does: one glob for each combination of values, without double slashes.
+ * @returns undefined if the value of a variable is unknown
  */
 export function expanded(glob: string, profileName: string): string[] | undefined {
   let globs = [glob]
@@ -53,8 +52,8 @@ export function expanded(glob: string, profileName: string): string[] | undefine
 }
 
 /**
- * Two slashes at the very beginning stay, as POSIX has it (filter_slashes() in parser_regex.c): no path of the kernel
- * begins so.
+ * Two slashes at the very beginning stay, as in POSIX (filter_slashes() in parser_regex.c). Such a glob matches no path,
+ * because paths of the kernel begin with one slash.
  */
 const withoutDoubleSlashes = (glob: string): string => {
   const kept = /^\/\/(?!\/)/.test(glob) ? '/' : ''

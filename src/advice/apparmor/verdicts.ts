@@ -1,30 +1,30 @@
 import { allowed, audited, type Decision, denied, unknown } from '../operation.ts'
 import type { ProfileRule } from './profile-rules.ts'
 
-/** Whether a rule means an operation; `maybe` where that depends on what is not known of it. */
+/** Whether a rule matches an operation; `maybe` if that depends on unknown facts about the operation. */
 export type Matched = boolean | 'maybe'
 
-/** Whether all hold. */
+/** Whether all conditions match. */
 export function maybeAll(all: readonly Matched[]): Matched {
   if (all.includes(false)) return false
   return all.includes('maybe') ? 'maybe' : true
 }
 
-/** Why something is refused that no rule denies. */
+/** Why an operation is refused that no rule denies. */
 export const NOT_ALLOWED = 'no rule allows it'
 
 /**
- * What rules about one operation come to: one that denies counts more than one that allows, and what none allows is
- * refused.
+ * The decision of the rules about one operation: a rule that denies takes precedence, and an operation that no rule
+ * allows is refused.
  */
 export function verdictOf(
   rules: readonly { rule: Pick<ProfileRule, 'deny' | 'audit' | 'text'>; matches: Matched }[],
 ): Decision {
   const [least, max] = [decide(rules, 'allow'), decide(rules, 'deny')]
-  return least.outcome === max.outcome ? max : unknown('it depends on what the record does not say')
+  return least.outcome === max.outcome ? max : unknown('it depends on details that the record does not contain')
 }
 
-/** @param favour which rules count where it is not known whether they mean it */
+/** @param favour the kind of rules that count if they match only maybe */
 function decide(
   rules: readonly { rule: Pick<ProfileRule, 'deny' | 'audit' | 'text'>; matches: Matched }[],
   favour: 'allow' | 'deny',

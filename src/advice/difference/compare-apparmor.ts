@@ -9,12 +9,12 @@ import { searchBoth } from '../machine.ts'
 import type { Operation } from '../operation.ts'
 import { type Becomes, changesOf, type Differences } from './difference.ts'
 
-/** Pairs of states that are looked at. */
+/** Maximum number of state pairs that are visited. */
 const MAX_PAIRS = 100_000
 
 const enforcer = 'AppArmor' as const
 
-/** @param before text of a profile that a compiler wrote */
+/** @param before text of a profile that a compiler wrote; so is `after` */
 export function compareAppArmor(before: string, after: string, found: Differences): void {
   const [old, made] = [readProfile(before), readProfile(after)]
   compareProfiles({ root: old.name, ...old }, { root: made.name, ...made }, { enforcer }, found)
@@ -22,10 +22,10 @@ export function compareAppArmor(before: string, after: string, found: Difference
     compareProfiles({ root: old.name, ...one }, { root: made.name, ...other }, { enforcer, programs }, found)
 }
 
-/** A profile, and what the outermost one is called. */
+/** A profile, and the name of the outermost profile. */
 type Named = ReadProfile & { root: string }
 
-/** The profiles in which programs run before and after: programs of the same two are together. */
+/** The profiles in which programs run before and after. Programs with the same two profiles are grouped. */
 function pairsOfChildren(
   old: ReadProfile,
   made: ReadProfile,
@@ -60,7 +60,7 @@ function compareProfiles(old: Named, made: Named, of: Of, found: Differences): v
     found.addRule({
       ...of,
       becomes: 'rules',
-      what: `what is refused is ${made.complain ? 'let through and reported' : 'refused'}`,
+      what: `violations are ${made.complain ? 'allowed and reported' : 'refused'}`,
     })
   compareFiles(old, made, of, found)
   compareOperations(old, made, of, found)
@@ -78,7 +78,7 @@ function compareProfiles(old: Named, made: Named, of: Of, found: Differences): v
     compareTexts(kind, old, made, of, found)
 }
 
-/** A rule without what it names of its own profile, which is called otherwise in the other policy. */
+/** The text of a rule with neutral words for the names of its profiles, which differ between the policies. */
 const ownText = (root: string, { text }: ProfileRule): string =>
   text.replaceAll(`peer=${root}`, 'peer=itself').replace(/-> (?:"?)[^"]*child_\d+"?$/, '-> child')
 
@@ -91,9 +91,9 @@ function compareTexts(kind: ProfileRule['kind'], old: Named, made: Named, of: Of
   ) as [Set<string>, Set<string>]
   const what = kind === 'other' ? 'other rules' : `rules about ${kind}`
   for (const text of before)
-    if (!after.has(text)) found.addRule({ ...of, becomes: 'rules', what: `${what}, gone` }, text)
+    if (!after.has(text)) found.addRule({ ...of, becomes: 'rules', what: `${what}, removed` }, text)
   for (const text of after)
-    if (!before.has(text)) found.addRule({ ...of, becomes: 'rules', what: `${what}, new` }, text)
+    if (!before.has(text)) found.addRule({ ...of, becomes: 'rules', what: `${what}, added` }, text)
 }
 
 const bitsOf = { denied: 1, audited: 2, allowed: 0, unknown: 0 } as const
@@ -119,7 +119,7 @@ function compareOperations(old: Named, made: Named, of: Of, found: Differences):
 
 const letters = { r: 'read', w: 'write', a: 'append', x: 'exec', m: 'map', l: 'link', k: 'lock' } as const
 
-/** What one letter comes to, as bits. */
+/** The decision for one letter, as bits. */
 function bits({ allow, audit, deny }: ReturnType<typeof allowedIn>, letter: string): number {
   if (deny.includes(letter) || !allow.includes(letter)) return 1
   return audit.includes(letter) ? 2 : 0
@@ -131,7 +131,7 @@ function compareFiles(old: Named, made: Named, of: Of, found: Differences): void
   const [before, after] = [fileMachine(old.rules, old.name), fileMachine(made.rules, made.name)]
   try {
     if (before.strange.length + after.strange.length > 0)
-      found.incomplete.push({ enforcer, why: 'rules about files have variables whose values are not known here' })
+      found.incomplete.push({ enforcer, why: 'rules about files have variables whose values are not known' })
     const { complete } = searchBoth(
       before.machine,
       after.machine,
@@ -141,7 +141,7 @@ function compareFiles(old: Named, made: Named, of: Of, found: Differences): void
       },
       { max: MAX_PAIRS, directories: true },
     )
-    if (!complete) found.incomplete.push({ enforcer, why: 'the rules about files have too many cases to go through' })
+    if (!complete) found.incomplete.push({ enforcer, why: 'the rules about files have too many cases to compare' })
   } catch (error) {
     if (!(error instanceof TooManyCases)) throw error
     found.incomplete.push({ enforcer, why: error.message })

@@ -10,7 +10,7 @@ import type { Judge, Operation } from '../operation.ts'
 import { compareEgress } from './compare-egress.ts'
 import { type Becomes, changesOf, type Differences } from './difference.ts'
 
-/** Pairs of states that are looked at. */
+/** Maximum number of state pairs that are visited. */
 const MAX_PAIRS = 400_000
 
 const enforcer = 'BPF' as const
@@ -20,11 +20,11 @@ export function compareBpf(before: BpfProfile, after: BpfProfile, found: Differe
     found.addRule({
       enforcer,
       becomes: 'rules',
-      what: `everything is ${after.mode === 'complain' ? 'let through and reported' : 'judged'}`,
+      what: after.mode === 'complain' ? 'everything is allowed and reported' : 'the rules are enforced',
     })
   compareFiles(before, after, found)
   compareFlags('block devices', before.blockDevices, after.blockDevices, undefined, found)
-  compareFlags('paths that are too long to be known', before.files.any, after.files.any, undefined, found)
+  compareFlags('paths that are too long to check', before.files.any, after.files.any, undefined, found)
   const [old, made] = [before, after].map(bpfJudge) as [Judge, Judge]
   for (const [what, operation] of plainOperations()) compareOperation(what, operation, old, made, found)
   compareSockets(before, after, old, made, found)
@@ -35,22 +35,22 @@ export function compareBpf(before: BpfProfile, after: BpfProfile, found: Differe
 
 const { way, ...accesses } = fileFlags
 
-/** The accesses whose flags differ, each change with its names. */
+/** The accesses whose flags differ: each change with the names of its accesses. */
 function accessChanges(before: number, after: number): [Becomes, string][] {
   const byChange = new Map<Becomes, string[]>()
-  for (const [name, bit] of [...Object.entries(accesses), ['renaming it as a directory', way] as const]) {
+  for (const [name, bit] of [...Object.entries(accesses), ['renaming a directory', way] as const]) {
     const bits = (flags: number): number => (flags & bit ? 1 : 0) | ((flags >> AUDIT_SHIFT) & bit ? 2 : 0)
     for (const change of changesOf(bits(before), bits(after)))
       byChange.set(change, [...(byChange.get(change) ?? []), name])
   }
   const carried = (flags: number): number => (flags & CARRY ? 1 : 0) | ((flags >> AUDIT_SHIFT) & CARRY ? 2 : 0)
-  // It goes with any access, but in lists of what is allowed.
+  // The flag CARRY has a meaning of its own only in lists of allowed files; elsewhere it follows from other accesses.
   if (byChange.size === 0)
-    for (const change of changesOf(carried(before), carried(after))) byChange.set(change, ['another name for it'])
+    for (const change of changesOf(carried(before), carried(after))) byChange.set(change, ['giving it another name'])
   return Array.from(byChange, ([change, names]) => [change, withoutAppend(names).join(', ')])
 }
 
-/** Writing is appending, too. */
+/** Writing includes appending. */
 const withoutAppend = (names: readonly string[]): string[] =>
   names.filter((name) => name !== 'append' || !names.includes('write'))
 
@@ -80,26 +80,26 @@ function compareFiles({ files: before }: BpfProfile, { files: after }: BpfProfil
     },
     { max: MAX_PAIRS, directories: false },
   )
-  if (!complete) found.incomplete.push({ enforcer, why: 'the rules about files have too many cases to go through' })
+  if (!complete) found.incomplete.push({ enforcer, why: 'the rules about files have too many cases to compare' })
 }
 
-/** What is judged without a path, an address or a kind of socket. */
+/** Operations without a path, an address or a kind of socket. */
 function plainOperations(): [what: string, operation: Operation][] {
   return [
     ...capabilities.map((name): [string, Operation] => ['capabilities', { kind: 'capability', name }]),
     ...(Object.keys(ptraceAccess) as (keyof typeof ptraceAccess)[]).flatMap((access): [string, Operation][] => [
       ['tracing in the container', { kind: 'ptrace', access, isOutside: false }],
-      ['tracing beyond the container', { kind: 'ptrace', access, isOutside: true }],
+      ['tracing outside the container', { kind: 'ptrace', access, isOutside: true }],
     ]),
     ['user namespaces', { kind: 'userns' }],
-    ['userfaultfds', { kind: 'userfaultfd' }],
+    ['userfaultfd objects', { kind: 'userfaultfd' }],
     ...['prog_load', 'map_create'].map((command): [string, Operation] => ['bpf(2)', { kind: 'bpf', command }]),
   ]
 }
 
 const bitsOf = { denied: 1, audited: 2, allowed: 0, unknown: 0 } as const
 
-/** The word of an operation that distinguishes it from others of its kind. */
+/** The word that distinguishes an operation from others of its kind. */
 function wordOf(operation: Operation): string | undefined {
   switch (operation.kind) {
     case 'capability':
@@ -122,7 +122,7 @@ function compareOperation(what: string, operation: Operation, old: Judge, made: 
   }
 }
 
-/** Protocols that rules know, and one that none knows. */
+/** Protocols that rules can name, and one that stands for all others. */
 const protocols = { tcp: 6, udp: 17, icmp: 1, icmpv6: 58, others: 132 }
 
 function compareSockets(before: BpfProfile, after: BpfProfile, old: Judge, made: Judge, found: Differences): void {
@@ -159,7 +159,7 @@ const referenceTexts = ({ egress }: BpfProfile): string[] =>
 function compareTexts(what: string, before: readonly string[], after: readonly string[], found: Differences): void {
   const [old, made] = [new Set(before), new Set(after)]
   for (const text of before)
-    if (!made.has(text)) found.addRule({ enforcer, becomes: 'rules', what: `${what}, gone` }, text)
+    if (!made.has(text)) found.addRule({ enforcer, becomes: 'rules', what: `${what}, removed` }, text)
   for (const text of after)
-    if (!old.has(text)) found.addRule({ enforcer, becomes: 'rules', what: `${what}, new` }, text)
+    if (!old.has(text)) found.addRule({ enforcer, becomes: 'rules', what: `${what}, added` }, text)
 }

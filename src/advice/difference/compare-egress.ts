@@ -4,13 +4,13 @@ import { formatBlock, type IpBlock, parseBlock } from '../../profile/bpf/ip-addr
 import { egressProtocols, type PortSet } from '../../profile/bpf/port-set.ts'
 import { changesOf, type Differences } from './difference.ts'
 
-/** From an address on, up to the next one: the ports that a rule is about. */
+/** The ports with rules, for all addresses from `from` up to the next stretch. */
 interface Stretch {
   from: bigint
   ports: PortSet
 }
 
-/** A family's prefixes as stretches that lie one behind the other: each address is where its longest prefix says. */
+/** The prefixes of a family as consecutive stretches. Each address has the ports of its longest prefix. */
 function stretchesOf(prefixes: EgressTable['v4'], portSets: EgressTable['portSets']): Stretch[] {
   const blocks = prefixes
     .map(([text, set]) => ({ block: parseBlock(text)!, ports: portSets[set]! }))
@@ -40,7 +40,7 @@ const bitsOf = { 4: 32n, 6: 128n } as const
 const endOf = ({ family, value, length }: IpBlock): bigint => value + (1n << (bitsOf[family] - BigInt(length)))
 const compare = (a: bigint, b: bigint): number => (a < b ? -1 : a > b ? 1 : 0)
 
-/** The last of the stretches that begin at one address holds. */
+/** If several stretches begin at one address, only the last is kept. */
 function merged(stretches: readonly Stretch[]): Stretch[] {
   return stretches.filter(({ from }, i) => stretches[i + 1]?.from !== from)
 }
@@ -48,7 +48,7 @@ function merged(stretches: readonly Stretch[]): Stretch[] {
 const none: EgressTable = { v4: [], v6: [], portSets: [] }
 
 /**
- * Says at which addresses and ports the tables of two profiles decide otherwise: every stretch of both is looked at.
+ * Finds the addresses and ports for which the tables of two profiles decide differently. Compares every stretch of both.
  */
 export function compareEgress(
   before: EgressRules | undefined,
@@ -82,7 +82,7 @@ function compareFamily(family: 4 | 6, one: readonly Stretch[], other: readonly S
 
 const PORTS = 65_536
 
-/** The flags of a key, and where they end: the set's ranges ascend. */
+/** The flags of a key. The ranges of the set ascend. */
 function at(set: PortSet, key: number): number {
   let [low, high] = [0, set.length - 1]
   while (low <= high) {
@@ -106,7 +106,7 @@ function comparePorts(family: 4 | 6, address: bigint, one: PortSet, other: PortS
     if (key >= 3 * PORTS) continue
     for (const becomes of changesOf(at(one, key), at(other, key))) {
       const protocol = egressProtocols[Math.floor(key / PORTS)]!
-      found.addExample({ enforcer: 'BPF', becomes, what: `addresses by ${protocol}` }, () =>
+      found.addExample({ enforcer: 'BPF', becomes, what: `addresses over ${protocol}` }, () =>
         text(family, address, key % PORTS),
       )
     }

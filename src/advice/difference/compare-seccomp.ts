@@ -4,12 +4,12 @@ import { isRefusing } from '../../profile/seccomp/vocabulary.ts'
 import { type SeccompRule, SeccompRules } from '../seccomp-judge.ts'
 import { changesOf, type Differences } from './difference.ts'
 
-/** Combinations of arguments that are tried of one call. */
+/** Maximum number of argument combinations that are tried for one call. */
 const MAX_TRIED = 20_000
 
 const enforcer = 'Seccomp' as const
 
-/** Compares by call; where arguments decide, by those at the edges of what rules compare with. */
+/** Compares call by call. If arguments matter, it tries values at the edges of the rules' comparisons. */
 export function compareSeccomp(before: LinuxSeccomp, after: LinuxSeccomp, found: Differences): void {
   const [old, made] = [new SeccompRules(before), new SeccompRules(after)]
   compareRules('all other calls', old.standard, made.standard, undefined, found)
@@ -24,7 +24,10 @@ function compareCall(name: string, old: SeccompRules, made: SeccompRules, found:
   let count = 0
   for (const args of tried) {
     if (count++ >= MAX_TRIED) {
-      found.incomplete.push({ enforcer, why: `the rules about ${name} compare too many arguments to go through` })
+      found.incomplete.push({
+        enforcer,
+        why: `the rules about ${name} have too many combinations of arguments to compare`,
+      })
       break
     }
     const example =
@@ -34,7 +37,7 @@ function compareCall(name: string, old: SeccompRules, made: SeccompRules, found:
   if (!isDifferent && count < MAX_TRIED && hasArguments(before, after))
     found.incomplete.push({
       enforcer,
-      why: `the rules about ${name} are written otherwise, and no call was found that tells them apart`,
+      why: `the rules about ${name} differ in their text, but no call was found that they treat differently`,
     })
 }
 
@@ -43,7 +46,7 @@ const hasArguments = (...rules: (readonly SeccompRule[])[]): boolean => rules.fl
 const outcomeOf = ({ action, errno }: SeccompRule): string =>
   action === 'SCMP_ACT_ERRNO' ? `${action} ${errno}` : action
 
-/** Equal for rules that say the same, in whatever order they stand. */
+/** A text that is equal for equal rules, whatever their order. */
 function textOf(rules: readonly SeccompRule[], standard: SeccompRule): string {
   const texts = rules.map((rule) => {
     const when = rule.when.map(({ written: _, ...comparison }) => comparison)
@@ -70,7 +73,7 @@ function compareRules(
   }
   for (const becomes of changes) add({ enforcer, becomes, what: 'system calls' })
   if (changes.length === 0)
-    add({ enforcer, becomes: 'rules', what: `system calls, ${outcomeOf(after)} in place of ${outcomeOf(before)}` })
+    add({ enforcer, becomes: 'rules', what: `system calls, ${outcomeOf(after)} instead of ${outcomeOf(before)}` })
   return true
 }
 

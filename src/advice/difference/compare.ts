@@ -8,7 +8,7 @@ import { type Compared, Differences } from './difference.ts'
 
 export const comparedEnforcers: readonly KernelEnforcer[] = ['AppArmor', 'BPF', 'Seccomp']
 
-/** Refuses nothing, and reports nothing: what an enforcer does that a policy does not name. */
+/** Profiles that refuse and report nothing, for enforcers that a policy does not name. */
 const noAppArmor =
   'abi <abi/3.0>,\nprofile none {\nfile,\ncapability,\nnetwork,\nmount,\nremount,\numount,\npivot_root,\nptrace,\nsignal,\ndbus,\nunix,\n}\n'
 const noSeccomp = { defaultAction: 'SCMP_ACT_ALLOW' } as const
@@ -16,8 +16,8 @@ const noSeccomp = { defaultAction: 'SCMP_ACT_ALLOW' } as const
 type Loaded = Pick<CompiledPolicy, 'enforcers'>
 
 /**
- * Where the kernel would decide otherwise under the new policy. What is found nowhere is the same for the kernel, as
- * far as nothing is `incomplete`. Each search ends at a bound.
+ * Finds the operations that the kernel would decide differently under the new policy. If `incomplete` is empty, these are
+ * all of them; a search that reaches its bound is listed in `incomplete`.
  */
 export function comparePolicies(before: Loaded, after: Loaded): Compared {
   const found = new Differences()

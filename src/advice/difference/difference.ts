@@ -1,48 +1,48 @@
 import type { KernelEnforcer } from '../../api/enforcer.ts'
 
 /**
- * What becomes of something: `forbidden` and `allowed` are judged, `rules` is a rule whose text is in one policy only.
+ * The kind of a difference. `rules`: only the texts of the rules were compared, not their effect.
  */
 export type Becomes = 'forbidden' | 'allowed' | 'reported' | 'unreported' | 'rules'
 
-/** One way in which the new policy is another one for the kernel. */
+/** One way in which the new policy differs for the kernel. */
 export interface Difference {
   enforcer: KernelEnforcer
   /** Programs that have rules of their own. */
   programs?: string[]
   becomes: Becomes
   what: string
-  /** All of what it is about, where that has names: capabilities, kinds of sockets. */
+  /** All affected items if they have names: capabilities, kinds of sockets. */
   names?: string[]
-  /** Paths, addresses or calls, the shortest first and no two of one directory; or the texts of rules. */
+  /** Paths, addresses or calls, the shortest first and one for each directory; or the texts of rules. */
   examples: string[]
-  /** Number of rules that are compared by their text alone. */
+  /** Number of rules that are in one policy only. */
   rules?: number
 }
 
 export interface Compared {
   differences: Difference[]
-  /** What could not be gone through to its end, and why: differences may be missing. */
+  /** Comparisons that did not finish, and why: differences may be missing. */
   incomplete: { enforcer: KernelEnforcer; why: string }[]
 }
 
-/** Examples of one difference. */
+/** Maximum number of examples of one difference. */
 export const MAX_EXAMPLES = 5
 
 type About = Pick<Difference, 'enforcer' | 'programs' | 'becomes' | 'what'>
 
-/** Gathers differences: those of the same words are one, with several examples. */
+/** Collects differences. Entries with the same words become one difference with several examples. */
 export class Differences {
   readonly #byKey = new Map<string, Difference>()
   readonly incomplete: Compared['incomplete'] = []
 
-  /** A rule that has a name. */
+  /** Adds an affected item that has a name. */
   addName(about: About, name: string): void {
     const known = this.#of(about)
     known.names = [...(known.names ?? []), name]
   }
 
-  /** A rule whose text is in one policy only, or anything else that has no more to say. */
+  /** Adds a rule whose text is in one policy only, or a difference without names and examples. */
   addRule(about: About, text?: string): void {
     const known = this.#of(about)
     if (text === undefined) return
@@ -50,7 +50,7 @@ export class Differences {
     if (known.examples.length < MAX_EXAMPLES) known.examples.push(text)
   }
 
-  /** With an example, which is not taken where there is one of its directory, or there are enough. */
+  /** Adds an example, unless there are enough examples, or one of the same directory. */
   addExample(about: About, example: () => string): void {
     const { examples } = this.#of(about)
     if (examples.length >= MAX_EXAMPLES) return
@@ -68,7 +68,7 @@ export class Differences {
     return known
   }
 
-  /** What programs have in common with their profile is said of that alone. */
+  /** All differences. A difference of a program that the whole profile has too is listed once, for the profile. */
   get all(): Compared {
     const differences = [...this.#byKey.values()]
     const common = new Set(differences.filter(({ programs }) => programs === undefined).map(withoutPrograms))
@@ -81,10 +81,10 @@ export class Differences {
 
 const withoutPrograms = ({ programs: _, ...difference }: Difference): string => JSON.stringify(difference)
 
-/** Of calls and addresses, themselves. */
+/** The directory of a path. Calls and addresses stay as they are. */
 const directoryOf = (text: string): string => (text.startsWith('/') ? text.replace(/[^/]+\/?$/, '') : text)
 
-/** What is done with one thing before and after, as bits: 1 refuses, 2 reports. */
+/** The changes between two decisions, given as bits: 1 refuses, 2 reports. */
 export function changesOf(before: number, after: number): Becomes[] {
   const changes: Becomes[] = []
   if ((before ^ after) & 1) changes.push(after & 1 ? 'forbidden' : 'allowed')
