@@ -19,11 +19,11 @@ const definitions = defineResource<Definition>({
 })
 const fieldManager = 'varmor-sandbox'
 
-/** The chart's part: our kinds, the namespace and the agents' service account. A repetition changes nothing. */
+/** Does the chart's part: our kinds, the namespace and the agents' service account. Repeating it changes nothing. */
 export async function install(client: ApiClient, namespace: string): Promise<void> {
   for (const kind of kinds) {
     const definition = customResourceDefinition(kind) as Definition
-    // On a slow machine the first schemas take long.
+    // The first schemas take long on a slow machine.
     await client.apply(definitions, definition, { fieldManager, force: true, deadline: 120_000 })
   }
   await create(client.create(namespaces, { metadata: { name: namespace } }))
@@ -37,7 +37,7 @@ async function create(made: Promise<KubeObject>): Promise<void> {
   })
 }
 
-/** The server accepts objects of a kind shortly after its definition. */
+/** Waits until the server accepts objects of a kind, which is shortly after its definition. */
 async function established(client: ApiClient, name: string): Promise<void> {
   for (let attempt = 0; attempt < 200; attempt++) {
     const { status } = await client.get(definitions, { name })

@@ -10,12 +10,14 @@ import { badRequest } from './api-server/status.ts'
 import { recordingScheme } from './nodes/node-registration.ts'
 import { sandboxClock } from './sandbox-clock.ts'
 
-/** Nodes of a sandbox that run elsewhere: in a virtual machine, with their own kubelet and agent. */
+/**
+ * Nodes of a sandbox that run outside its process, such as in a virtual machine, with a kubelet and agent of their own.
+ */
 
-/** The API server's identity for its kubelets. */
+/** The identity that the API server uses towards kubelets. */
 export const kubeletClient = { name: 'kube-apiserver-kubelet-client', groups: ['system:masters'] } as const
 
-/** Forwards to kubelets of outside nodes; this process's made-up nodes run nothing that could answer. */
+/** Forwards requests to kubelets of outside nodes. The made-up nodes of this process run nothing that could answer. */
 export function outsideKubelets(api: () => RunningApiServer): NodeProxy {
   let identity: Promise<{ cert: string; key: string; ca: string }> | undefined
   const kubelets = kubeletProxy(() => {
@@ -43,7 +45,7 @@ async function kubeletIdentity({ authority, caPem }: RunningApiServer) {
   return { cert: certificatePem, key: keyPem, ca: caPem }
 }
 
-/** The uid of a node, once its kubelet has registered it. */
+/** The uid of a node. Resolves when its kubelet has registered the node. */
 export async function registeredNode(client: ApiClient, name: string, signal?: AbortSignal): Promise<string> {
   for (;;) {
     try {

@@ -4,7 +4,7 @@ const began = systemClock.wall() - systemClock.now()
 const now = (): number => began + systemClock.now()
 
 /**
- * The only clock of a sandbox: all its objects' time stamps come from it and are compared with it, so it cannot be set
- * at run time.
+ * The only clock of a sandbox. All time stamps of objects come from it and are compared with it, so it cannot be set at
+ * run time.
  */
 export const sandboxClock: Clock = { ...systemClock, now, wall: () => asWall(now()) }

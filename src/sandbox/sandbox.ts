@@ -31,29 +31,29 @@ import { type RecordingLoaders, recordingLoaders } from './recording-loader.ts'
 import { sandboxClock } from './sandbox-clock.ts'
 
 export interface SandboxOptions {
-  /** Number of nodes, named `node-1` and so on; 0 for outside nodes only. */
+  /** Number of nodes, which are named `node-1` and so on. 0: only outside nodes. */
   nodes: number
   /**
-   * A further address of this machine for nodes outside this process to reach API server and manager: 10.0.2.2 for a
+   * A further address of this machine, at which nodes outside this process reach API server and manager: 10.0.2.2 for a
    * QEMU guest, whose user network maps it to our loopback.
    */
   outsideAddress?: string
-  /** Port of the API server; 0: any free one. */
+  /** Port of the API server; 0: any free port. */
   port?: number
-  /** A folder that keeps the objects, the port and the kubeconfig over restarts. Created if missing. */
+  /** Folder that keeps the objects, the port and the kubeconfig over restarts. It is created if it is missing. */
   data?: string
   logger: Logger
   manager?: Partial<ManagerOptions>
   api?: StartOptions
 }
 
-/** What an outside node's agent needs. */
+/** What the agent of an outside node needs. */
 export interface OutsideAgent {
   kubeconfig: string
-  /** For the manager; bound to the node. */
+  /** Token for the manager, bound to the node. */
   token: string
   manager: string
-  /** PEM: the authority of the manager's certificate. */
+  /** PEM of the authority of the manager's certificate. */
   managerAuthority: string
 }
 
@@ -77,7 +77,7 @@ export class Sandbox {
   readonly runtime: RecordingRuntime
   readonly nodes: SandboxNode[] = []
   readonly #options: SandboxOptions
-  /** Folder of the kubeconfig and of agents' files. */
+  /** Folder of the kubeconfig and of the agents' files. */
   readonly #folder: string
   #manager: Manager | undefined
   readonly #limiter = new PriorityLimiter({ qps: 1_000, burst: 1_000 })
@@ -95,7 +95,7 @@ export class Sandbox {
     this.runtime = runtime
   }
 
-  /** Resolves when `kubectl apply` of a policy will load it on all nodes. */
+  /** Resolves when a policy from `kubectl apply` will be loaded on all nodes. */
   static async start(options: SandboxOptions): Promise<Sandbox> {
     const { data, outsideAddress } = options
     if (data !== undefined) await mkdir(data, { recursive: true, mode: 0o700 })
@@ -127,13 +127,13 @@ export class Sandbox {
     return this.#manager
   }
 
-  /** As an administrator. */
+  /** A client with an administrator's rights. */
   get client(): ApiClient {
     this.#client ??= new ApiClient({ connection: this.#connect(), limiter: this.#limiter })
     return this.#client
   }
 
-  /** The file for `kubectl --kubeconfig`. */
+  /** The path of the file for `kubectl --kubeconfig`. */
   get kubeconfigPath(): string {
     return kubeconfigIn(this.#folder)
   }
@@ -161,7 +161,7 @@ export class Sandbox {
     }
   }
 
-  /** Restarts the manager after `stopManager`. */
+  /** Starts the manager again after `stopManager`. */
   async startManager(): Promise<void> {
     const { logger, manager, outsideAddress } = this.#options
     this.#manager = new Manager({
@@ -175,7 +175,7 @@ export class Sandbox {
         webhooks: (port) => ({ url: `https://127.0.0.1:${port}` }),
       },
       ...manager,
-      // It does not tell our own user (SelfSubjectReview).
+      // This server does not tell the manager its own user (SelfSubjectReview).
       admission: { profileWriters: ['kubernetes-admin'], ...manager?.admission },
     })
     await this.#manager.start()
@@ -201,13 +201,13 @@ export class Sandbox {
     if (this.#options.data === undefined) rmSync(this.#folder, { recursive: true, force: true })
   }
 
-  /** Creates an outside kubelet's credentials. It may connect at any time, and repeatedly. */
+  /** Creates the credentials of an outside kubelet. It may connect at any time, and repeatedly. */
   async admitNode(name: string): Promise<{ kubeconfig: string }> {
     const identity = await this.api.authority.node(name, sandboxClock.wall())
     return { kubeconfig: kubeconfig(this.#outside(this.api.url), this.api.caPem, identity, `system:node:${name}`) }
   }
 
-  /** Creates an outside agent's credentials. Resolves once the node is registered. */
+  /** Creates the credentials of an outside agent. Resolves when its node is registered. */
   async admitAgent(name: string, signal?: AbortSignal): Promise<OutsideAgent> {
     const uid = await registeredNode(this.client, name, signal)
     const token = await agentToken(this.client, sandboxNamespace, { name, uid })
@@ -219,7 +219,7 @@ export class Sandbox {
     }
   }
 
-  /** Our URL as outside nodes see it. */
+  /** A URL of ours as outside nodes reach it. */
   #outside(url: string): string {
     const { outsideAddress } = this.#options
     if (outsideAddress === undefined) return url
@@ -248,7 +248,7 @@ export class Sandbox {
       loaders,
       compile: compileHere(),
       managers: [`https://127.0.0.1:${this.manager.ports.status}`],
-      // A restarted manager has another port.
+      // A restarted manager has another port, so look it up for each report.
       send: (_url, report, signal) =>
         transport.send(`https://127.0.0.1:${this.#manager?.ports.status ?? 0}`, report, signal),
       logger: this.#options.logger,
@@ -272,7 +272,7 @@ export class Sandbox {
     const text = JSON.stringify(this.api.snapshot())
     if (text === this.#saved) return
     const path = snapshotPath(data)
-    // It contains the authority's keys.
+    // The file contains the authority's keys.
     await writeFile(`${path}.new`, text, { mode: 0o600 })
     await rename(`${path}.new`, path)
     this.#saved = text
@@ -293,7 +293,7 @@ function portError(error: unknown, port: number | undefined): unknown {
 const kubeconfigIn = (folder: string): string => join(folder, 'kubeconfig')
 const snapshotPath = (folder: string): string => join(folder, 'objects.json')
 
-/** The last run's data; undefined if there was none. */
+/** The data of the last run; undefined if there was none. */
 async function kept<T>(path: string, read: (text: string) => T): Promise<T | undefined> {
   try {
     return read(await readFile(path, 'utf8'))

@@ -6,20 +6,20 @@ export interface WorkQueueOptions {
   readonly clock: Clock
   readonly random: Random
   work(key: string): void | Promise<void>
-  /** Called for each failure; the key is retried automatically. */
+  /** Called for each failure. The key is tried again automatically. */
   failed(key: string, error: unknown, failures: number): void
-  /** Maximum keys in progress. */
+  /** Maximum keys that run at the same time. */
   readonly concurrency: number
 }
 
-/** Milliseconds between the tries of a failing key. */
+/** Milliseconds between two tries of a failing key. */
 const retries = { first: 10, max: 60_000 }
-/** Runs until other work of the process gets its turn. */
+/** Number of runs before other work of the process gets its turn. */
 const batch = 64
 
 /**
- * Work by key: a key that is added repeatedly runs once, never twice at a time, again if it was added meanwhile, and
- * later after a failure.
+ * Work by key. A key that is added repeatedly runs once. It never runs twice at a time; if it was added while it ran,
+ * it runs again, and after a failure it runs later.
  */
 export class WorkQueue {
   readonly #options: WorkQueueOptions
@@ -42,7 +42,7 @@ export class WorkQueue {
     return this.#ready.size === 0 && this.#active.size === 0
   }
 
-  /** Resolves once it is idle. */
+  /** Resolves when the queue is idle. */
   idle(): Promise<void> {
     return this.isIdle ? Promise.resolve() : new Promise((resolve) => this.#waiters.push(resolve))
   }
@@ -56,7 +56,7 @@ export class WorkQueue {
     }
   }
 
-  /** Adds the key after `delay` milliseconds, unless it is planned earlier already. */
+  /** Adds the key after `delay` milliseconds, unless it is already planned for an earlier time. */
   addAfter(key: string, delay: number): void {
     if (this.#closed) return
     const { clock } = this.#options
@@ -80,7 +80,7 @@ export class WorkQueue {
     this.#wake()
   }
 
-  /** Never inside the change that caused the work: all of a change's effects are seen together. */
+  /** Schedules work. It never runs inside the change that caused it, so that it sees all effects of the change. */
   #schedule(): void {
     if (this.#scheduled || this.#ready.size === 0 || this.#active.size >= this.#options.concurrency) return
     this.#scheduled = true
@@ -106,7 +106,8 @@ export class WorkQueue {
       this.#retry(key, error)
     }
     this.#active.delete(key)
-    // After a failure the planned retry sees the changes, too; without its delay a failing key would spin.
+    // After a failure, the planned retry sees the changes, too. Without the retry's delay, a failing key would run all
+    // the time.
     if (this.#again.delete(key) && !this.#failures.has(key)) this.add(key)
     this.#schedule()
     if (this.isIdle) this.#wake()

@@ -10,7 +10,7 @@ import type { ApiRequest, UserInfo } from './request.ts'
 import type { Store } from './store/store.ts'
 import type { WatchHub } from './watch/watch-hub.ts'
 
-/** The parts of a server that its request handlers use. */
+/** The parts of a server that request handlers use. */
 export interface ApiContext {
   readonly store: Store
   readonly registry: Registry
@@ -20,11 +20,11 @@ export interface ApiContext {
   readonly admission: Admission
   readonly tokens: TokenIssuer
   readonly nodes: NodeProxy
-  /** Whether to keep `metadata.managedFields`. Controller tests turn it off, and run faster. */
+  /** Whether to keep `metadata.managedFields`. Controller tests turn this off to run faster. */
   readonly managedFields: boolean
   /** The content of every namespace's `kube-root-ca.crt`. */
   readonly caPem: string
-  /** A random UUID. */
+  /** Returns a random UUID. */
   uuid(): string
 }
 
@@ -45,7 +45,7 @@ export interface ResourceCall extends Call {
   readonly subresource: SubresourceSpec | undefined
 }
 
-/** The time as in objects: whole seconds. */
+/** The time as objects have it: whole seconds. */
 export const timestamp = (milliseconds: number): string => `${new Date(milliseconds).toISOString().slice(0, 19)}Z`
 
 /** The name of a resource in error texts. */
@@ -56,7 +56,7 @@ export const groupResource = ({ group, plural }: Resource): { group: string; res
 
 export const namespaceOf = (call: ResourceCall): string => (call.resource.namespaced ? call.info.namespace : '')
 
-/** A call that the server makes itself. */
+/** A call that the server itself makes. */
 export function systemCall(context: ApiContext, resource: Resource, namespace: string, name: string): ResourceCall {
   const { group, version, plural } = resource
   const info = { isResource: true, path: '', verb: 'update', group, version, namespace, name, resource: plural }

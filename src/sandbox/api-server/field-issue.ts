@@ -1,7 +1,7 @@
 import { goJson, goNumber } from './go-text.ts'
 import type { JsonValue } from './schema/json.ts'
 
-/** Types of errors of a field (also the `reason` of a cause in a Status), with their text. */
+/** Texts for the types of errors of a field. A type is also the `reason` of a cause in a Status. */
 const words = {
   FieldValueNotFound: 'Not found',
   FieldValueRequired: 'Required value',
@@ -24,7 +24,10 @@ export interface FieldIssue {
   type: FieldIssueType
   /** In the server's notation: `spec.containers[0].name`, `metadata.labels`; `<nil>` for the whole object. */
   field: string
-  /** The wrong value. Absent: the text has none, because some types never show it, and CRD validation omits some. */
+  /**
+   * The wrong value. If absent, the text shows no value: some types never show it, and CRD validation omits some
+   * values.
+   */
   value?: JsonValue
   detail: string
 }
@@ -40,13 +43,13 @@ export function issueBody({ type, value, detail }: FieldIssue): string {
 /** The text with the field. */
 export const issueText = (issue: FieldIssue): string => `${issue.field}: ${issueBody(issue)}`
 
-/** All errors in one text: each once, in brackets if there are several. */
+/** All errors in one text. Equal errors occur once; several errors are in brackets. */
 export function issuesText(issues: readonly FieldIssue[]): string {
   const texts = [...new Set(issues.map(issueText))]
   return texts.length === 1 ? texts[0]! : `[${texts.join(', ')}]`
 }
 
-/** A field below another: `child('spec', 'replicas')`; below the whole object only the field. */
+/** A field below another field: `child('spec', 'replicas')`; below the whole object, the field alone. */
 export const child = (field: string, ...names: string[]): string =>
   [field, ...names].filter((part) => part !== '').join('.')
 /** An item of a list. */
@@ -68,7 +71,7 @@ export const typeInvalid = ofValue('FieldValueTypeInvalid')
 export const duplicate = ofValue('FieldValueDuplicate')
 export const notFoundValue = ofValue('FieldValueNotFound')
 
-/** The values are listed in the given order; the server sorts most of its sets, so sort them. */
+/** Lists the values in the given order. The server sorts most of its sets, so sort them first. */
 export const notSupported = (field: string, value: JsonValue, supported: readonly string[]): FieldIssue =>
   ofValue('FieldValueNotSupported')(
     field,

@@ -18,7 +18,7 @@ function sorted(value: JsonValue): JsonValue {
 /** json.Marshal of a map[string]any: fields sorted by name. */
 export const goJson = (value: JsonValue): string => JSON.stringify(sorted(value))
 
-/** `%v` of a number from JSON: exponents have at least two digits. */
+/** `%v` of a number from JSON. Exponents have at least two digits. */
 export const goNumber = (value: number): string => String(value).replace(/e([+-])(\d)$/, 'e$10$2')
 
 /** `%v` of a value from JSON: `map[a:1 b:[x y]]`, `<nil>`. */

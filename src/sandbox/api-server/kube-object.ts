@@ -36,7 +36,7 @@ export interface ObjectMeta extends JsonObject {
   managedFields?: ManagedFields[]
 }
 
-/** One API object. Stored objects are deeply frozen: `clone` one to change it. */
+/** One API object. Stored objects are deeply frozen; use `clone` to get an object that can change. */
 export interface KubeObject extends JsonObject {
   apiVersion: string
   kind: string
@@ -52,13 +52,13 @@ export function deepFreeze<T>(value: T): T {
 }
 
 /**
- * The same object with changed metadata fields; all others are shared. Assigned, not spread: V8 gave each spread object
- * its own hidden class, which made walks over stored objects three times as slow.
+ * The same object with changed metadata fields; all other parts are shared. Object.assign instead of spread: V8 gave
+ * each spread object a hidden class of its own, which made walks over stored objects three times as slow.
  */
 export const withMetadata = (object: KubeObject, changes: Partial<ObjectMeta>): KubeObject =>
   Object.assign({}, object, { metadata: Object.assign({}, object.metadata, changes) })
 
-/** The key of an object within its resource: `namespace/name`, or `name` without namespaces. */
+/** The key of an object within its resource: `namespace/name`, or `name` for a resource without namespaces. */
 export function keyOf(object: KubeObject): string {
   const { namespace, name } = object.metadata
   return namespace ? `${namespace}/${name}` : name

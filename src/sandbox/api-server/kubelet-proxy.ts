@@ -8,14 +8,14 @@ import { queryOf } from './request.ts'
 import { listOf, numberOf, objectOf, textOf } from './schema/json.ts'
 import { badRequest, internalError, notFound } from './status.ts'
 
-/** PEM: the API server's client certificate for kubelets, and the authority of theirs. */
+/** PEM: the API server's client certificate for kubelets, and the authority of the kubelets' certificates. */
 export interface KubeletCredentials {
   readonly cert: string
   readonly key: string
   readonly ca: string
 }
 
-/** Milliseconds for a connection to be established. */
+/** Maximum milliseconds until a connection is established. */
 const timeout = 10_000
 /** Address types of a node, in order of preference. */
 const addressTypes = ['ExternalIP', 'InternalIP', 'Hostname']
@@ -62,7 +62,7 @@ function ask(
   asked: { method?: string; headers?: Readonly<Record<string, string>> },
 ): Promise<IncomingMessage | Upgraded> {
   return new Promise((resolve, reject) => {
-    // Its certificate is for the node's name, at any address.
+    // The kubelet's certificate is for the node's name, at any address.
     const servername = node.metadata.name
     const call = httpsRequest({ ...credentials, ...asked, ...endpointOf(node), path, agent: false, servername })
     const timer = setTimeout(() => call.destroy(new Error(`no answer within ${timeout} ms`)), timeout)

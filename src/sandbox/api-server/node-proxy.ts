@@ -11,7 +11,7 @@ export interface NodeProxy {
   pod(node: KubeObject, pod: KubeObject, subresource: string, request: ApiRequest): Promise<ApiResponse>
 }
 
-/** No node can be reached: the sandbox has none. */
+/** A proxy that reaches no node, because the sandbox has none. */
 export const noNodes: NodeProxy = {
   pod: async (node) => {
     throw notFound({ group: '', resource: 'nodes' }, node.metadata.name)

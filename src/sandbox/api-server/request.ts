@@ -13,11 +13,11 @@ export interface UserInfo {
 /** A request without its socket. Header names are in lower case. */
 export interface ApiRequest {
   readonly method: string
-  /** Without the query. */
+  /** The path without the query. */
   readonly path: string
   readonly query?: URLSearchParams | Readonly<Record<string, string>>
   readonly headers?: Readonly<Record<string, string>>
-  /** The received bytes or, in process, the value itself, which the server does not change. */
+  /** The received bytes; in process, the value itself, which the server does not change. */
   readonly body?: Uint8Array | JsonValue
 }
 
@@ -34,30 +34,30 @@ export interface JsonResponse extends Answer<'json', number> {
   readonly body: JsonValue
 }
 
-/** A complete answer that is not JSON: health, logs, some refusals. */
+/** A complete answer that is not JSON, such as health, logs and some refusals. */
 export interface TextResponse extends Answer<'text', number> {
   readonly text: string
 }
 
-/** A continuing answer. A reader that stops early calls `close`. */
+/** An answer that continues. A reader that stops early must call `close`. */
 export interface WatchResponse extends Answer<'watch', 200> {
   readonly events: AsyncIterable<WatchRecord>
-  /** The line of an event on the wire; created once for all watchers with the same view. */
+  /** The line of an event on the wire. It is created once for all watchers that receive the same line. */
   encode(record: WatchRecord): Uint8Array
   close(): void
 }
 
-/** A continuing answer of bytes: a followed log. */
+/** An answer of bytes that continues: a followed log. */
 export interface StreamResponse extends Answer<'stream', 200> {
   readonly chunks: AsyncIterable<Uint8Array>
-  /** Called when the reader is gone, even while no data arrives. */
+  /** Called when the reader is gone, even if no data arrives. */
   close?(): void
 }
 
-/** The connection passes to another party: the other end of a terminal. */
+/** An answer that hands the connection over to another party, such as a terminal. */
 export interface UpgradeResponse extends Answer<'upgrade', 101> {
   readonly backend: Duplex
-  /** Bytes that it has already sent. */
+  /** Bytes that the other party has already sent. */
   readonly head: Uint8Array
 }
 

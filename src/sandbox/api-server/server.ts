@@ -22,24 +22,24 @@ import { WatchHub } from './watch/watch-hub.ts'
 export interface ServerOptions {
   readonly clock: Clock
   readonly random: Random
-  /** A random UUID. */
+  /** Returns a random UUID. */
   readonly uuid: () => string
   readonly caPem: string
   /** Calls webhooks. */
   readonly transport: WebhookTransport
   readonly nodes?: NodeProxy
   readonly managedFields?: boolean
-  /** Events that a watch may lag before it is cut off. */
+  /** Maximum events that a watch may lag before it is cut off. */
   readonly watchBound?: number
 }
 
-/** A server's state as plain JSON: enough to continue in another process. */
+/** A server's state as plain JSON, from which another process can continue. */
 export interface ServerSnapshot {
   readonly store: StoreDump
   readonly tokenKeyPem: string
 }
 
-/** Wraps the server: its answer or error is what the client gets. */
+/** A function around the server. The client gets its answer or error. */
 export type Interceptor = (
   request: ApiRequest,
   user: UserInfo,
@@ -50,7 +50,7 @@ export type InProcessClient = (request: ApiRequest) => Promise<ApiResponse>
 
 /** An API server without sockets. Every authenticated user may do everything: RBAC objects are stored, not enforced. */
 export class ApiServer {
-  /** For code that injects faults. */
+  /** Set by code that injects faults. */
   intercept: Interceptor = (_request, _user, handle) => handle()
   readonly context: ApiContext
   private readonly paths: PathHandler
@@ -63,19 +63,19 @@ export class ApiServer {
     bootstrap(this.context)
   }
 
-  /** The request path of one user: a function from requests to answers. Objects in answers are shared and frozen. */
+  /** The request path of one user, as a function from requests to answers. Objects in answers are shared and frozen. */
   client(user: UserInfo): InProcessClient {
     return (request) => this.handle(request, user)
   }
 
-  /** Each refusal is an answer; only an interceptor may throw. */
+  /** Answers a request. A refusal is also an answer; only an interceptor may throw. */
   handle(request: ApiRequest, user: UserInfo): Promise<ApiResponse> {
     return this.intercept(request, user, () => handleRequest(this.context, this.paths, request, user))
   }
 
-  /** Resolves once the server's own controllers have finished the work caused by earlier writes. */
+  /** Resolves when the server's own controllers have finished the work that earlier writes caused. */
   async idle(): Promise<void> {
-    // Each may create work for the others: repeat until a whole round is idle.
+    // Each controller may create work for the others, so repeat until all are idle in one round.
     let revision = -1
     while (revision !== this.context.store.revision) {
       revision = this.context.store.revision

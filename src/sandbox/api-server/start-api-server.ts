@@ -18,13 +18,13 @@ export interface StartOptions extends Partial<Omit<ServerOptions, 'caPem' | 'tra
   readonly port?: number
   /** Default: a loopback address. */
   readonly host?: string
-  /** Further addresses in the server's certificate. */
+  /** Further addresses that the server's certificate must have. */
   readonly addresses?: readonly string[]
   /** Continues from a `snapshot`. */
   readonly restore?: Snapshot
 }
 
-/** Everything needed to restart a server as if it had not stopped. */
+/** Everything that is needed to restart a server as if it had not stopped. */
 export interface Snapshot extends ServerSnapshot {
   readonly authority: Identity
 }
@@ -33,7 +33,7 @@ export interface RunningApiServer {
   readonly url: string
   readonly caPem: string
   readonly authority: CertificateAuthority
-  /** For an administrator, as a file's text. */
+  /** The kubeconfig of an administrator, as a file's text. */
   readonly kubeconfig: string
   readonly adminCertificate: Identity
   readonly server: ApiServer
@@ -84,7 +84,7 @@ export async function startApiServer(options: StartOptions = {}): Promise<Runnin
   }
 }
 
-/** The server's names besides its address. */
+/** The server's names in addition to its address. */
 const names = [
   'localhost',
   ...['', '.default', '.default.svc', '.default.svc.cluster.local'].map((end) => `kubernetes${end}`),
@@ -100,7 +100,7 @@ async function listen(
   const known = [...new Set(['127.0.0.1', '::1', host, kubernetesServiceAddress, ...addresses])]
   const { certificatePem, keyPem } = await authority.server('kube-apiserver', names, known, now)
   const adapter = new HttpAdapter(server)
-  // A client may have a token instead, so one without a certificate is accepted.
+  // Accept clients without a certificate, because a client may have a token instead.
   const tls = { cert: certificatePem, key: keyPem, ca: authority.certificatePem, requestCert: true }
   const listener = createServer({ ...tls, rejectUnauthorized: false }, (incoming, outgoing) => {
     void adapter.handle(incoming, outgoing)
@@ -111,7 +111,7 @@ async function listen(
     sockets.add(socket)
     socket.once('close', () => sockets.delete(socket))
   })
-  // Watches may be silent for long.
+  // Allow watches that are silent for long.
   listener.requestTimeout = 0
   listener.keepAliveTimeout = 90_000
   listener.listen(port, host)
@@ -119,7 +119,10 @@ async function listen(
   return { listener, sockets }
 }
 
-/** Also closes sockets without a request: they would keep the port as long as their client likes. */
+/**
+ * Closes a server. Sockets without a request are closed, too: otherwise they would keep the port as long as their
+ * client wants.
+ */
 async function close(server: ApiServer, listener: Server, sockets: ReadonlySet<Socket>): Promise<void> {
   server.close()
   const closed = once(listener, 'close')

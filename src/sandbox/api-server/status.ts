@@ -1,7 +1,7 @@
 import { type FieldIssue, issueBody, issuesText } from './field-issue.ts'
 import type { JsonObject } from './schema/json.ts'
 
-/** One of the reasons of a failure: `StatusCause` of meta/v1. */
+/** One reason of a failure: `StatusCause` of meta/v1. */
 export interface StatusCause {
   reason?: string
   message?: string
@@ -11,7 +11,7 @@ export interface StatusCause {
 export interface StatusDetails {
   name?: string
   group?: string
-  /** The resource (`pods`) for most reasons, the kind (`Pod`) for Invalid. */
+  /** The resource (`pods`) for most reasons; the kind (`Pod`) for Invalid. */
   kind?: string
   uid?: string
   causes?: StatusCause[]
@@ -34,7 +34,7 @@ export interface Status {
 export interface GroupResource {
   /** Empty for the core group. */
   group: string
-  /** The plural: `pods`. */
+  /** The plural name: `pods`. */
   resource: string
 }
 
@@ -52,7 +52,7 @@ const quoted = (name: string): string => JSON.stringify(name)
 const withGroup = (name: string, group: string): string => (group === '' ? name : `${name}.${group}`)
 const resourceText = ({ resource, group }: GroupResource): string => withGroup(resource, group)
 
-/** Details omit empty fields. */
+/** Details of a failure, without empty fields. */
 const detailsOf = (group: string, kind: string, name: string): StatusDetails => ({
   ...(name ? { name } : {}),
   ...(group ? { group } : {}),
@@ -99,7 +99,7 @@ export function invalid(
   return failure(422, 'Invalid', message, { ...detailsOf(group, kind, name), causes })
 }
 
-/** 422 for a patch that does not fit the object. The server hides the reason; here it is the error's cause. */
+/** 422 for a patch that does not fit the object. The server hides the reason; here it is the cause of the error. */
 export const unprocessable = (cause: Error) =>
   failure(422, 'Invalid', 'the server rejected our request due to an error in our request', {}, cause)
 
@@ -132,11 +132,11 @@ export const tooManyRequests = (message: string, retryAfterSeconds: number) =>
 
 export const serviceUnavailable = (message: string) => failure(503, 'ServiceUnavailable', message)
 
-/** 504 `Timeout: <message>`: the operation may still complete. */
+/** 504 `Timeout: <message>`. The operation may still be completed. */
 export const timeout = (message: string, details: StatusDetails) =>
   failure(504, 'Timeout', `Timeout: ${message}`, details)
 
-/** 500 for an error without a handler: its text is the message, without a reason. */
+/** 500 for an unknown error. Its text is the message, and there is no reason. */
 export const internalFailure = (message: string) => failure(500, '', message)
 
 export const internalError = (problem: string) =>
@@ -145,10 +145,10 @@ export const internalError = (problem: string) =>
 export const requestEntityTooLarge = (message: string) =>
   failure(413, 'RequestEntityTooLarge', `Request entity too large: ${message}`)
 
-/** The 404 for a path below a group or version without such a resource; kubectl prints its message. */
+/** The 404 for a path to a resource that its group or version lacks. kubectl prints its message. */
 export const pathNotFound = () => failure(404, 'NotFound', 'the server could not find the requested resource', {})
 
-/** The answer without an object: to a delete (without a code) or a creation. */
+/** The answer, without an object, to a delete (without a code) or to a creation. */
 export const success = (more: JsonObject): JsonObject => ({
   ...{ kind: 'Status', apiVersion: 'v1', metadata: {}, status: 'Success' },
   ...more,

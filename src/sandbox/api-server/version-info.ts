@@ -1,7 +1,7 @@
 import { kubernetesVersion } from './schema/built-in-kinds.ts'
 import type { JsonObject } from './schema/json.ts'
 
-/** The body of `/version`: the release whose behaviour the server has. */
+/** The body of `/version`: the release whose behaviour the server reproduces. */
 export function versionInfo(): JsonObject {
   const gitVersion = kubernetesVersion()
   const [, major = '', minor = ''] = /^v(\d+)\.(\d+)/.exec(gitVersion) ?? []

@@ -28,19 +28,21 @@ import {
   statefulSets,
 } from './objects.ts'
 
-/** The dependencies of all controllers. */
+/** What all controllers depend on. */
 export interface Ports {
   readonly client: ApiClient
   readonly clock: Clock
   readonly random: Random
-  /** Called with a failure, which will be retried. */
+  /** Called with a failure. The work will be tried again. */
   failed(what: string, error: unknown): void
 }
 
-/** Milliseconds after which work continues although its own writes were not seen; they may have come and gone. */
+/**
+ * Milliseconds after which work continues although its own writes were not seen: the objects may already be gone again.
+ */
 const timeout = 10_000
 
-/** An up-to-date copy of the server's objects of a kind. */
+/** An up-to-date copy of all objects of a kind on the server. */
 export class Copy<T extends KubeObject> {
   readonly store: StoreView<T>
   readonly #reflector: Reflector<T>
@@ -66,7 +68,10 @@ export class Copy<T extends KubeObject> {
     this.#reflector.subscribe({ name: 'versions', mode: 'edge', handle: () => this.#wake() })
   }
 
-  /** Calls back for existing objects and for each change; without `before` it is new, without `after` it is gone. */
+  /**
+   * Calls back for existing objects and for each change. Without `before` the object is new, and without `after` it is
+   * gone.
+   */
   onChange(handle: (after: T | undefined, before: T | undefined) => void): void {
     this.#reflector.subscribe({
       name: 'controllers',
@@ -86,12 +91,12 @@ export class Copy<T extends KubeObject> {
     this.#wake()
   }
 
-  /** Resolves once the copy is complete. */
+  /** Resolves when the copy is complete. */
   async synced(): Promise<void> {
     await this.#reflector.synced
   }
 
-  /** Resolves once the copy has this version or a newer one, or was stopped. */
+  /** Resolves when the copy has this version or a newer version, or was stopped. */
   async reached(version: string): Promise<void> {
     let isLate = false
     const limit = this.#clock.after(timeout, () => {
@@ -115,7 +120,7 @@ export class Copy<T extends KubeObject> {
   }
 }
 
-/** Index of controlled objects, by the controller's uid. */
+/** Indexes controlled objects by the controller's uid. */
 const byOwner = ({ metadata }: KubeObject): string[] =>
   (metadata?.ownerReferences ?? []).filter(({ controller }) => controller).map(({ uid }) => uid)
 
@@ -123,7 +128,7 @@ const byOwner = ({ metadata }: KubeObject): string[] =>
 export const controllerOf = ({ metadata }: KubeObject) =>
   metadata?.ownerReferences?.find(({ controller }) => controller)
 
-/** The controllers' view of the cluster: a copy of each kind, shared by all controllers. */
+/** The cluster as controllers see it: a copy of each kind, which all controllers share. */
 export class Cluster {
   readonly pods: Copy<Pod>
   readonly nodes: Copy<Node>
@@ -181,15 +186,15 @@ export class Cluster {
   }
 
   /**
-   * A controller's queue. A key runs again only once the copies have its last run's writes, so that no run acts on a
-   * state older than its own writes.
+   * A controller's queue. A key runs again only when the copies have the writes of its last run, so that no run acts on
+   * a state older than its own writes.
    */
   queue(name: string, work: (key: string, writes: Writes) => Promise<void>): WorkQueue {
     const { clock, random, failed } = this.ports
     return new WorkQueue({
       ...{ clock, random, concurrency: 16 },
       work: async (key) => {
-        // Before the copies are complete, a controller would take unknown objects for missing.
+        // Wait until the copies are complete: before that, a controller would take unknown objects for missing objects.
         await this.synced()
         if (this.#stopped) return
         const writes = new Writes(this)
@@ -205,7 +210,7 @@ export class Cluster {
     })
   }
 
-  /** A queue for a kind with pods: an object runs when it changes, and when its pods do. */
+  /** A queue for a kind that has pods: an object runs when it changes, and when its pods change. */
   workloadQueue<T extends { metadata: Metadata }>(
     ref: ResourceRef<T & KubeObject>,
     work: (object: T, writes: Writes, later: (delay: number) => void) => Promise<void>,
@@ -227,7 +232,10 @@ export class Cluster {
   }
 }
 
-/** Another client wrote or deleted first, which the next run sees; or the namespace is terminating. */
+/**
+ * Whether the failure is usual: another client wrote or deleted before, which the next run sees, or the namespace is
+ * terminating.
+ */
 function isUsual(error: unknown, failures: number): boolean {
   if (!(error instanceof ApiError)) return false
   const isGoing = (error.status.details?.causes ?? []).some(({ reason }) => reason === 'NamespaceTerminating')
@@ -261,7 +269,7 @@ export class Writes {
       await this.#note(ref, this.#client.updateStatus(ref, { ...object, status }))
   }
 
-  /** Sets conditions of a pod or node, which the server merges by type. */
+  /** Sets conditions of a pod or node. The server merges conditions by type. */
   async conditions<T extends KubeObject>(
     ref: ResourceRef<T>,
     object: T,
@@ -273,7 +281,7 @@ export class Writes {
     await this.#note(ref, this.#client.patch(ref, target, { type: 'strategic', patch }, { subresource: 'status' }))
   }
 
-  /** A missing object counts as deleted. */
+  /** Deletes an object. A missing object counts as deleted. */
   async delete<T extends KubeObject>(ref: ResourceRef<T>, { metadata }: T, options: DeleteOptions = {}): Promise<void> {
     const { name = '', namespace, uid = '' } = metadata ?? {}
     try {
@@ -283,7 +291,7 @@ export class Writes {
     }
   }
 
-  /** Resolves once the copies show all writes. */
+  /** Resolves when the copies show all writes. */
   async seen(): Promise<void> {
     for (const [ref, version] of this.#newest) await this.#cluster.copyOf(ref)?.reached(version)
   }

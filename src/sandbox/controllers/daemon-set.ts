@@ -18,7 +18,7 @@ import {
 } from './pods.ts'
 import { REVISION_HASH } from './stateful-set.ts'
 
-/** A pass checks all nodes: one pass handles the changes of this many milliseconds. */
+/** Milliseconds whose changes one pass handles together, because a pass checks all nodes. */
 const interval = 100
 
 /** Keeps one pod of each daemon set on each of its nodes. */
@@ -31,7 +31,7 @@ export function startDaemonSets(cluster: Cluster): WorkQueue {
     })
   })
   cluster.nodes.onChange((after, before) => {
-    // Nodes report often; only changes that decide on pods matter.
+    // Nodes report often. Only changes that decide about pods matter.
     const decisive = (node: Node | undefined): string => JSON.stringify([node?.metadata.labels, node?.spec.taints])
     if (after && before && decisive(after) === decisive(before)) return
     for (const key of cluster.daemonSets.store.keys()) queue.addAfter(key, interval)
@@ -50,7 +50,7 @@ class Pass {
   readonly #availability: Availability
   /** Pods on each node of the set, the oldest first. */
   readonly #wanted = new Map<string, Pod[]>()
-  /** Pods on other existing nodes; pods on a missing node disappear with it. */
+  /** Pods on other existing nodes. Pods on a missing node disappear with the node. */
   readonly #misplaced: Pod[] = []
 
   constructor(cluster: Cluster, writes: Writes, set: DaemonSet) {
@@ -72,7 +72,7 @@ class Pass {
     return this.#availability.next
   }
 
-  /** First fills and clears nodes; then replaces old pods. */
+  /** Fills nodes that lack a pod and clears the others. When this is done, replaces old pods. */
   async step(): Promise<void> {
     const places = [...this.#wanted]
     const missing = places.filter(([, pods]) => pods.length === 0)
@@ -90,7 +90,7 @@ class Pass {
       await deletePods(this.#writes, this.#replaceable())
   }
 
-  /** Bound at once: there is no choice. */
+  /** A pod for a node. It is bound at once, because there is no choice. */
   #podFor(nodeName: string): object {
     const { template } = this.#set.spec
     const tolerations = [...(template.spec?.tolerations ?? []), ...daemonTolerations]
@@ -102,7 +102,7 @@ class Pass {
     return metadata.labels?.[REVISION_HASH] === this.#hash
   }
 
-  /** Old unavailable pods, and others up to the limit of unavailable ones. */
+  /** Old pods that may be replaced: unavailable pods, and others up to the limit of unavailable pods. */
   #replaceable(): Pod[] {
     const { available } = this.#availability
     const { maxUnavailable = 1 } = this.#set.spec.updateStrategy?.rollingUpdate ?? {}

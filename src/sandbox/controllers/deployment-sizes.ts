@@ -9,15 +9,15 @@ export interface Size {
 }
 
 export interface Limits {
-  /** Pods beyond the wanted number. */
+  /** Maximum pods beyond the wanted number. */
   readonly surge: number
-  /** Of the wanted ones. */
+  /** Maximum unavailable pods of the wanted number. */
   readonly unavailable: number
 }
 
 /**
- * Shares of the surge are rounded up, those of unavailable pods down; if both are zero, the rollout could never
- * advance.
+ * The limits of a rollout. A share of the surge is rounded up, and a share of unavailable pods down. If both were zero,
+ * the rollout could never continue.
  */
 export function limitsOf({ replicas = 1, strategy }: Deployment['spec']): Limits {
   if (strategy?.type === 'Recreate') return { surge: 0, unavailable: 0 }
@@ -31,8 +31,9 @@ const sum = (sizes: readonly Size[], of: (size: Size) => number): number =>
   sizes.reduce((total, size) => total + of(size), 0)
 
 /**
- * The next step of a rollout: sizes of the newest replica set and the old ones. It grows as far as the surge allows;
- * otherwise the old ones first give up unavailable pods, then those that enough available pods can replace.
+ * The next step of a rollout: the sizes of the newest replica set and of the old replica sets. The newest set grows as
+ * far as the surge allows. Otherwise the old sets first give up unavailable pods, and then pods that enough available
+ * pods can replace.
  */
 export function nextSizes(
   replicas: number,

@@ -17,7 +17,10 @@ const REVISION = 'deployment.kubernetes.io/revision'
 const APPLIED = 'kubectl.kubernetes.io/last-applied-configuration'
 const TEMPLATE_HASH = 'pod-template-hash'
 
-/** Rolls deployments out by the sizes of their replica sets, one step at a time: each change triggers the next. */
+/**
+ * Rolls deployments out through the sizes of their replica sets, one step at a time. Each change triggers the next
+ * step.
+ */
 export function startDeployments(cluster: Cluster): WorkQueue {
   const queue = cluster.workloadQueue(deployments, (deployment, writes) =>
     new Rollout(cluster, writes, deployment).step(),
@@ -27,7 +30,7 @@ export function startDeployments(cluster: Cluster): WorkQueue {
     if (owner) queue.add(`${set.metadata.namespace}/${owner.name}`)
   }
   cluster.replicaSets.onChange((after, before) => wakeOwner(after ?? before))
-  // A recreating deployment waits for its last old pod, whose end changes no replica set.
+  // A deployment with the strategy Recreate waits for its last old pod, whose end changes no replica set.
   cluster.pods.onChange((after, before) => {
     const owner = !after && before && controllerOf(before)
     if (owner) wakeOwner(cluster.replicaSets.store.get(`${before.metadata.namespace}/${owner.name}`))
@@ -47,7 +50,7 @@ class Rollout {
   readonly #cluster: Cluster
   readonly #writes: Writes
   readonly #deployment: Deployment
-  /** The oldest revision first. */
+  /** The old replica sets, the oldest revision first. */
   readonly #old: ReplicaSet[]
   readonly #name: string
   readonly #hash: string
@@ -72,7 +75,7 @@ class Rollout {
     await this.#writeStatus()
   }
 
-  /** The replica set of the current template, with the deployment's settings outside the template. */
+  /** The replica set of the current template, with the deployment's settings that are outside the template. */
   async #current(): Promise<ReplicaSet> {
     const revision = Math.max(0, ...this.#old.map(revisionOf)) + 1
     const { [APPLIED]: _, [REVISION]: __, ...own } = this.#deployment.metadata.annotations ?? {}
@@ -129,7 +132,9 @@ class Rollout {
     for (const [index, set] of [...this.#old].entries()) await this.#setSize(set, sizes.old[index]!)
   }
 
-  /** A paused rollout stays where it is; a single set follows the deployment's size. */
+  /**
+   * Scales a paused deployment: its rollout does not continue, but a single replica set follows the deployment's size.
+   */
   async #scalePaused(): Promise<void> {
     const active = [...this.#old, ...(this.#newest ? [this.#newest] : [])].filter((set) => sizeOf(set).wanted > 0)
     if (active.length === 1) await this.#setSize(active[0]!, this.#deployment.spec.replicas ?? 1)
@@ -153,7 +158,7 @@ class Rollout {
     const annotations = { ...metadata.annotations, ...(revision !== undefined && { [REVISION]: revision }) }
     const isCurrent = metadata.annotations?.[REVISION] === revision
     const deployment = isCurrent ? this.#deployment : { ...this.#deployment, metadata: { ...metadata, annotations } }
-    // With the status the server accepts annotations, too.
+    // With the status, the server also accepts annotations.
     await this.#writes.status(deployments, isCurrent ? deployment : { ...deployment, status: {} }, status)
   }
 
@@ -203,7 +208,7 @@ class Rollout {
       : this.#condition('Progressing', 'True', 'ReplicaSetUpdated', `${set} is progressing.`)
   }
 
-  /** The deployment also shows what keeps the newest replica set from its pods. */
+  /** The condition that shows what keeps the newest replica set from creating its pods. */
   #failure(conditions: readonly Condition[]): Condition[] {
     const failure = conditionOf(this.#newest?.status?.conditions, 'ReplicaFailure')
     const others = conditions.filter(({ type }) => type !== 'ReplicaFailure')
@@ -211,6 +216,6 @@ class Rollout {
   }
 }
 
-/** Zero counts are omitted, as in Kubernetes. */
+/** The counts above zero: as in Kubernetes, zero counts are omitted. */
 export const positive = (counts: Readonly<Record<string, number>>): Record<string, number> =>
   Object.fromEntries(Object.entries(counts).filter(([, count]) => count > 0))

@@ -4,16 +4,17 @@ import { type Condition, type Node, nodes, pods, timestamp } from './objects.ts'
 import { conditionOf, isReady, isTerminating } from './pods.ts'
 
 /**
- * Milliseconds of silence after which a node counts as lost, and for which it then keeps its pods; as in Kubernetes.
+ * Milliseconds of silence after which a node counts as lost, and for which it then keeps its pods. Both are as in
+ * Kubernetes.
  */
 const monitorGrace = 50_000
 const eviction = 300_000
-/** Milliseconds for which pods of a deleted node stay: the node may return. */
+/** Milliseconds for which pods of a deleted node are kept, because the node may return. */
 const quarantine = 40_000
 
 const NOT_READY = 'node.kubernetes.io/not-ready'
 
-/** Taints unready nodes, marks nodes with an expired Lease as lost, and removes lost nodes' pods. */
+/** Taints unready nodes, marks nodes with an expired Lease as lost, and removes the pods of lost nodes. */
 export function startNodeLifecycle(cluster: Cluster): WorkQueue {
   return new NodeLifecycle(cluster).queue
 }
@@ -21,7 +22,7 @@ export function startNodeLifecycle(cluster: Cluster): WorkQueue {
 class NodeLifecycle {
   readonly queue: WorkQueue
   readonly #cluster: Cluster
-  /** When a node last renewed its Lease, by our own clock, because the node's clock may be wrong. */
+  /** When a node last renewed its Lease, by this process's clock, because the node's clock may be wrong. */
   readonly #renewed = new Map<string, number>()
 
   constructor(cluster: Cluster) {
@@ -54,7 +55,7 @@ class NodeLifecycle {
     for (const pod of this.#cluster.podsOn(name)) await writes.delete(pods, pod, { gracePeriodSeconds: 0 })
   }
 
-  /** Only nodes that once had a Lease can become silent. */
+  /** Checks a node's Lease. Only a node that once had a Lease can become silent. */
   async #watchOver(node: Node, writes: Writes): Promise<void> {
     const { name } = node.metadata
     const renewed = this.#renewed.get(name)
@@ -67,7 +68,9 @@ class NodeLifecycle {
     if (silence < monitorGrace + eviction) this.queue.addAfter(name, monitorGrace + eviction - silence)
   }
 
-  /** A lost node does not report its pods. Daemon pods wait for it. */
+  /**
+   * Marks the pods of a lost node, which does not report them, or removes them. Pods of daemon sets wait for the node.
+   */
   async #clear(name: string, writes: Writes, isEvicted: boolean): Promise<void> {
     const lastTransitionTime = timestamp(this.#cluster.now)
     for (const pod of this.#cluster.podsOn(name)) {
@@ -82,7 +85,7 @@ class NodeLifecycle {
     const isNodeReady = conditionOf(node.status?.conditions, 'Ready')?.status === 'True'
     const taints = isNodeReady ? others : [...others, { key: NOT_READY, effect: 'NoSchedule' }]
     if (isNodeReady ? others.length < current.length : others.length === current.length)
-      // With the version, so that a concurrent taint is not lost.
+      // Send the version, so that another client's taint is not lost.
       await writes.update(nodes, { ...node, spec: { ...node.spec, taints } })
   }
 }

@@ -11,9 +11,10 @@ import type {
 import type { KubeObject, ObjectMeta } from '../../kube/objects.ts'
 import { defineResource, type Lease } from '../../kube/resources.ts'
 
-// Kubernetes' kinds as on the wire. Specs are the client library's types; its statuses have dates instead of texts.
+// Kubernetes' kinds as they are on the wire. Specs are the client library's types; statuses are not, because there they
+// have dates instead of texts.
 
-/** Every stored object has all of these. */
+/** Metadata that every stored object has. */
 export type Metadata = ObjectMeta & {
   name: string
   namespace: string
@@ -78,7 +79,7 @@ export interface PodStatus {
   message?: string
 }
 
-/** Counts of pods, which workload kinds name differently. */
+/** Counts of pods, which each kind of workload names differently. */
 export type WorkloadStatus = {
   observedGeneration?: number
   replicas?: number
@@ -121,5 +122,5 @@ export const leases = defineResource<NodeLease>({
 /** Namespace of the Leases by which nodes show that they are alive. */
 export const leaseNamespace = 'kube-node-lease'
 
-/** The time as in objects: whole seconds. */
+/** The time as objects have it: whole seconds. */
 export const timestamp = (milliseconds: number): string => `${new Date(milliseconds).toISOString().slice(0, 19)}Z`

@@ -7,7 +7,7 @@ import { type Condition, type Metadata, type Pod, type PodTemplate, pods } from 
 export const conditionOf = (conditions: readonly Condition[] | undefined, type: string): Condition | undefined =>
   conditions?.find((condition) => condition.type === type)
 
-/** The conditions, with this one added; its transition time stays if its status does. */
+/** The conditions with this condition added. Its transition time does not change if its status does not. */
 export function withCondition(conditions: readonly Condition[] = [], condition: Condition): Condition[] {
   const before = conditionOf(conditions, condition.type)
   if (before?.status === condition.status && before.reason === condition.reason) return [...conditions]
@@ -19,11 +19,11 @@ export function withCondition(conditions: readonly Condition[] = [], condition: 
 export const isReady = ({ status }: Pod): boolean => conditionOf(status?.conditions, 'Ready')?.status === 'True'
 export const isTerminal = ({ status }: Pod): boolean => status?.phase === 'Failed' || status?.phase === 'Succeeded'
 export const isTerminating = ({ metadata }: Pod): boolean => metadata.deletionTimestamp !== undefined
-/** Neither ended nor terminating. */
+/** Whether a pod is neither ended nor terminating. */
 export const isActive = (pod: Pod): boolean => !isTerminal(pod) && !isTerminating(pod)
 
 export interface Availability {
-  /** Ready for as long as its owner requires. */
+  /** Pods that have been ready for as long as their owner requires. */
   readonly available: ReadonlySet<Pod>
   /** Milliseconds until the next pod becomes available, if it stays ready. */
   readonly next: number | undefined
@@ -41,10 +41,10 @@ export function availability(all: readonly Pod[], minReadySeconds = 0, now: numb
   return { available, next }
 }
 
-/** Letters and digits that form no words: Kubernetes' alphabet for generated names. */
+/** Letters and digits that form no words: the alphabet that Kubernetes uses for generated names. */
 const alphabet = 'bcdfghjklmnpqrstvwxz2456789'
 
-/** A short text, equal for equal templates with any field order. It is used in names and labels. */
+/** A short text that is equal for equal templates, with any order of fields. It is used in names and labels. */
 export function templateHash(template: PodTemplate): string {
   const digest = createHash('sha256').update(canonicalJson(template)).digest()
   return Array.from(digest.subarray(0, 10), (byte) => alphabet[byte % alphabet.length]).join('')
@@ -55,7 +55,7 @@ export const ownedBy = (ref: ResourceRef, { metadata: { name, uid } }: { metadat
   { apiVersion: apiVersionOf(ref), kind: ref.kind, name, uid, controller: true, blockOwnerDeletion: true },
 ]
 
-/** A pod for an owner to create; unless given, its name is the owner's with a random suffix. */
+/** A pod that an owner creates. Unless given, its name is the owner's name with a random suffix. */
 export function podFrom(
   template: PodTemplate,
   owner: KubeObject & { metadata: Metadata },
@@ -76,11 +76,11 @@ export function podFrom(
   }
 }
 
-/** Maximum pods created or deleted at once. */
+/** Maximum pods that are created or deleted at once. */
 const largestBurst = 500
 
 /**
- * Creates pods: one, then two, then four, and so on, without a further round after a failure, so that a failing
+ * Creates pods: one, then two, then four, and so on. After a failure there is no further round, so that a failing
  * creation is not repeated a thousand times.
  * @throws the first failure
  */
@@ -90,7 +90,7 @@ export async function createPods(writes: Writes, made: readonly object[]): Promi
     await allDone(made.slice(done, Math.min(done + size, count)).map((pod) => writes.create(pods, pod)))
 }
 
-/** Deletes all at once. @throws the first failure, after all have been tried */
+/** Deletes all pods at once. @throws the first failure, after all deletions have been tried */
 export const deletePods = (writes: Writes, doomed: readonly Pod[]): Promise<void> =>
   allDone(doomed.slice(0, largestBurst).map((pod) => writes.delete(pods, pod)))
 
@@ -100,7 +100,7 @@ async function allDone(work: readonly Promise<unknown>[]): Promise<void> {
   if (failed) throw failed.reason
 }
 
-/** Runs the work and reports, even after a failure: the status then shows what is missing before the retry. */
+/** Runs the work and then reports, even after a failure, so that the status shows what is missing before the retry. */
 export async function thenReport(work: Promise<unknown>, report: (failure: unknown) => Promise<void>): Promise<void> {
   const failure: unknown = await work.then(
     () => undefined,
@@ -112,7 +112,7 @@ export async function thenReport(work: Promise<unknown>, report: (failure: unkno
 
 export const messageOf = (error: unknown): string => (error instanceof Error ? error.message : String(error))
 
-/** A count, or a share (`25%`) of a total. */
+/** A count: the value, or a share (`25%`) of the total. */
 export function scaledCount(value: string | number | undefined, total: number, round: 'up' | 'down'): number {
   if (typeof value !== 'string') return value ?? 0
   const share = (Number.parseInt(value, 10) * total) / 100

@@ -46,7 +46,7 @@ async function manage(set: ReplicaSet, active: readonly Pod[], writes: Writes): 
   if (lacking < 0) await deletePods(writes, [...active].sort(leastUseful).slice(0, -lacking))
 }
 
-/** The order of removal: first pods without a node, then unready ones, then the youngest. */
+/** The order in which pods are removed: first pods without a node, then unready pods, then the youngest. */
 function leastUseful(a: Pod, b: Pod): number {
   const worth = (pod: Pod): number => Number(Boolean(pod.spec.nodeName)) + Number(isReady(pod))
   const born = ({ metadata }: Pod): number => Date.parse(metadata.creationTimestamp ?? '') || 0

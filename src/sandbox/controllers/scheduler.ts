@@ -9,13 +9,13 @@ import { conditionOf, isActive } from './pods.ts'
 const cordoned = { key: 'node.kubernetes.io/unschedulable', effect: 'NoSchedule' }
 
 /**
- * Assigns a node to each unassigned pod, in rotation. It respects nodeSelector, taints and whether the node is
- * schedulable, not resources and affinity.
+ * Gives each pod without a node a node, in rotation. It respects nodeSelector, taints and whether the node is
+ * schedulable, but not resources and affinity.
  */
 export function startScheduler(cluster: Cluster): WorkQueue {
   let names: string[] = []
   let turn = 0
-  /** The next node that fits; a search continues where the last one ended, so that all nodes get their share. */
+  /** The next node that fits. A search continues where the last search ended, so that all nodes get pods. */
   const choose = ({ spec }: Pod): string | undefined => {
     for (let left = names.length; left > 0; left--) {
       const name = names[turn++ % names.length]!
@@ -43,7 +43,7 @@ export function startScheduler(cluster: Cluster): WorkQueue {
 
 const waits = (pod: Pod): boolean => !pod.spec.nodeName && isActive(pod)
 
-/** The parts of a node that decide whether a pod fits. */
+/** The parts of a node that decide whether a pod fits, as a text. */
 const deciding = ({ metadata, spec }: Node): string =>
   JSON.stringify([metadata.labels, spec.taints, spec.unschedulable])
 

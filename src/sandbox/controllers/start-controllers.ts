@@ -7,13 +7,16 @@ import { startScheduler } from './scheduler.ts'
 import { startStatefulSets } from './stateful-set.ts'
 
 export interface RunningControllers {
-  /** Resolves once all copies are complete. */
+  /** Resolves when all copies are complete. */
   synced(): Promise<void>
-  /** Ends all work, even unfinished: later controllers continue from the objects. */
+  /** Ends all work, even if it is unfinished. Later controllers continue from the objects. */
   stop(): void
 }
 
-/** Starts kube-controller-manager's and kube-scheduler's work for workloads. The client's user may do everything. */
+/**
+ * Starts what kube-controller-manager and kube-scheduler do for workloads. The client's user must be allowed to do
+ * everything.
+ */
 export function startControllers(ports: Ports): RunningControllers {
   const cluster = new Cluster(ports)
   const starts = [

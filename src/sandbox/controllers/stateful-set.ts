@@ -25,7 +25,7 @@ function statusOf(set: StatefulSet, all: readonly Pod[], available: ReadonlySet<
   const updated = live.filter((pod) => revisionOf(pod) === revision).length
   const { replicas = 1 } = set.spec
   const isThrough = [all.length, updated, available.size].every((count) => count === replicas)
-  // Once all are updated, the new revision becomes the current one.
+  // When all pods are updated, the new revision becomes the current revision.
   const current = isThrough ? revision : (set.status?.currentRevision ?? revision)
   return {
     observedGeneration: set.metadata.generation ?? 0,
@@ -39,7 +39,7 @@ function statusOf(set: StatefulSet, all: readonly Pod[], available: ReadonlySet<
   }
 }
 
-/** One pass over a stateful set: creates missing pods, deletes surplus ones, then replaces old ones. */
+/** One pass over a stateful set. It creates missing pods, deletes surplus pods, and then replaces old pods. */
 class Pass {
   readonly #set: StatefulSet
   readonly #all: readonly Pod[]
@@ -80,12 +80,12 @@ class Pass {
   async #fill(ordinal: number): Promise<boolean> {
     const pod = this.#podAt(ordinal)
     if (pod === undefined) await this.#create(ordinal)
-    // An ended pod is recreated once it is gone.
+    // A pod that has ended is created again when it is gone.
     else if (isTerminal(pod) && !isTerminating(pod)) await this.#writes.delete(pods, pod)
     return pod !== undefined && !isTerminating(pod) && this.#available.has(pod)
   }
 
-  /** With the current template, even below a partition. */
+  /** Creates a pod from the current template, even below a partition. */
   async #create(ordinal: number): Promise<void> {
     const { spec, metadata } = this.#set
     const name = `${metadata.name}-${ordinal}`
@@ -98,7 +98,7 @@ class Pass {
     await this.#writes.create(pods, podFrom(spec.template, this.#set, statefulSets, { name, labels, spec: place }))
   }
 
-  /** From the last one down to the partition, one at a time. */
+  /** Replaces old pods from the last down to the partition, one at a time. */
   async #replaceOld(replicas: number, partition: number): Promise<void> {
     for (let ordinal = replicas - 1; ordinal >= partition; ordinal--) {
       const pod = this.#podAt(ordinal)

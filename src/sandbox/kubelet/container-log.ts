@@ -2,17 +2,21 @@ import { type FileHandle, open } from 'node:fs/promises'
 
 const NEWLINE = 0x0a
 const chunkSize = 64 * 1024
-/** Time, stream and tag before the process's text (Kubernetes, "CRI: log management"); P: the line continues. */
+/**
+ * Time, stream and tag, which precede the process's text (Kubernetes, "CRI: log management"). P: the line continues.
+ */
 const head = /^\S+ (?:stdout|stderr) ([FP])(?::\S*)? ?/
 
 export interface LogOptions {
   /** Number of lines from the end of the file. */
   readonly tailLines?: number
-  /** Waits a moment; false when nothing more will be written. Without it the log ends at its current end. */
+  /**
+   * Waits a moment; resolves with false when nothing more will be written. Without it the log ends at its current end.
+   */
   readonly grows?: () => Promise<boolean>
 }
 
-/** A container's output, from its runtime's log. */
+/** Reads a container's output from its runtime's log. */
 export async function* readLog(path: string, { tailLines, grows }: LogOptions = {}): AsyncGenerator<Buffer> {
   const file = await open(path, 'r')
   try {
@@ -30,7 +34,7 @@ export async function* readLog(path: string, { tailLines, grows }: LogOptions = 
       rest = rest.subarray(begin)
       if (bytesRead > 0) continue
       if (!mayGrow) return
-      // Read once more: text may have been written before the end.
+      // Read once more, because text may have been written before the end.
       mayGrow = await grows!()
     }
   } finally {

@@ -37,7 +37,7 @@ export interface CriRuntimeOptions extends RequestOptions {
   readonly objects: Pick<PodObjects, 'data'>
   /** Environment variables of every container. */
   readonly environment: Readonly<Record<string, string>>
-  /** Called with a failure, which will be retried. */
+  /** Called with a failure. The work will be tried again. */
   failed(what: string, error: unknown): void
 }
 
@@ -50,7 +50,7 @@ interface RunningPod {
   pod: Pod
   readonly place: PodPlace
   readonly sandbox: { readonly id: string; readonly config: PodSandboxConfig }
-  /** By the container's name. */
+  /** Watched containers, by name. */
   readonly watched: Map<string, Watched>
 }
 
@@ -78,7 +78,7 @@ export class CriRuntime implements PodRuntime {
     }
   }
 
-  /** Leaves everything running. */
+  /** Stops following. All containers keep running. */
   close(): void {
     this.#isClosed = true
   }
@@ -102,7 +102,7 @@ export class CriRuntime implements PodRuntime {
       for (const [name, one] of entries) {
         if (running.has(one.id)) continue
         const status = await this.#options.cri.status(one.id)
-        // It may have been replaced meanwhile.
+        // The container may have been replaced meanwhile.
         if (watched.get(name) !== one || (status && status.state !== 'CONTAINER_EXITED')) continue
         watched.delete(name)
         this.#reported.add(one.id)
@@ -122,7 +122,8 @@ export class CriRuntime implements PodRuntime {
     const [last, ...older] = sandboxes
     const config = sandboxConfig(pod, ready?.metadata?.attempt ?? (last?.metadata?.attempt ?? -1) + 1, this.#options)
     if (ready === undefined) {
-      // The rest of a dead sandbox ends with it. Keep the last one: for unreported exit codes, and logs.
+      // The rest of a dead sandbox ends with it. Keep the last sandbox, for exit codes that are not reported yet, and
+      // for logs.
       if (last !== undefined) await startStep('FailedCreatePodSandBox', cri.stopSandbox(last.id))
       for (const { id } of older) await startStep('FailedCreatePodSandBox', cri.removeSandbox(id))
       await mkdir(config.logDirectory, { recursive: true, mode: 0o755 })
@@ -145,13 +146,13 @@ export class CriRuntime implements PodRuntime {
       this.#observe(there, container.name, status.id, observer)
       return { id: containerUrl(status.id), imageId: status.imageRef, startedAt: milliseconds(status.startedAt) }
     } catch (error) {
-      // The pod shows an error of its spec. Anything else is retried.
+      // The pod shows an error of its spec. Any other error is tried again.
       if (!(error instanceof ConfigError)) throw error
       throw new ContainerStartError('CreateContainerConfigError', error.message, { cause: error })
     }
   }
 
-  /** Report its end only after the caller knows that it started. */
+  /** Observes a container. Reports its end only after the caller knows that it started. */
   #observe({ watched }: RunningPod, name: string, id: string, observer: ContainerObserver): void {
     setImmediate(() => {
       watched.set(name, { id, observer })
@@ -160,7 +161,7 @@ export class CriRuntime implements PodRuntime {
     })
   }
 
-  /** A container from an earlier kubelet that runs, or ended unreported. */
+  /** A container of an earlier kubelet that still runs, or whose end was not reported. */
   async #found({ pod, sandbox }: RunningPod, { name }: Container, newest: CriContainer | undefined) {
     if (newest === undefined) return undefined
     const { state, id, podSandboxId } = newest
@@ -180,14 +181,14 @@ export class CriRuntime implements PodRuntime {
     const { cri } = this.#options
     const [last, ...older] = before
     const attempt = last === undefined ? 0 : (last.metadata?.attempt ?? 0) + 1
-    // Keep the last one for its log; a container that never started is useless.
+    // Keep the last container for its log, unless it never started.
     const useless = last !== undefined && last.state !== 'CONTAINER_EXITED' ? [last, ...older] : older
     for (const { id } of useless) {
       await cri.removeContainer(id)
       this.#reported.delete(id)
     }
     const id = await this.#create(there, container, attempt)
-    // For the runtime it has ended, and the error shows everything.
+    // The runtime considers it ended, and the error shows everything.
     this.#reported.add(id)
     await startStep('RunContainerError', cri.startContainer(id))
     this.#reported.delete(id)
@@ -209,7 +210,7 @@ export class CriRuntime implements PodRuntime {
   async stop(pod: Pod, { name }: Container, graceSeconds: number): Promise<void> {
     for (const { id, state } of await this.#containersOf(pod, name))
       if (state === 'CONTAINER_RUNNING') await this.#options.cri.stopContainer(id, graceSeconds)
-    // A running check may have started before the end.
+    // Check twice, because a check that is already running may have started before the end.
     await this.poll()
     await this.poll()
   }
@@ -232,7 +233,7 @@ export class CriRuntime implements PodRuntime {
     return (await this.#options.cri.sandboxes()).flatMap(({ labels }) => labels[podUidLabel] ?? [])
   }
 
-  /** The newest container of the name. */
+  /** The newest container with this name. */
   async container(pod: Pod, name: string): Promise<CriContainer | undefined> {
     return (await this.#containersOf(pod, name))[0]
   }
@@ -251,7 +252,7 @@ export class CriRuntime implements PodRuntime {
 
 const containerUrl = (id: string): string => `containerd://${id}`
 
-/** The exit of a container that has ended according to CRI. */
+/** How a container ended, according to CRI. */
 function exitOf({ exitCode, reason, message, finishedAt }: CriContainerStatus): ContainerExit {
   return {
     exitCode,

@@ -31,7 +31,7 @@ export interface CriContainer {
 }
 
 export interface CriContainerStatus extends CriContainer {
-  /** Nanoseconds since the epoch; 0 if it has not happened. */
+  /** Nanoseconds since the epoch; 0 if it has not happened yet. */
   startedAt: string
   finishedAt: string
   exitCode: number
@@ -51,7 +51,7 @@ export interface ExecRequest {
   cmd: readonly string[]
   stdin: boolean
   stdout: boolean
-  /** Not with a terminal, which has only one output. */
+  /** false with a terminal, which has only one output. */
   stderr: boolean
   tty: boolean
 }
@@ -70,7 +70,10 @@ const newestFirst = <T extends { createdAt: string }>(all: readonly T[] = []): T
 
 const definitions = protoDefinitions(criProtos)
 
-/** Milliseconds. Creating a container may unpack its image; a slow machine needs long for everything. */
+/**
+ * Maximum milliseconds of a call. Creating a container may unpack its image, and a slow machine needs long for
+ * everything.
+ */
 const usual = 30_000
 const slow = 240_000
 
@@ -102,18 +105,18 @@ export class Cri {
     return (await this.#call<{ podSandboxId: string }>('RunPodSandbox', { config }, slow)).podSandboxId
   }
 
-  /** The address from the runtime's network; empty on the node's own network. */
+  /** The address that the runtime's network gave the sandbox; empty if it uses the node's network. */
   async sandboxAddress(podSandboxId: string): Promise<string> {
     type Answer = { status: { network: { ip: string } | null } | null }
     return (await this.#call<Answer>('PodSandboxStatus', { podSandboxId })).status?.network?.ip ?? ''
   }
 
-  /** Ends all its containers by force. */
+  /** Stops a sandbox, and ends all its containers by force. */
   async stopSandbox(podSandboxId: string): Promise<void> {
     await unlessGone(this.#call('StopPodSandbox', { podSandboxId }, slow))
   }
 
-  /** Ends and removes it with all its containers. A missing one counts as removed. */
+  /** Stops and removes a sandbox with all its containers. A missing sandbox counts as removed. */
   async removeSandbox(podSandboxId: string): Promise<void> {
     await this.stopSandbox(podSandboxId)
     await unlessGone(this.#call('RemovePodSandbox', { podSandboxId }, slow))
@@ -128,7 +131,7 @@ export class Cri {
     return newestFirst(answer.containers)
   }
 
-  /** Undefined for a missing one. */
+  /** The status of a container; undefined if it is missing. */
   async status(containerId: string): Promise<CriContainerStatus | undefined> {
     const call = this.#call<{ status: CriContainerStatus | null }>('ContainerStatus', { containerId })
     return (await unlessGone(call))?.status ?? undefined
@@ -143,7 +146,7 @@ export class Cri {
     await this.#call('StartContainer', { containerId }, slow)
   }
 
-  /** Resolves when it has ended: by itself within `timeout` seconds after a TERM, otherwise killed. */
+  /** Resolves when the container has ended: by itself within `timeout` seconds after a TERM, or killed. */
   async stopContainer(containerId: string, timeout: number): Promise<void> {
     await unlessGone(this.#call('StopContainer', { containerId, timeout }, timeout * 1000 + slow))
   }
@@ -152,12 +155,12 @@ export class Cri {
     await unlessGone(this.#call('RemoveContainer', { containerId }, slow))
   }
 
-  /** The URL at which the runtime serves the command's streams once, to any client. */
+  /** The URL at which the runtime serves a command's streams, once, to any client. */
   async exec(containerId: string, request: ExecRequest): Promise<string> {
     return (await this.#call<{ url: string }>('Exec', { containerId, ...request })).url
   }
 
-  /** The image, pulled if the policy requires it. @throws {ContainerStartError} */
+  /** An image, which is pulled if the policy requires it. @throws {ContainerStartError} */
   async image(image: string, pullPolicy: string, sandboxConfig: object): Promise<CriImage> {
     const found = await startStep('ImageInspectError', this.#imageStatus(image))
     if (found !== undefined && pullPolicy !== 'Always') return found
@@ -180,10 +183,10 @@ export class Cri {
   }
 }
 
-/** Its interface, so that tests can replace a runtime. */
+/** The interface of Cri, so that tests can replace a runtime. */
 export type CriPort = Pick<Cri, keyof Cri>
 
-/** A step of a start: the pod shows the runtime's refusal. @throws {ContainerStartError} */
+/** Runs a step of a start. If the runtime refuses, the pod shows the reason. @throws {ContainerStartError} */
 export async function startStep<T>(reason: string, step: Promise<T>): Promise<T> {
   try {
     return await step

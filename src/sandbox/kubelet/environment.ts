@@ -2,10 +2,10 @@ import type { V1EnvVar } from '@kubernetes/client-node'
 import type { Container, Pod } from '../controllers/objects.ts'
 import { ConfigError, fieldValue, type ObjectSource, type PodObjects, type PodPlace } from './pod-objects.ts'
 
-/** `$$`, `$(NAME)`, or an incomplete reference. */
+/** Matches `$$`, `$(NAME)`, or an incomplete reference. */
 const reference = /\$(?:\$|\(([^)]*)\)|(?=.|$))/gs
 
-/** Replaces `$(NAME)` by the variable's value; `$$` is a dollar. Unknown or incomplete references stay. */
+/** Replaces `$(NAME)` by the variable's value, and `$$` by a dollar. Unknown or incomplete references do not change. */
 export const expandVariables = (text: string, values: ReadonlyMap<string, string>): string =>
   text.replace(reference, (whole, name: string | undefined) => {
     if (whole === '$$') return '$'
@@ -16,7 +16,7 @@ export interface EnvironmentInputs {
   readonly pod: Pod
   readonly place: PodPlace
   readonly objects: Pick<PodObjects, 'data'>
-  /** From the node: the API server's address. The container's own variables take precedence. */
+  /** Variables from the node: the API server's address. The container's own variables take precedence. */
   readonly base: Readonly<Record<string, string>>
 }
 
@@ -46,7 +46,7 @@ async function resolved(
   values: ReadonlyMap<string, string>,
   { pod, place, objects }: EnvironmentInputs,
 ): Promise<string | undefined> {
-  // A variable may refer only to earlier ones.
+  // A variable may refer only to earlier variables.
   if (valueFrom === undefined) return expandVariables(value, values)
   const { fieldRef, configMapKeyRef, secretKeyRef } = valueFrom
   if (fieldRef !== undefined) return fieldValue(pod, fieldRef.fieldPath, place)

@@ -25,14 +25,14 @@ export interface KubeletServerOptions {
   readonly cri: Pick<CriPort, 'exec'>
   readonly podLogs: string
   readonly clock: Clock
-  /** PEM. Clients have certificates of this authority. */
+  /** PEM. Clients must have certificates of this authority. */
   readonly tls: { readonly cert: string; readonly key: string; readonly ca: string }
   readonly host: string
   /** 0 for any free port. */
   readonly port: number
 }
 
-/** The group whose certificate a kubelet accepts: the API server's client, as with kubeadm. */
+/** The group that a client's certificate must have: that of the API server's client, as with kubeadm. */
 const master = 'system:masters'
 /** Milliseconds between two checks of a followed log. */
 const followEvery = 200
@@ -47,11 +47,11 @@ class Refusal extends Error {
   }
 }
 
-/** The API server's requests to a kubelet: containers' logs and commands. They need a valid certificate. */
+/** Serves the API server's requests to a kubelet: containers' logs and commands. They need a valid certificate. */
 export class KubeletServer {
   readonly #options: KubeletServerOptions
   readonly #server: Server
-  /** Connections handed over to commands. */
+  /** Connections that were handed over to commands. */
   readonly #upgraded = new Set<Duplex>()
   #isClosed = false
 
@@ -62,7 +62,7 @@ export class KubeletServer {
       (request, response) => void this.#answer(request, response),
     )
     this.#server.on('upgrade', (request, socket, head) => void this.#upgrade(request, socket, head))
-    // A followed log may be silent for long.
+    // Allow followed logs that are silent for long.
     this.#server.requestTimeout = 0
   }
 
@@ -118,7 +118,7 @@ export class KubeletServer {
     response.end()
   }
 
-  /** The runtime itself serves a command's streams: all bytes pass unchanged in both directions. */
+  /** Connects a command's streams with the runtime, which serves them. All bytes pass unchanged in both directions. */
   async #upgrade(request: IncomingMessage, socket: Duplex, head: Buffer): Promise<void> {
     this.#upgraded.add(socket)
     socket.once('close', () => this.#upgraded.delete(socket))

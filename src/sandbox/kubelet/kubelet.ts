@@ -12,13 +12,13 @@ import { PodObjects } from './pod-objects.ts'
 import { PodVolumes } from './pod-volumes.ts'
 
 export interface KubeletOptions extends Ports {
-  /** `address` is also its pods' address. */
+  /** `address` is also the address of the node's pods. */
   readonly node: Pick<NodeDescription, 'name' | 'address' | 'externalAddress' | 'labels'>
-  /** A real kubelet's `/var/lib/kubelet`: volumes, and profiles below `seccomp`. */
+  /** Folder for volumes, and for profiles below `seccomp`. In a real kubelet it is `/var/lib/kubelet`. */
   readonly root: string
-  /** A real kubelet's `/var/log/pods`. */
+  /** Folder of pods' logs. In a real kubelet it is `/var/log/pods`. */
   readonly podLogs: string
-  /** Whether pods get their own network by CNI, instead of the node's. */
+  /** Whether pods get a network of their own by CNI. Otherwise they use the node's network. */
   readonly ownNetwork: boolean
   /** Environment variables of every container. */
   readonly environment: Readonly<Record<string, string>>
@@ -26,7 +26,7 @@ export interface KubeletOptions extends Ports {
   readonly cri: CriPort
 }
 
-/** Milliseconds for which volumes of ConfigMaps and Secrets may be outdated, and leftovers may stay. */
+/** Milliseconds for which volumes of ConfigMaps and Secrets may be outdated, and leftovers may exist. */
 const housekeeping = 30_000
 
 /** A small kubelet: registers a node, and runs its pods in containerd. */
@@ -80,7 +80,7 @@ export class Kubelet {
     this.#running = Promise.all([this.runtime.follow(), this.#keepHouse()])
   }
 
-  /** Leaves pods and node as they are. */
+  /** Stops the kubelet. Pods and node stay as they are. */
   async stop(): Promise<void> {
     this.#stopped = true
     this.#registration?.stop()
@@ -91,7 +91,7 @@ export class Kubelet {
     await this.#events.stop()
   }
 
-  /** A pod of this node; undefined if it is not here. */
+  /** A pod of this node; undefined if the node does not have it. */
   pod(namespace: string, name: string): Pod | undefined {
     return this.#pods.store.get(`${namespace}/${name}`)
   }
@@ -115,7 +115,7 @@ export class Kubelet {
     }
   }
 
-  /** Removes pods from the runtime that the API server deleted while no kubelet ran. */
+  /** Removes pods from the runtime that were deleted in the API server while no kubelet ran. */
   async #removeLeftovers(): Promise<void> {
     const there = await this.runtime.podUids()
     const wanted = new Set(Array.from(this.#pods.store.values(), ({ metadata }) => metadata.uid))

@@ -4,7 +4,10 @@ import type { ApiClient } from '../../kube/client.ts'
 import { type ConfigMap, configMaps, type Secret, secrets, serviceAccounts } from '../../kube/core-objects.ts'
 import type { Pod } from '../controllers/objects.ts'
 
-/** A container's reference is missing, or this kubelet does not support it. The message names the field. */
+/**
+ * A container refers to a missing object, or to something that this kubelet does not support. The message names the
+ * field.
+ */
 export class ConfigError extends Error {
   override readonly name = 'ConfigError'
 }
@@ -18,7 +21,7 @@ export interface ObjectSource {
 
 interface IssuedToken {
   readonly token: string
-  /** Milliseconds since the epoch after which a new one is requested. */
+  /** Milliseconds since the epoch after which a new token is requested. */
   readonly renewAt: number
 }
 
@@ -33,7 +36,7 @@ export class PodObjects {
     this.#clock = clock
   }
 
-  /** By key; undefined for a missing optional one. @throws {ConfigError} */
+  /** The data by key; undefined if the object is missing but optional. @throws {ConfigError} */
   async data(pod: Pod, { kind, name = '', optional }: ObjectSource): Promise<Map<string, Buffer> | undefined> {
     const target = { namespace: pod.metadata.namespace, name }
     try {
@@ -65,13 +68,13 @@ export class PodObjects {
       { apiVersion: 'authentication.k8s.io/v1', kind: 'TokenRequest', spec },
     )
     for (const [old, { renewAt }] of this.#tokens) if (renewAt < now) this.#tokens.delete(old)
-    // At four fifths of its life, as a real kubelet.
+    // Renew it after four fifths of its life, like a real kubelet.
     this.#tokens.set(key, { token: status.token, renewAt: now + expirationSeconds * 800 })
     return status.token
   }
 }
 
-/** Addresses that a pod's containers may request. */
+/** Addresses that a pod's variables and volumes may refer to. */
 export interface PodPlace {
   readonly podIP: string
   readonly hostIP: string

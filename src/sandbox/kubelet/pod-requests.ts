@@ -6,11 +6,11 @@ import { expandVariables } from './environment.ts'
 import { ConfigError } from './pod-objects.ts'
 
 export interface RequestOptions {
-  /** Folder of pods' logs, a real kubelet's `/var/log/pods`. */
+  /** Folder of pods' logs; in a real kubelet `/var/log/pods`. */
   readonly podLogs: string
-  /** Folder of pods' relative seccomp profiles. */
+  /** Folder below which the relative seccomp profiles of pods are. */
   readonly seccompRoot: string
-  /** Whether pods get their own network from CNI. */
+  /** Whether pods get a network of their own from CNI. */
   readonly ownNetwork: boolean
 }
 
@@ -32,7 +32,7 @@ export function sandboxConfig(pod: Pod, attempt: number, options: RequestOptions
   const namespaceOptions = namespacesOf(pod, options)
   return {
     metadata: { name, namespace, uid, attempt },
-    // On the node's network it has the node's name, as with a real kubelet.
+    // As with a real kubelet, a pod on the node's network has the node's name.
     ...(namespaceOptions.network === 'POD' && { hostname: spec.hostname ?? name }),
     logDirectory: logFolder(options.podLogs, pod),
     labels: { ...metadata.labels, ...podLabels(pod) },
@@ -93,7 +93,7 @@ function namespacesOf({ spec }: Pod, { ownNetwork }: RequestOptions) {
   }
 }
 
-/** The user and groups of processes. */
+/** The user and groups under which processes run. */
 function identityOf({ spec: { securityContext: ofPod = {} } }: Pod, own: V1SecurityContext): object {
   const user = own.runAsUser ?? ofPod.runAsUser
   const group = own.runAsGroup ?? ofPod.runAsGroup
@@ -127,7 +127,7 @@ function securityContextOf(pod: Pod, container: Container, image: CriImage, opti
     maskedPaths: isUnmasked ? [] : maskedPaths,
     readonlyPaths: isUnmasked ? [] : readonlyPaths,
     seccomp: profileOf('seccomp', seccomp || 'unconfined', `${options.seccompRoot}/`),
-    // Runtimes before containerd 1.7 read the text.
+    // Runtimes before containerd 1.7 read this text.
     ...(appArmor !== '' && { apparmor: profileOf('AppArmor', appArmor), apparmorProfile: appArmor }),
   }
 }
@@ -141,7 +141,7 @@ function profileOf(what: string, text: string, root = ''): object {
   return { profileType: 'Localhost', localhostRef: `${root}${name}` }
 }
 
-/** Refuses root for a container that must not run as root. @throws {ConfigError} */
+/** Refuses a container that would run as root but must not. @throws {ConfigError} */
 function checkNonRoot({ spec: { securityContext: ofPod = {} } }: Pod, own: V1SecurityContext, image: CriImage): void {
   if ((own.runAsNonRoot ?? ofPod.runAsNonRoot) !== true) return
   const user = own.runAsUser ?? ofPod.runAsUser ?? Number(image.uid?.value ?? 0)

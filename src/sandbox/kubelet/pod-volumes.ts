@@ -8,7 +8,7 @@ import { ConfigError, fieldValue, type ObjectSource, type PodObjects, type PodPl
 
 /** A file of a volume that the kubelet fills. */
 interface VolumeFile {
-  /** Below the volume's folder. */
+  /** Path below the volume's folder. */
   readonly path: string
   readonly content: Buffer
   readonly mode: number
@@ -25,7 +25,7 @@ export class PodVolumes {
   readonly #root: string
   readonly #objects: Pick<PodObjects, 'data' | 'token'>
 
-  /** @param root the kubelet's own folder, a real one's `/var/lib/kubelet` */
+  /** @param root the kubelet's folder; in a real kubelet `/var/lib/kubelet` */
   constructor(root: string, objects: Pick<PodObjects, 'data' | 'token'>) {
     this.#root = root
     this.#objects = objects
@@ -50,7 +50,7 @@ export class PodVolumes {
     return {
       containerPath: mountPath.startsWith('/') ? mountPath : `/${mountPath}`,
       hostPath: await this.#prepared(pod, volume, place),
-      // Pods must not change what the kubelet fills.
+      // Pods must not change volumes that the kubelet fills.
       readonly: readOnly === true || projectionsOf(volume) !== undefined,
       ...(propagation !== undefined && { propagation }),
     }
@@ -60,7 +60,7 @@ export class PodVolumes {
     return join(this.#root, 'pods', uid, ...below)
   }
 
-  /** The path of the volume on the node. */
+  /** Creates and fills a volume. @returns its path on the node */
   async #prepared(pod: Pod, volume: V1Volume, place: PodPlace): Promise<string> {
     const { name, hostPath, emptyDir } = volume
     if (hostPath !== undefined) return preparedHostPath(name, hostPath.path, hostPath.type)
@@ -71,7 +71,7 @@ export class PodVolumes {
       )
     const folder = this.#folder(pod, 'volumes/kubernetes.io~empty-dir', name)
     await mkdir(folder, { recursive: true })
-    // For any user of the processes.
+    // Allow access for any user under which the processes run.
     await chmod(folder, 0o777)
     return folder
   }
@@ -118,14 +118,14 @@ export class PodVolumes {
     })
   }
 
-  /** Updates filled volumes: tokens before they expire, changed ConfigMaps and Secrets. */
+  /** Updates the volumes that the kubelet fills: tokens before they expire, and changed ConfigMaps and Secrets. */
   async refresh(pod: Pod, place: PodPlace): Promise<void> {
     for (const volume of pod.spec.volumes ?? [])
       if (projectionsOf(volume) && (await found(this.#folder(pod, 'volumes/kubernetes.io~projected', volume.name))))
         await this.#fill(pod, volume, place)
   }
 
-  /** Call it after its containers have ended. */
+  /** Removes a pod's folders. Call it after its containers have ended. */
   async remove(pod: Pod): Promise<void> {
     await rm(this.#folder(pod), { recursive: true, force: true })
   }
@@ -136,10 +136,7 @@ interface Projections {
   sources: readonly V1VolumeProjection[]
 }
 
-/**
- * The sources of a volume, all kinds in the form of a projected one; undefined for volumes that the kubelet does not
- * fill.
- */
+/** The sources of a volume, in the form of a projected volume; undefined for volumes that the kubelet does not fill. */
 function projectionsOf({ configMap, secret, downwardAPI, projected }: V1Volume): Projections | undefined {
   const one = (source: { defaultMode?: number }, projection: object): Projections => ({
     mode: source.defaultMode,
@@ -152,7 +149,7 @@ function projectionsOf({ configMap, secret, downwardAPI, projected }: V1Volume):
 }
 
 /**
- * The API server refuses paths that lead out of a volume; code that writes as root checks again.
+ * Refuses a path that leads out of a volume. The API server does so, too, but code that writes as root checks again.
  * @throws {ConfigError}
  */
 function checkPath(volume: string, path: string): void {
@@ -167,7 +164,7 @@ async function writeIfChanged(folder: string, { path, content, mode }: VolumeFil
   const before = await readFile(whole).catch(() => undefined)
   if (before?.equals(content)) return
   await mkdir(dirname(whole), { recursive: true })
-  // A reader sees the complete old or new file.
+  // A reader must see the whole old file or the whole new file.
   const draft = join(folder, `..${randomUUID()}`)
   await writeFile(draft, content, { mode: 0o600 })
   await chmod(draft, mode)
@@ -182,7 +179,10 @@ async function removeOthers(folder: string, files: readonly VolumeFile[]): Promi
   }
 }
 
-/** The runtime would refuse a missing path; a path whose type is not created automatically must exist. */
+/**
+ * The path on the node. A missing path is created if its type allows this; otherwise it must exist, because the runtime
+ * would refuse it.
+ */
 async function preparedHostPath(volume: string, path: string, type = ''): Promise<string> {
   if (type === 'FileOrCreate') await writeFile(path, '', { flag: 'a' })
   const isMade = type === 'DirectoryOrCreate' || type === ''

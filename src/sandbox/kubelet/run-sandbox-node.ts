@@ -13,40 +13,41 @@ import { ownAddress } from './node-facts.ts'
 
 export interface SandboxNodeOptions {
   /**
-   * With the node's certificate from `Sandbox.admitNode`. The kubelet's server uses it, too, and accepts clients that
-   * its authority made masters.
+   * Configuration with the node's certificate from `Sandbox.admitNode`. The kubelet's server uses this certificate,
+   * too, and accepts clients that its authority made masters.
    */
   readonly config: KubeConfig
   readonly name: string
   /** containerd's socket. */
   readonly containerd: string
-  /** The kubelet server's address; port 0 for any free one. */
+  /** Address on which the kubelet's server listens. Port 0: any free port. */
   readonly listen: { readonly host: string; readonly port: number }
-  /** The address for the API server, if it differs: a forwarded port. */
+  /** Address at which the API server reaches it, if this differs, as for a forwarded port. */
   readonly advertise?: { readonly host: string; readonly port: number }
-  /** The node's own address; default: the first that is not loopback. */
+  /** The node's own address; default: the first address that is not loopback. */
   readonly address?: string
   readonly labels?: Readonly<Record<string, string>>
   /** Default `/var/lib/kubelet`. */
   readonly root?: string
   /** Default `/var/log/pods`. */
   readonly podLogs?: string
-  /** `cni`: pods get their own network. Default `host`. */
+  /** `cni`: pods get a network of their own. Default `host`. */
   readonly network?: 'host' | 'cni'
   readonly logger: Pick<Logger, 'warn'>
-  /** Aborts a start that still waits for containerd or the API server. */
+  /** Aborts a start that is still waiting for containerd or the API server. */
   readonly signal?: AbortSignal
 }
 
 export interface SandboxNode {
   /** Port of the kubelet's server. */
   readonly port: number
-  /** Leaves its pods running. */
+  /** Stops the node's kubelet. Its pods keep running. */
   stop(): Promise<void>
 }
 
 /**
- * Starts a node of a sandbox: a small kubelet on a containerd. Resolves when it is registered and its pods are known.
+ * Starts a node of a sandbox: a small kubelet that uses containerd. Resolves when the node is registered and its pods
+ * are known.
  * @throws when the port is taken, or the configuration lacks a certificate
  */
 export async function runSandboxNode(options: SandboxNodeOptions): Promise<SandboxNode> {
@@ -87,7 +88,7 @@ export async function runSandboxNode(options: SandboxNodeOptions): Promise<Sandb
   }
 }
 
-/** PEM: our certificate and the authority from the kubeconfig. @throws {Error} when any part is missing */
+/** PEM of our certificate and of the authority in the kubeconfig. @throws {Error} when a part is missing */
 async function certificateOf(config: KubeConfig): Promise<{ cert: string; key: string; ca: string }> {
   const options: RequestOptions = {}
   await config.applyToHTTPSOptions(options)
@@ -97,7 +98,10 @@ async function certificateOf(config: KubeConfig): Promise<{ cert: string; key: s
   return { cert: String(cert), key: String(key), ca: String(ca) }
 }
 
-/** Variables by which pods find the API server: by its own address, because no service of the cluster leads there. */
+/**
+ * Variables by which pods find the API server. They have its own address, because no service of the cluster leads
+ * there.
+ */
 function serverVariables(config: KubeConfig): Record<string, string> {
   const { hostname, port } = new URL(config.getCurrentCluster()?.server ?? 'https://kubernetes.default.svc')
   return {

@@ -6,7 +6,7 @@ import { PodWorker, type PodWorkerPorts } from './pod-worker.ts'
 
 export interface FakeNodesOptions extends PodWorkerPorts {
   readonly nodes: readonly Omit<NodeDescription, 'address'>[]
-  /** Renew each node's Lease every 10 s. Default true. */
+  /** Whether to renew each node's Lease every 10 s. Default true. */
   readonly leases?: boolean
 }
 
@@ -19,8 +19,8 @@ interface OwnNode {
 const registrations = 32
 
 /**
- * The kubelets of many nodes in one object: it registers them, renews their Leases, and runs their pods. It can be
- * replaced: pods continue from their status and the runtime.
+ * The kubelets of many nodes in one object. It registers the nodes, renews their Leases, and runs their pods. Another
+ * object can replace it: pods continue from their status and the runtime.
  */
 export class FakeNodes {
   readonly #own = new Map<string, OwnNode>()
@@ -42,7 +42,7 @@ export class FakeNodes {
     }
   }
 
-  /** Resolves once all nodes are registered and ready, and their pods are known. */
+  /** Resolves when all nodes are registered and ready, and their pods are known. */
   static async start(options: FakeNodesOptions): Promise<FakeNodes> {
     const fake = new FakeNodes(options)
     const own = [...fake.#own.values()]
@@ -56,7 +56,7 @@ export class FakeNodes {
     return fake
   }
 
-  /** Leaves nodes and containers as they are. */
+  /** Stops the kubelets. Nodes and containers stay as they are. */
   stop(): void {
     for (const { registration } of this.#own.values()) registration.stop()
     this.#workers.close()
@@ -64,7 +64,7 @@ export class FakeNodes {
   }
 }
 
-/** One worker for each pod of a kubelet. */
+/** The workers of a kubelet, one for each pod. */
 export class PodWorkers {
   readonly #ports: PodWorkerPorts
   readonly #placeOf: (node: string) => NodePlace | undefined
@@ -82,7 +82,7 @@ export class PodWorkers {
 
   take(after: Pod | undefined, before: Pod | undefined): void {
     if (this.#isClosed) return
-    // Another pod of the same name may come before the end of its predecessor was seen.
+    // Another pod with the same name may arrive before the end of the first pod was seen.
     if (before && before.metadata.uid !== after?.metadata.uid) this.#workers.get(before.metadata.uid)?.remove()
     if (after) this.#workerOf(after)?.update(after)
   }
@@ -96,7 +96,7 @@ export class PodWorkers {
   #workerOf(pod: Pod): PodWorker | undefined {
     const { uid, deletionTimestamp, deletionGracePeriodSeconds } = pod.metadata
     const known = this.#workers.get(uid)
-    // With a grace of 0 the node is done with the pod, and finalizers keep the object.
+    // With a grace period of 0, the node has nothing more to do for the pod; finalizers keep the object.
     const isOver = deletionTimestamp !== undefined && deletionGracePeriodSeconds === 0
     const place = this.#placeOf(pod.spec.nodeName ?? '')
     if (known || isOver || !place) return known

@@ -22,23 +22,23 @@ export interface NodeDescription {
   readonly taints?: readonly V1Taint[]
   /** Address of the node. */
   readonly address: string
-  /** The kubelet's address for the API server, if it differs from the node's own. */
+  /** Address at which the API server reaches the kubelet, if it differs from the node's address. */
   readonly externalAddress?: string
   /** Port of its kubelet; default 10250. */
   readonly kubeletPort?: number
-  /** Facts about its machine and runtime; they override the made-up ones. */
+  /** Facts about its machine and runtime, which replace the made-up facts. */
   readonly info?: Readonly<Record<string, string>>
 }
 
-/** Milliseconds: a quarter of a Lease's duration. */
+/** Milliseconds between two renewals, a quarter of a Lease's duration. */
 const renewal = 10_000
 
-/** Registers a node, keeps it alive, and reports whether it can run pods. */
+/** Registers a node, keeps it alive, and reports whether the node can run pods. */
 export class NodeRegistration {
   readonly #ports: Ports
   readonly #name: string
   readonly #describe: () => Promise<NodeDescription>
-  /** As registered: later the runtime may be unavailable. */
+  /** The description at registration, because the runtime may be unavailable later. */
   #description: NodeDescription | undefined
   readonly #isReady: () => Promise<boolean>
   #timer: Timer | undefined
@@ -57,8 +57,8 @@ export class NodeRegistration {
   }
 
   /**
-   * Resolves once the node is registered, however long the API server or the runtime takes.
-   * @param isRenewed whether to keep a Lease; a node without one never counts as lost
+   * Resolves when the node is registered, however long the API server or the runtime takes.
+   * @param isRenewed whether to keep a Lease; a node without a Lease never counts as lost
    */
   async start(isRenewed = true): Promise<void> {
     const { clock, random } = this.#ports
@@ -97,7 +97,7 @@ export class NodeRegistration {
       const made: object = { metadata: { name, labels: own }, spec: { ...(taints && { taints }) } }
       await client.create(nodes, made as Node)
     } catch (error) {
-      // It existed before this kubelet, perhaps created by hand without the default labels.
+      // The node existed before this kubelet. It may have been created by hand, without the default labels.
       if (!isAlreadyExists(error)) throw error
       await client.patch(nodes, { name }, { type: 'merge', patch: { metadata: { labels: own } } })
     }
@@ -109,7 +109,7 @@ export class NodeRegistration {
     await this.#done('renew the lease of', () => this.#writeLease())
     await this.#done('report', () => this.#poll())
     if (this.#stopped) return
-    // Not all at once: each slightly earlier than necessary.
+    // Renew each Lease slightly earlier than necessary, so that not all are renewed at once.
     const delay = renewal * (1 - this.#ports.random() * 0.04)
     this.#timer = this.#ports.clock.after(delay, () => void this.#renew())
   }
@@ -122,7 +122,7 @@ export class NodeRegistration {
     await client.apply(leases, lease, { fieldManager: 'kubelet', force: true, class: 'lease' })
   }
 
-  /** The node may have been taken for lost, or removed. */
+  /** Checks the node, which may be marked as lost, or removed. */
   async #poll(): Promise<void> {
     try {
       await this.#report(await this.#ports.client.get(nodes, { name: this.#name }))

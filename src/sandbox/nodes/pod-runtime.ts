@@ -9,7 +9,7 @@ export interface ContainerExit {
   readonly finishedAt?: number
 }
 
-/** The container was removed, together with all information about its end. */
+/** The exit of a container that was removed together with all information about its end. */
 export const goneExit: ContainerExit = {
   exitCode: 137,
   reason: 'ContainerStatusUnknown',
@@ -18,13 +18,13 @@ export const goneExit: ContainerExit = {
 
 /** Called with a container's state changes. */
 export interface ContainerObserver {
-  /** Whether it can serve. */
+  /** Called with whether the container can serve. */
   ready(ready: boolean): void
   exited(exit: ContainerExit): void
 }
 
 export interface StartedContainer {
-  /** `<runtime>://<id>`: unique to a start. */
+  /** `<runtime>://<id>`, different for each start. */
   readonly id: string
   readonly imageId: string
   /** Milliseconds since the epoch. */
@@ -33,7 +33,7 @@ export interface StartedContainer {
   readonly restarts?: number
 }
 
-/** Why a container does not start; the kubelet shows the reason as that of a waiting container, and retries. */
+/** Why a container does not start. The kubelet shows the reason as that of a waiting container, and tries again. */
 export class ContainerStartError extends Error {
   override readonly name = 'ContainerStartError'
   /** `ErrImagePull`, `CreateContainerError`, `RunContainerError`, … */
@@ -48,18 +48,19 @@ export class ContainerStartError extends Error {
 /** Runs a node's containers: a real container runtime, or one that only records them. */
 export interface PodRuntime {
   /**
-   * Creates what a pod's containers share. The same pod gives the same answer again.
+   * Creates what a pod's containers share. Another call for the same pod gives the same answer.
    * @throws {ContainerStartError}
    */
   startPod(pod: Pod, node: NodePlace): Promise<{ podIP: string }>
   /**
-   * Starts a container. A running one continues, with the new observer: so a restarted kubelet finds its containers.
+   * Starts a container. If it already runs, it continues with the new observer, so that a restarted kubelet finds its
+   * containers.
    * @throws {ContainerStartError}
    */
   start(pod: Pod, container: Container, observer: ContainerObserver): Promise<StartedContainer>
-  /** Ends a container, by force after `graceSeconds`. Resolves when it has ended, after the observer was called. */
+  /** Ends a container, by force after `graceSeconds`. Resolves when it has ended and the observer was called. */
   stop(pod: Pod, container: Container, graceSeconds: number): Promise<void>
-  /** Frees what the containers shared, after all have ended. */
+  /** Frees what the containers share. Call it after all have ended. */
   stopPod(pod: Pod): Promise<void>
 }
 

@@ -9,10 +9,10 @@ import {
 } from '../controllers/objects.ts'
 import { conditionOf } from '../controllers/pods.ts'
 
-/** A kubelet's knowledge of a pod's container. */
+/** What a kubelet knows about a container of a pod. */
 export interface ContainerRecord {
   readonly container: Container
-  /** A sidecar is an init container that keeps running next to the others. */
+  /** A sidecar is an init container that keeps running beside the main containers. */
   readonly role: 'init' | 'sidecar' | 'main'
   state: ContainerState
   lastState: ContainerState
@@ -20,16 +20,16 @@ export interface ContainerRecord {
   restarts: number
   id: string
   imageId: string
-  /** Consecutive ends without ten minutes of running in between. */
+  /** Number of consecutive ends without ten minutes of running in between. */
   crashes: number
   startedAt: number
-  /** Whether this kubelet has started or found it; an earlier status is not certain. */
+  /** Whether this kubelet has started or found it. Otherwise its state is from an earlier status, and not certain. */
   attached: boolean
   /** Earliest start, in milliseconds since the epoch. */
   notBefore: number
 }
 
-/** The records of a pod's containers from its status: the knowledge of a restarted kubelet. */
+/** The records of a pod's containers from its status, which is what a restarted kubelet knows. */
 export function recordsOf({ spec, status }: Pod): ContainerRecord[] {
   const init = (spec.initContainers ?? []).map((container) =>
     recordOf(container, container.restartPolicy === 'Always' ? 'sidecar' : 'init', status?.initContainerStatuses),
@@ -47,7 +47,7 @@ function recordOf(
     ...{ container, role, crashes: 0, attached: false, notBefore: 0 },
     state: known?.state ?? {},
     lastState: known?.lastState ?? {},
-    // Until the runtime says otherwise: a restarted kubelet takes no pod out of service.
+    // Keep this until the runtime reports otherwise, so that a restarted kubelet takes no pod out of service.
     ready: role !== 'init' && known?.ready === true,
     restarts: known?.restartCount ?? 0,
     id: known?.containerID ?? '',
@@ -58,17 +58,17 @@ function recordOf(
 
 export const isRunning = ({ state }: ContainerRecord): boolean => state.running !== undefined
 
-/** The exit code of an ended container, even one that waits for a restart. */
+/** The exit code of a container that has ended, even if it waits for a restart. */
 export const exitCodeOf = ({ state, lastState }: ContainerRecord): number | undefined =>
   state.running ? undefined : (state.terminated ?? lastState.terminated)?.exitCode
 
 const hasBegun = (record: ContainerRecord): boolean => isRunning(record) || exitCodeOf(record) !== undefined
 
-/** Whether the containers after an init container may start. */
+/** Whether the containers that follow an init container may start. */
 export const isDone = (record: ContainerRecord): boolean =>
   record.role === 'sidecar' ? isRunning(record) : record.state.terminated?.exitCode === 0
 
-/** Whether an ended container is restarted. */
+/** Whether a container that has ended is restarted. */
 export function restarts({ spec: { restartPolicy } }: Pod, { role }: ContainerRecord, exitCode: number): boolean {
   if (role === 'sidecar') return true
   if (role === 'init') return exitCode !== 0 && restartPolicy !== 'Never'
@@ -78,11 +78,11 @@ export function restarts({ spec: { restartPolicy } }: Pod, { role }: ContainerRe
 export interface Observed {
   readonly records: readonly ContainerRecord[]
   readonly hostIP: string
-  /** Empty until the pod has one. */
+  /** Address of the pod; empty until it has one. */
   readonly podIP: string
   /** Milliseconds since the epoch. */
   readonly startTime: number
-  /** No further container will start. */
+  /** Whether no further container will start. */
   readonly ending: boolean
 }
 

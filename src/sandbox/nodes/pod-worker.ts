@@ -11,16 +11,18 @@ import { type ContainerRecord, isDone, isRunning, podStatus, recordsOf, restarts
 
 export interface PodWorkerPorts extends Ports {
   readonly runtime: PodRuntime
-  /** Called with what keeps a pod from running, for its events. */
+  /** Called with what keeps a pod from running, for the events of the pod. */
   warn?(pod: Pod, reason: string, message: string): void
 }
 
-/** Milliseconds: the first restart is immediate, the next after 10 s, then each after twice as long. */
+/**
+ * Milliseconds. The first restart is immediate, the second after 10 s, and each further restart after twice as long.
+ */
 const restartDelays = { min: 10_000, max: 300_000 }
-/** Milliseconds without a crash after which a container counts as sound again. */
+/** Milliseconds without a crash after which earlier crashes of a container no longer count. */
 const soundAfter = 600_000
 
-/** Brings one pod of a node in line with the API: its containers with its spec, and its status with them. */
+/** Brings one pod of a node in line with the API: its containers with its spec, and its status with its containers. */
 export class PodWorker {
   readonly #ports: PodWorkerPorts
   readonly #place: NodePlace
@@ -37,7 +39,7 @@ export class PodWorker {
   #dirty = false
   #timer: Timer | undefined
 
-  /** @param done called once nothing is left to do for the pod */
+  /** @param done called when nothing is left to do for the pod */
   constructor(ports: PodWorkerPorts, place: NodePlace, pod: Pod, done: () => void) {
     this.#ports = ports
     this.#place = place
@@ -53,13 +55,13 @@ export class PodWorker {
     this.#wake()
   }
 
-  /** The API server has deleted it: ends whatever still runs. */
+  /** Ends all running containers, because the API server has deleted the pod. */
   remove(): void {
     this.#gone = true
     this.#wake()
   }
 
-  /** Leaves the containers running, as a stopped kubelet does. */
+  /** Stops the worker. Containers keep running, as when a kubelet stops. */
   close(): void {
     this.#stopped = true
     this.#timer?.cancel()
@@ -80,7 +82,7 @@ export class PodWorker {
         await this.#reconcile()
         this.#backoff.reset()
       } catch (error) {
-        // A conflict is temporary, or another pod has the name now, which the watch shows.
+        // A conflict is temporary, or another pod has the name now. The watch shows both.
         if (!isConflict(error) && !this.#stopped)
           this.#ports.failed(`pod ${this.#pod.metadata.namespace}/${this.#pod.metadata.name}`, error)
         this.#wakeAfter(this.#backoff.next())
@@ -106,7 +108,7 @@ export class PodWorker {
   async #terminate(): Promise<void> {
     this.#ending = true
     const grace = this.#gone ? 0 : this.#grace
-    // Sidecars last, because they serve the others.
+    // Stop sidecars last, because they serve the other containers.
     await this.#stopRunning((role) => role !== 'sidecar', grace)
     await this.#stopRunning((role) => role === 'sidecar', grace)
     await this.#ports.runtime.stopPod(this.#pod)
@@ -114,7 +116,7 @@ export class PodWorker {
     const { name, namespace, uid } = this.#pod.metadata
     const options = { preconditions: { uid }, gracePeriodSeconds: 0 }
     if (!this.#gone) await unlessGone(this.#ports.client.delete(pods, { name, namespace }, options))
-    // Finalizers may keep the object; for the node the pod is over.
+    // Finalizers may keep the object, but the node has nothing more to do for the pod.
     this.close()
     this.#done()
   }
@@ -128,7 +130,7 @@ export class PodWorker {
   async #stopRunning(which: (role: string) => boolean, graceSeconds: number): Promise<void> {
     const doomed = this.#records.filter((record) => isRunning(record) && which(record.role))
     await Promise.all(doomed.map(({ container }) => this.#ports.runtime.stop(this.#pod, container, graceSeconds)))
-    // A container from before this kubelet that was not found has ended unseen.
+    // A container from before this kubelet that was not found ended without being seen.
     for (const record of doomed) if (isRunning(record)) this.#ended(record, goneExit)
   }
 
@@ -154,7 +156,7 @@ export class PodWorker {
     }
     for (const record of main) await this.#bring(record)
     if (!main.every((record) => record.state.terminated && !this.#willRestart(record))) return
-    // Nothing is left that a sidecar could serve.
+    // Nothing is left for a sidecar to serve.
     this.#ending = true
     await this.#stopRunning((role) => role === 'sidecar', this.#grace)
   }
@@ -164,7 +166,7 @@ export class PodWorker {
     return terminated !== undefined && restarts(this.#pod, record, terminated.exitCode)
   }
 
-  /** Starts a container that should run and does not. */
+  /** Starts a container that should run but does not. */
   async #bring(record: ContainerRecord): Promise<void> {
     if (isRunning(record) && record.attached) return
     if (record.state.terminated && !this.#willRestart(record)) return
@@ -203,7 +205,7 @@ export class PodWorker {
   #notStarted(record: ContainerRecord, { reason, message }: ContainerStartError): void {
     if (record.state.terminated) record.lastState = { terminated: record.state.terminated }
     record.state = { waiting: { reason, message } }
-    // A missing object may appear at any time: only real start attempts get a growing delay.
+    // A missing object may appear at any time, so the delay grows only after real attempts to start.
     const isTried = !['CreateContainerConfigError', 'CreateContainerError', 'ErrImageNeverPull'].includes(reason)
     record.notBefore = this.#ports.clock.now() + (isTried ? restartDelay(++record.crashes) : restartDelays.min)
     this.#ports.warn?.(this.#pod, 'Failed', `${reason}: ${message}`)
@@ -255,13 +257,13 @@ export class PodWorker {
   }
 }
 
-/** Delay after this many consecutive crashes. */
+/** Milliseconds until a restart after this many consecutive crashes. */
 const restartDelay = (crashes: number): number =>
   crashes === 0 ? 0 : Math.min(restartDelays.max, restartDelays.min * 2 ** (crashes - 1))
 
 /**
- * Conditions are merged by type, so that those of others stay; outdated fields of a condition must be removed
- * explicitly.
+ * A patch with the status. Conditions are merged by type, so that conditions of other writers stay. So outdated fields
+ * of a condition must be removed explicitly.
  */
 const patchOf = (status: PodStatus): object => ({
   ...status,

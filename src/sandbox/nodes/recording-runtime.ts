@@ -9,7 +9,7 @@ interface Process extends StartedContainer {
   observer: ContainerObserver
 }
 
-/** Runs nothing, but records which containers run, and under which profiles. */
+/** A runtime that runs nothing. It records which containers run, and under which profiles. */
 export class RecordingRuntime implements PodRuntime {
   readonly #pods = new Map<string, { readonly podIP: string; readonly processes: Map<string, Process> }>()
   readonly #addresses = new Map<string, number>()
@@ -62,7 +62,7 @@ export class RecordingRuntime implements PodRuntime {
     if (processes?.delete(container)) process?.observer.exited(exit)
   }
 
-  /** Cycles through the node's block: an address is reused only after all others. */
+  /** The next address of the node's block. An address is reused only after all others were used. */
   #nextAddress({ name, podCidr }: NodePlace): string {
     const next = this.#addresses.get(name) ?? 0
     this.#addresses.set(name, next + 1)

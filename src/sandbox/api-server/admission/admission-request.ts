@@ -6,7 +6,7 @@ import type { JsonObject } from '../schema/json.ts'
 /** The steps of a write before it is stored. */
 export interface Admission {
   /**
-   * The object after the server's and the mutating webhooks' changes; the old one for a deletion.
+   * Returns the object after the server's and the mutating webhooks' changes; for a deletion, the old object.
    * @throws {ApiStatusError}
    */
   mutate(request: AdmissionRequest): Promise<KubeObject>
@@ -16,17 +16,17 @@ export interface Admission {
 
 export type Operation = 'CREATE' | 'UPDATE' | 'DELETE'
 
-/** One write, as admission sees it. */
+/** One write, as admission receives it. */
 export interface AdmissionRequest {
   readonly operation: Operation
   readonly resource: Resource
-  /** Empty for the resource itself. */
+  /** Name of the subresource; empty for the resource itself. */
   readonly subresource: string
-  /** The kind of the written object: the subresource's if it has its own. */
+  /** The kind of the written object: that of the subresource, if it has a kind of its own. */
   readonly objectType: { readonly apiVersion: string; readonly kind: string }
   readonly namespace: string
   readonly name: string
-  /** Undefined for a deletion. */
+  /** undefined for a deletion. */
   readonly object: KubeObject | undefined
   readonly oldObject: KubeObject | undefined
   readonly options: JsonObject

@@ -33,7 +33,7 @@ export class ServerAdmission implements Admission {
     return validateByWebhooks(this.ports, request)
   }
 
-  /** The server's own additions to new pods and nodes. */
+  /** Adds what the server itself adds to new pods and nodes. */
   private complete({ resource, subresource, operation, namespace }: AdmissionRequest, object: KubeObject): KubeObject {
     if (operation !== 'CREATE' || subresource !== '') return object
     if (resource.storage === '/pods') return podDefaults(object, namespace, this.ports.store, this.random)
@@ -43,7 +43,7 @@ export class ServerAdmission implements Admission {
 
 const notReady = { key: 'node.kubernetes.io/not-ready', effect: 'NoSchedule' }
 
-/** A new node is not ready until it says so. */
+/** Taints a new node, which is not ready until it reports that it is. */
 function withTaint(node: KubeObject): KubeObject {
   const spec = objectOf(node['spec'])
   const others = listOf(spec['taints']).filter((taint) => objectOf(taint)['key'] !== notReady.key)
@@ -54,7 +54,7 @@ const immortal = ['default', 'kube-system', 'kube-public']
 const namespaces = { group: '', resource: 'namespaces' }
 
 /**
- * No object is created in a missing or terminating namespace, and some namespaces cannot be deleted.
+ * Refuses objects in a missing or terminating namespace, and the deletion of some namespaces.
  * @throws {ApiStatusError}
  */
 function checkNamespace({ operation, resource, namespace, name, object }: AdmissionRequest, store: Store): void {
@@ -75,7 +75,10 @@ function checkNamespace({ operation, resource, namespace, name, object }: Admiss
   throw new ApiStatusError({ ...status, details: { ...status.details, causes } })
 }
 
-/** A webhook that uses an older form of the object may break its managed fields; then they stay unchanged. */
+/**
+ * The object with valid managed fields. A webhook that uses an older form of the object may break them; then they stay
+ * unchanged.
+ */
 function withSoundManagers({ object: before, warnings }: AdmissionRequest, object: KubeObject): KubeObject {
   const problem = managedFieldsProblem(object)
   if (problem === undefined) return object

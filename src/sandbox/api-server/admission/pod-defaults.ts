@@ -6,7 +6,7 @@ import { forbidden } from '../status.ts'
 import type { Store } from '../store/store.ts'
 
 const mountPath = '/var/run/secrets/kubernetes.io/serviceaccount'
-/** Seconds; the odd seven marks tokens mounted in this way, as in Kubernetes. */
+/** Seconds. As in Kubernetes, the odd seven marks tokens that are mounted in this way. */
 const tokenLifetime = 3607
 
 /** Gives a new pod a service account, a token of it, and the default tolerations. */
@@ -49,7 +49,7 @@ const projection = (): JsonObject => ({
   defaultMode: 0o644,
 })
 
-/** A pod stays on a lost node for five minutes, unless it sets another time. */
+/** The default tolerations: a pod stays on a lost node for five minutes, unless it sets another time. */
 function tolerations(spec: JsonObject): JsonObject[] {
   const given = listOf(spec['tolerations']).map(objectOf)
   const isTolerated = (taint: string): boolean =>

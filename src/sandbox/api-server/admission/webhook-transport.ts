@@ -3,7 +3,7 @@ import { Agent, request } from 'undici'
 /** One call of a webhook over HTTPS. */
 export interface WebhookCall {
   readonly url: URL
-  /** PEM of the authorities that may sign its certificate; empty: the system's. */
+  /** PEM of the authorities that may sign its certificate; empty for the system's authorities. */
   readonly ca: string
   readonly body: string
   /** Milliseconds. */
@@ -13,7 +13,7 @@ export interface WebhookCall {
 /** Calls a webhook. Throws errors whose message describes the failure. */
 export type WebhookTransport = (call: WebhookCall) => Promise<{ readonly code: number; readonly body: string }>
 
-/** Calls over sockets that are kept for the next call. */
+/** Calls webhooks over sockets that are kept for later calls. */
 export function httpsTransport(): WebhookTransport {
   const agents = new Map<string, Agent>()
   return async ({ url, ca, body, timeout }) => {

@@ -17,10 +17,10 @@ export interface WebhookPorts {
 }
 
 const group = 'admissionregistration.k8s.io'
-/** Webhooks must not block their own configuration, or token reviews. */
+/** API groups whose writes call no webhooks: webhooks must not block their own configuration, or token reviews. */
 const exempt = [group, 'authentication.k8s.io']
 
-/** The webhooks to call for a write, ordered by their configurations' names. */
+/** The webhooks to call for a write, in the order of their configurations' names. */
 function webhooksOf({ store }: WebhookPorts, kind: 'mutating' | 'validating', request: AdmissionRequest): JsonObject[] {
   if (exempt.includes(request.resource.group)) return []
   return [...store.walk(`${group}/${kind}webhookconfigurations`)]
@@ -46,19 +46,19 @@ function matchesRule(rule: JsonObject, { operation, resource, subresource }: Adm
   )
 }
 
-/** Whether namespace and object are selected. An update counts if the old or the new object is. */
+/** Whether the webhook selects namespace and object. For an update, it must select the old or the new object. */
 function isSelected(webhook: JsonObject, request: AdmissionRequest, store: Store): boolean {
   const { resource, object, oldObject, namespace } = request
   const objectSelector = selectorOf(webhook['objectSelector'])
   if (![object, oldObject].some((one) => one && objectSelector.matches(one.metadata.labels ?? {}))) return false
   const isNamespace = resource.storage === '/namespaces'
-  // Namespaces, and objects in them, are selected by namespace.
+  // A webhook selects namespaces, and objects in them, by namespace.
   if (!resource.namespaced && !isNamespace) return true
   const home = isNamespace && object ? object : store.get('/namespaces', '', namespace)
   return selectorOf(webhook['namespaceSelector']).matches(home?.metadata.labels ?? {})
 }
 
-/** Calls the mutating webhooks, one after the other. Undefined if none applies. */
+/** Calls the mutating webhooks, one after the other. Returns undefined if none applies. */
 export async function mutateByWebhooks(
   ports: WebhookPorts,
   request: AdmissionRequest,
@@ -88,7 +88,7 @@ async function mutateOne(
   return objectType.kind === resource.kind ? withDefaults(resource, known) : known
 }
 
-/** The server hides why a patch does not fit, except here. */
+/** The reason why a patch does not fit. The server hides it elsewhere. */
 const messageOf = (error: Error): string => (error.cause instanceof Error ? error.cause.message : error.message)
 
 function patchOf(webhook: JsonObject, { patch, patchType }: JsonObject): JsonObject[] {
@@ -98,7 +98,7 @@ function patchOf(webhook: JsonObject, { patch, patchType }: JsonObject): JsonObj
   return listOf(JSON.parse(Buffer.from(textOf(patch), 'base64').toString())).map(objectOf)
 }
 
-/** Calls the validating webhooks in parallel. @throws {ApiStatusError} the answer of the first that refuses */
+/** Calls the validating webhooks in parallel. @throws {ApiStatusError} the answer of the first webhook that refuses */
 export async function validateByWebhooks(ports: WebhookPorts, request: AdmissionRequest): Promise<void> {
   const asked = webhooksOf(ports, 'validating', request).map((webhook) => ask(ports, webhook, request))
   const refused = (await Promise.allSettled(asked)).find((result) => result.status === 'rejected')

@@ -17,7 +17,7 @@ const issuer = 'https://kubernetes.default.svc.cluster.local'
 const privateClaim = 'kubernetes.io'
 const extraPrefix = 'authentication.kubernetes.io'
 
-/** An object that limits a token's life. */
+/** An object whose deletion ends the validity of a token. */
 export interface BoundObject {
   readonly kind: 'Pod' | 'Node'
   readonly name: string
@@ -52,7 +52,7 @@ export class TokenIssuer {
   private readonly publicKey: KeyObject
   private readonly header: string
 
-  /** @param privateKeyPem an EC P-256 key, so that tokens outlive the process; default: a new key */
+  /** @param privateKeyPem an EC P-256 key, so that tokens are valid longer than the process; default: a new key */
   constructor(store: Store, clock: Clock, privateKeyPem?: string) {
     this.store = store
     this.clock = clock
@@ -106,7 +106,7 @@ export class TokenIssuer {
   private isAlive({ namespace, serviceaccount, pod, node }: JsonObject): boolean {
     const home = textOf(namespace)
     if (!this.exists('/serviceaccounts', home, serviceaccount)) return false
-    // The node of a bound pod is only named; the token is bound to the pod.
+    // The token only names the node of a bound pod; it is bound to the pod.
     if (pod !== undefined) return this.exists('/pods', home, pod)
     return node === undefined || this.exists('/nodes', '', node)
   }

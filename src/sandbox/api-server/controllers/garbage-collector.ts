@@ -19,14 +19,14 @@ function placeOf(key: string): Place {
 }
 
 /**
- * Deletes objects whose owners are all gone, and performs foreground and orphaning deletions. It keeps the owner graph
- * up to date from the store's changes, so that its work depends on the changes, not on the total.
+ * Deletes objects whose owners are all gone, and performs foreground and orphaning deletions. It updates its graph of
+ * owners with each change of the store, so its work depends on the number of changes, not on the number of objects.
  */
 export class GarbageCollector extends StoreController {
   /** Keys of dependents by the owner's uid. */
   private readonly dependents = new Groups<string>()
 
-  /** Reads a store that was filled before, as by a restore. */
+  /** Reads a store that was filled before, for example by a restore. */
   scan(): void {
     for (const storage of this.context.store.resourceNames())
       for (const object of this.context.store.walk(storage))
@@ -94,18 +94,18 @@ export class GarbageCollector extends StoreController {
       removeFinalizer(this.context, place.storage, current, foregroundFinalizer)
   }
 
-  /** Deletes an object whose owners are all gone; removes gone owners if another remains. */
+  /** Deletes an object whose owners are all gone. If an owner remains, removes only the owners that are gone. */
   private async collect(place: Place, object: KubeObject): Promise<void> {
     const owners = object.metadata.ownerReferences ?? []
     const isGone = (owner: OwnerReference): boolean => {
       const home = this.placeOfOwner(owner, place.namespace)
-      // If its kind is not served, it is unknown whether the owner is gone.
+      // If the owner's kind is not served, it is unknown whether the owner is gone.
       return home !== undefined && this.get(home)?.metadata.uid !== owner.uid
     }
     const gone = owners.filter(isGone)
     if (gone.length === 0) return
     if (gone.length < owners.length) return this.dropOwners(place, (owner) => !isGone(owner))
-    // A user may have chosen the propagation for its dependents; default: in the background.
+    // A user may have chosen the propagation to the object's dependents; default: in the background.
     const chosen = object.metadata.finalizers?.some((one) => one === orphanFinalizer || one === foregroundFinalizer)
     await this.delete(place, object, chosen ? undefined : 'Background')
   }

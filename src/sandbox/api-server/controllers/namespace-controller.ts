@@ -9,7 +9,7 @@ const namespaces = '/namespaces'
 const accounts = '/serviceaccounts'
 const maps = '/configmaps'
 
-/** Fills new namespaces with their default objects, and empties deleted ones. */
+/** Creates the default objects of new namespaces, and empties deleted namespaces. */
 export class NamespaceController extends StoreController {
   protected observe(storage: string, { type, object }: StoreEvent): void {
     if (storage === namespaces) {
@@ -52,7 +52,7 @@ export class NamespaceController extends StoreController {
           await deleteBySystem(this.context, resource, object, 'Background')
     const namespace = store.get(namespaces, '', name)
     if (!namespace) return
-    // The deletion of the last object calls this again.
+    // Wait: the deletion of the last object calls this again.
     if (store.resourceNames().some((storage) => storage !== namespaces && store.count(storage, name) > 0)) return
     const finalizers = listOf(objectOf(namespace['spec'])['finalizers']).filter((one) => one !== 'kubernetes')
     const next = { ...namespace, spec: finalizers.length > 0 ? { finalizers } : {} }

@@ -1,12 +1,12 @@
 import type { ApiContext } from '../context.ts'
 import type { StoreEvent } from '../store/history.ts'
 
-/** Pieces of work until other work runs. */
+/** Number of keys that are handled before other work of the process runs. */
 const batch = 64
 
 /**
- * Work that follows changes of the store: each key runs once, however often it is added, in order, and never inside the
- * write that caused it. Writes of this work are changes again, and may add more.
+ * Work that follows changes of the store. Each key runs once, even if it was added several times, in order, and never
+ * inside the write that caused it. Writes of this work are changes, too, and may add keys.
  */
 export abstract class StoreController {
   protected readonly context: ApiContext
@@ -31,7 +31,7 @@ export abstract class StoreController {
     queueMicrotask(() => void this.run())
   }
 
-  /** Resolves once no work is left. */
+  /** Resolves when no work is left. */
   idle(): Promise<void> {
     if (!this.running) return Promise.resolve()
     return new Promise((resolve) => this.idleWaiters.push(resolve))
@@ -49,7 +49,7 @@ export abstract class StoreController {
       try {
         await this.work(key)
       } catch (error) {
-        // A Node.js warning: the server continues, and retries at the next change.
+        // Emit a Node.js warning. The server continues, and tries again at the next change.
         const what = error instanceof Error ? error.stack : String(error)
         process.emitWarning(`${this.constructor.name}: ${key}: ${what}`)
       }

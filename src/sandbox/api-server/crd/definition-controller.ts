@@ -14,7 +14,7 @@ const storageOf = (definition: KubeObject): string =>
 
 /** Accepts definitions, serves their resources, and removes them with all their objects. */
 export class DefinitionController extends StoreController {
-  /** Serves the definitions of a store that was filled before. */
+  /** Serves the definitions in a store that was filled before. */
   scan(): void {
     for (const object of this.context.store.walk(definitions)) this.add(object.metadata.name)
   }

@@ -35,7 +35,7 @@ export function resourceList(registry: Registry, group: string, version: string)
   return { kind: 'APIResourceList', apiVersion: 'v1', groupVersion: apiVersionOf(group, version), resources }
 }
 
-/** The common part of both discovery forms. */
+/** The part that both forms of discovery have in common. */
 const common = ({ verbs, shortNames, categories }: Resource): JsonObject => ({
   verbs: [...verbs],
   ...(shortNames?.length ? { shortNames: [...shortNames] } : {}),
@@ -44,7 +44,7 @@ const common = ({ verbs, shortNames, categories }: Resource): JsonObject => ({
 
 function resourceEntry(resource: Resource): JsonObject {
   const { plural, singular, namespaced, kind, group, version } = resource
-  // Changes with the storage version: base64 of the first 8 bytes of its name's hash.
+  // A text that changes with the storage version: base64 of the first 8 bytes of its name's hash.
   const digest = createHash('sha256').update(`${group}/${version}/${kind}`).digest()
   const stored = resource.verbs.includes('watch')
     ? { storageVersionHash: digest.subarray(0, 8).toString('base64') }
@@ -58,7 +58,7 @@ function subresourceEntry({ plural, namespaced }: Resource, subresource: Subreso
   return { name: `${plural}/${name}`, singularName: '', namespaced, ...own, kind, verbs: [...verbs] }
 }
 
-/** Everything at once, for clients of `/api` and `/apis` that accept it. */
+/** All groups in one document, for clients of `/api` and `/apis` that accept it. */
 export function aggregatedDiscovery(registry: Registry, core: boolean): JsonObject {
   const items = (core ? [''] : registry.groups()).map((group) => ({
     metadata: group === '' ? {} : { name: group },
@@ -73,7 +73,7 @@ export function aggregatedDiscovery(registry: Registry, core: boolean): JsonObje
 
 function resourceDiscovery(resource: Resource): JsonObject {
   const { plural, singular, namespaced, kind, subresources, custom, group, version } = resource
-  // Built-in kinds have the listed group and version, which the server omits.
+  // A built-in kind has the group and version that are listed, and the server omits these.
   const home = custom ? { group, version } : { group: '', version: '' }
   const below = subresources.map((one) => ({
     subresource: one.name,

@@ -3,7 +3,7 @@ import type { Registry } from '../registry/registry.ts'
 import type { JsonObject } from '../schema/json.ts'
 import { openApiDocument, openApiIndex, openApiPath } from '../schema/open-api-documents.ts'
 
-/** The OpenAPI documents of the registered resources, each created on first request. */
+/** The OpenAPI documents of the registered resources. Each is created when it is first requested. */
 export class OpenApi {
   private readonly registry: Registry
   private generation = -1
@@ -42,7 +42,10 @@ export class OpenApi {
     )
   }
 
-  /** A hash of the document's inputs: clients often request the index, and rarely a document. */
+  /**
+   * A hash of the document's inputs. Clients often request the index, but rarely a document, so the document is not
+   * created for it.
+   */
   private hash(group: string, version: string): string {
     const resources = this.registry.resourcesOf(group, version)
     const source = resources.map(({ plural, verbs, custom }) => [plural, verbs, custom?.schema.schema ?? null])

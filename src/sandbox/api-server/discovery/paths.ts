@@ -17,7 +17,7 @@ export function pathHandler(openApi: OpenApi): PathHandler {
         if (rest.length === 0) return whole(call, groupList(call.context.registry), false)
         return discovery(call, rest[0]!, rest.slice(1))
       case 'version':
-        // Indented, because users often read it.
+        // Indent the text, because users often read it.
         return asJson(JSON.stringify(versionInfo(), undefined, 2))
       case 'healthz':
       case 'livez':
@@ -43,7 +43,7 @@ function discovery({ context }: Call, group: string, [version, ...more]: string[
   return found && json(200, found)
 }
 
-/** A client requests aggregated discovery by naming its preferred version. */
+/** Matches the preferred version by which a client requests aggregated discovery. */
 const aggregated = /application\/json;.*\bg=apidiscovery\.k8s\.io.*\bv=v2(?!beta)/
 
 function whole(call: Call, older: JsonObject, core: boolean): ApiResponse {
@@ -59,8 +59,8 @@ function openApiAnswer(openApi: OpenApi, path: string): ApiResponse | undefined 
 }
 
 /**
- * For kinds missing in newer documents, clients fall back to the older form, in protobuf. This document has no
- * definitions, which means the same: the kind does not exist. It is pure ASCII.
+ * For kinds that newer documents lack, clients request the older form, in protobuf. This document has no definitions,
+ * which also means that the kind does not exist. It is pure ASCII.
  */
 function olderOpenApi(): ApiResponse {
   const type = 'application/com.github.proto-openapi.spec.v2.v1.0+protobuf'

@@ -11,7 +11,7 @@ import { strictDecodingError } from '../schema/strict.ts'
 import { badRequest, invalid, requestEntityTooLarge, unsupportedMediaType } from '../status.ts'
 import type { WriteOptions } from './options.ts'
 
-/** Bytes: the API server's limit for a body. */
+/** Maximum bytes of a body, as in the API server. */
 export const largestBody = 3 * 1024 * 1024
 
 const protobuf = 'application/vnd.kubernetes.protobuf'
@@ -37,14 +37,15 @@ export function bodyValue(request: ApiRequest, type = mediaType(request)): JsonV
     if (type.endsWith('yaml')) return parse(text, { version: '1.1', merge: true, uniqueKeys: false }) as JsonValue
     return JSON.parse(text) as JsonValue
   } catch (error) {
-    // JSON.parse throws a SyntaxError, the other parsers their own errors; all describe the fault of the text.
+    // JSON.parse throws a SyntaxError, and the other parsers their own errors. Each of these errors says what is wrong
+    // with the text.
     if (!(error instanceof SyntaxError || error instanceof ProtobufError || (error as Error).name === 'YAMLParseError'))
       throw error
     throw badRequest(`the object provided is unrecognized: ${(error as Error).message.split('\n')[0]}`)
   }
 }
 
-/** The body if only an object is allowed. @throws {ApiStatusError} 400 */
+/** The body, where only an object is allowed. @throws {ApiStatusError} 400 */
 export function bodyObject(request: ApiRequest, type?: string): JsonObject {
   const value = bodyValue(request, type)
   if (!isObject(value)) throw badRequest('the object provided is unrecognized: the body is no object')
@@ -56,7 +57,7 @@ interface ExpectedType {
   kind: string
 }
 
-/** The kind that a path accepts: the resource's, or its subresource's. */
+/** The kind that a path accepts: that of the resource, or of its subresource. */
 export function expectedType({ resource, subresource }: ResourceCall): ExpectedType {
   if (!subresource || subresource.kind === resource.kind)
     return { apiVersion: resource.apiVersion, kind: resource.kind }
@@ -65,8 +66,8 @@ export function expectedType({ resource, subresource }: ResourceCall): ExpectedT
 }
 
 /**
- * The object in a body: of the path's kind, without unknown fields, which are refused, warned of or dropped according
- * to `fieldValidation`.
+ * The object in a body, which must be of the path's kind. `fieldValidation` says whether unknown fields are refused,
+ * warned of or dropped.
  * @throws {ApiStatusError} 400
  */
 export function decodeObject(call: ResourceCall, options: WriteOptions): KubeObject {
@@ -91,7 +92,10 @@ export function decodeObject(call: ResourceCall, options: WriteOptions): KubeObj
   return (isObject(object['metadata']) ? object : { ...object, metadata: {} }) as KubeObject
 }
 
-/** Also for patched objects, whose errors are known only after the patch. @throws {ApiStatusError} 400 */
+/**
+ * Refuses or warns of unknown fields. Also used for patched objects, whose errors are known only after the patch.
+ * @throws {ApiStatusError} 400
+ */
 export function reportUnknown(call: ResourceCall, problems: readonly string[], options: WriteOptions): void {
   if (problems.length === 0 || options.fieldValidation === 'Ignore') return
   const { apiVersion, kind } = expectedType(call)
@@ -100,7 +104,7 @@ export function reportUnknown(call: ResourceCall, problems: readonly string[], o
   call.warnings.push(...problems)
 }
 
-/** The object without unknown fields, and the names of these. */
+/** The object without unknown fields, and the names of the unknown fields. */
 export function knownFields(
   resource: Resource,
   { apiVersion, kind }: ExpectedType,

@@ -14,17 +14,17 @@ import { admissionFor } from './write-object.ts'
 export const orphanFinalizer = 'orphan'
 export const foregroundFinalizer = 'foregroundDeletion'
 export const definitions = 'apiextensions.k8s.io/customresourcedefinitions'
-/** Keeps a definition until its objects are deleted. */
+/** The finalizer that keeps a definition until its objects are deleted. */
 export const cleanupFinalizer = 'customresourcecleanup.apiextensions.k8s.io'
 
 export interface Deleted {
-  /** Its last state, or the state in which it waits for deletion. */
+  /** The object's last state, or its state while it waits for deletion. */
   readonly object: KubeObject
   readonly gone: boolean
 }
 
 /**
- * Deletes an object, or marks it if something must happen first: a grace period, finalizers, dependents.
+ * Deletes an object. If it must wait for a grace period, finalizers or dependents, only marks it.
  * @throws {ApiStatusError}
  */
 export async function deleteObject(call: ResourceCall, name: string, options: DeleteOptions): Promise<Deleted> {
@@ -32,7 +32,7 @@ export async function deleteObject(call: ResourceCall, name: string, options: De
     try {
       return await tryDelete(call, name, options)
     } catch (error) {
-      // Another client wrote it meanwhile: read again, until the object is gone or marked.
+      // Another client wrote the object meanwhile: read it again, until it is gone or marked.
       if (!(error instanceof StaleWriteError)) throw error
     }
   }
@@ -48,7 +48,7 @@ export async function deleteCollection(call: ResourceCall, options: DeleteOption
   return found
 }
 
-/** A deletion by the server itself. Does nothing if the object is gone or replaced. */
+/** Deletes an object for the server itself. Does nothing if the object is gone or replaced. */
 export async function deleteBySystem(
   context: ApiContext,
   resource: Resource,
@@ -95,7 +95,7 @@ function checkPreconditions({ group, kind }: Resource, metadata: ObjectMeta, { p
     const wanted = preconditions[field]
     if (wanted === undefined || wanted === metadata[field]) continue
     const problem = `the ${text} in the precondition (${wanted}) does not match the ${text} in record (${metadata[field]})`
-    // Here the server names the kind instead of the resource.
+    // In this text, the server names the kind instead of the resource.
     throw conflict({ group, resource: kind }, metadata.name, `${problem}. The object might have been ${reason}`)
   }
 }
@@ -140,12 +140,12 @@ function shortened(metadata: ObjectMeta, grace: number, now: number): ObjectMeta
   return {
     ...metadata,
     deletionTimestamp: timestamp(Math.max(due, now)),
-    // A pod whose time is over still gets one second: its kubelet must see it.
+    // Give a pod whose time is over one more second, so that its kubelet sees the deletion.
     deletionGracePeriodSeconds: due < now && grace !== 0 ? 1 : grace,
   }
 }
 
-/** Grace period of a pod in seconds: none before it has a node, or after it ended. */
+/** Grace period of a pod in seconds; 0 before it has a node, or after it has ended. */
 function podGrace(pod: KubeObject, { gracePeriodSeconds }: DeleteOptions): number {
   const { nodeName, terminationGracePeriodSeconds = 30 } = objectOf(pod['spec'])
   const { phase } = objectOf(pod['status'])
@@ -154,7 +154,7 @@ function podGrace(pod: KubeObject, { gracePeriodSeconds }: DeleteOptions): numbe
   return grace < 0 ? 1 : grace
 }
 
-/** The finalizers, with those of garbage collection for the chosen propagation. */
+/** The finalizers, including those of garbage collection for the chosen propagation. */
 function finalizersFor(resource: Resource, { finalizers = [] }: ObjectMeta, { propagation }: DeleteOptions): string[] {
   const own: Record<string, string> = { Orphan: orphanFinalizer, Foreground: foregroundFinalizer }
   const collecting = Object.values(own)
@@ -166,7 +166,7 @@ function finalizersFor(resource: Resource, { finalizers = [] }: ObjectMeta, { pr
   return chosen === undefined ? others : [...others, chosen]
 }
 
-/** A namespace waits until the namespace controller has emptied it. */
+/** The state of a namespace that waits until the namespace controller has emptied it. */
 function namespaceMarking(namespace: KubeObject, now: number): Marking {
   const { metadata, spec, status } = namespace
   if (metadata.deletionTimestamp) {
@@ -177,7 +177,7 @@ function namespaceMarking(namespace: KubeObject, now: number): Marking {
   return { metadata: marked as ObjectMeta, status: { ...objectOf(status), phase: 'Terminating' } }
 }
 
-/** A definition waits until its controller has deleted its objects. */
+/** The state of a definition that waits until its controller has deleted its objects. */
 function definitionMarking({ metadata, ...definition }: KubeObject, now: number): Marking {
   const { finalizers = [], deletionTimestamp } = metadata
   if (deletionTimestamp) return finalizers.length > 0 ? 'unchanged' : 'delete'

@@ -24,7 +24,7 @@ export type PathHandler = (call: Call) => ApiResponse | undefined
 
 type Handler = (call: ResourceCall) => ApiResponse | Promise<ApiResponse>
 
-/** Answers an authenticated user's request. Each refusal is an answer, too; it never throws. */
+/** Answers an authenticated user's request. A refusal is also an answer; this never throws. */
 export async function handleRequest(
   context: ApiContext,
   paths: PathHandler,
@@ -44,7 +44,7 @@ export async function handleRequest(
   return { ...response, headers: { ...response.headers, warning } }
 }
 
-/** The refusal for an error. An unknown error is a bug, and the answer says so. */
+/** The refusal for an error. An unknown error is a bug, which the answer says. */
 export function failure(error: unknown): ApiResponse {
   const { status } = error instanceof ApiStatusError ? error : internalFailure(String(error))
   const seconds = status.details?.retryAfterSeconds
@@ -65,10 +65,10 @@ function route(call: Call): ApiResponse | Promise<ApiResponse> {
   return (special(resource, info.subresource) ?? handlers[info.verb]!)({ ...call, resource, subresource })
 }
 
-/** Without a namespace, a namespaced resource allows only reads of all namespaces. */
+/** Verbs that a namespaced resource allows without a namespace. */
 const anyNamespace = ['list', 'watch', 'deletecollection']
 
-/** @throws {ApiStatusError} 404, 405 if the path of a collection, or of one object, lacks this method */
+/** @throws {ApiStatusError} 404; 405 if the path of a collection, or of an object, does not support this method */
 function checkPath({ info }: Call, { namespaced }: Resource): void {
   const { verb, namespace, name, subresource } = info
   const isCreation = verb === 'create' && subresource === ''
@@ -77,7 +77,7 @@ function checkPath({ info }: Call, { namespaced }: Resource): void {
     throw isCreation ? methodNotAllowed() : pathNotFound()
 }
 
-/** Subresources that are not stored objects. */
+/** The handler of a subresource that is not a stored object; undefined for all other subresources. */
 function special({ storage }: Resource, subresource: string): Handler | undefined {
   if (subresource === 'scale') return handleScale
   if (subresource === 'binding') return handleBinding
@@ -103,7 +103,7 @@ function listAnswer(call: ResourceCall, { items, revision, ...page }: ObjectList
 
 const handlers: Record<string, Handler> = {
   get: (call) => {
-    // The version says how new the object must be.
+    // The version in the request says how new the object must be.
     checkNotAhead(call, parseRevision(call.query.get('resourceVersion') ?? ''))
     return answer(call, 200, fromStorage(call.resource, readStored(call)))
   },

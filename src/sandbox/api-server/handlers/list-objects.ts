@@ -9,10 +9,10 @@ import { type IndexValues, lowerBound } from '../store/object-table.ts'
 import { CompactedError } from '../store/store.ts'
 import type { ListOptions } from './options.ts'
 
-/** The objects that a request selects. */
+/** Which objects a request selects. */
 export interface Selection {
   readonly everything: boolean
-  /** A value that every match has, in an index of the store or as `name`. */
+  /** A value that every match has, in an index of the store or as its `name`. */
   readonly trigger: { readonly index: string; readonly value: string } | undefined
   matches(stored: KubeObject): boolean
 }
@@ -20,7 +20,7 @@ export interface Selection {
 /** Fields that the store indexes, by resource of the store. */
 export const indexedFields: Readonly<Record<string, string>> = { '/pods': 'spec.nodeName' }
 
-/** The values of an object in the indexes of its resource. */
+/** The values by which the store indexes an object. */
 export function indexValues(storage: string): IndexValues | undefined {
   const field = indexedFields[storage]
   if (field === undefined) return undefined
@@ -52,7 +52,7 @@ export function selectionOf(
   }
 }
 
-/** Stored objects in key order, with the list's metadata. */
+/** Stored objects in the order of their keys, with the list's metadata. */
 export interface ObjectList {
   readonly items: readonly KubeObject[]
   readonly revision: number
@@ -60,7 +60,7 @@ export interface ObjectList {
   readonly remaining?: number
 }
 
-/** Start of the next page of a list. Revision -1: the newest, because the original one is gone. */
+/** The start of a list's next page. Revision -1 stands for the newest, because the original revision is gone. */
 interface ContinueToken {
   readonly revision: number
   /** The first key of the page. */
@@ -76,10 +76,10 @@ export function listObjects(call: ResourceCall, options: ListOptions): ObjectLis
   const token = options.continue === '' ? undefined : decodeContinue(options.continue)
   if (token && Number(options.resourceVersion) > 0)
     throw badRequest('specifying resource version is not allowed when using continue')
-  // The real server's cache ignores a limit if any version will do.
+  // The real server's cache ignores a limit if the client accepts any version.
   const limit = options.resourceVersion === '0' && !token && options.match === '' ? 0 : options.limit
   const wanted = token ? (token.revision < 0 ? undefined : token.revision) : exactRevision(call, options)
-  // A first page is cut from a list that is kept, so that later pages see the same state.
+  // A first page is cut from a list that the store keeps, so that later pages show the same state.
   const isPaged = limit > 0 && limit < store.count(storage, namespace)
   const revision = wanted ?? store.revision
   if (isPaged || revision !== store.revision) {
@@ -93,7 +93,7 @@ export function listObjects(call: ResourceCall, options: ListOptions): ObjectLis
   return { items, revision }
 }
 
-/** The revision that a request requires; undefined if the newest will do. @throws {ApiStatusError} */
+/** The revision that a request requires; undefined if it accepts the newest. @throws {ApiStatusError} */
 function exactRevision(call: ResourceCall, options: ListOptions): number | undefined {
   const revision = parseRevision(options.resourceVersion)
   checkNotAhead(call, revision)
@@ -101,7 +101,7 @@ function exactRevision(call: ResourceCall, options: ListOptions): number | undef
   return isExact && revision > 0 ? revision : undefined
 }
 
-/** 0 for none. @throws {ApiStatusError} 400 */
+/** The revision in a text; 0 if the text is empty. @throws {ApiStatusError} 400 */
 export function parseRevision(text: string): number {
   if (/^\d*$/.test(text)) return Number(text)
   throw badRequest(`invalid resource version: ${JSON.stringify(text)} is no number`)
@@ -152,7 +152,7 @@ function snapshotOf(
   }
 }
 
-/** The key in continue tokens: without the namespace if the list is of one. */
+/** The key in continue tokens, without the namespace if the list is of one namespace. */
 const listKey = (object: KubeObject, namespace: string | undefined): string =>
   namespace === undefined ? keyOf(object) : object.metadata.name
 
@@ -173,14 +173,14 @@ function page(all: readonly KubeObject[], selection: Selection, { namespace, rev
   const remaining = all.length - read
   if (remaining === 0 || !last) return { items, revision }
   const token = encodeContinue({ revision, start: `${listKey(last, namespace)}\0` })
-  // The remaining number is known only without a selection.
+  // The number of remaining objects is known only without a selection.
   return { items, revision, continue: token, ...(selection.everything ? { remaining } : {}) }
 }
 
-/** The namespace of a list or watch; undefined for all. */
+/** The namespace of a list or watch; undefined for all namespaces. */
 export const scopeOf = (call: ResourceCall): string | undefined => namespaceOf(call) || undefined
 
-/** The opaque text of a token, as etcd-backed servers write it: base64url of JSON. */
+/** The text of a token, which etcd-backed servers write as base64url of JSON. */
 const encodeContinue = ({ revision, start }: ContinueToken): string =>
   Buffer.from(JSON.stringify({ v: 'meta.k8s.io/v1', rv: revision, start })).toString('base64url')
 

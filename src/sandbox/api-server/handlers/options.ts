@@ -6,7 +6,7 @@ import { badRequest, invalid } from '../status.ts'
 
 const field = 'resourceVersionMatch'
 
-/** All errors of options, in one refusal. @throws {ApiStatusError} 422 */
+/** Refuses a request with all errors of its options. @throws {ApiStatusError} 422 */
 function refuse(kind: string, issues: readonly (FieldIssue | false)[]): void {
   const found = issues.filter((issue) => issue !== false)
   if (found.length > 0) throw invalid({ group: 'meta.k8s.io', kind }, '', found)
@@ -24,7 +24,7 @@ export interface ListOptions {
   readonly fieldSelector: string
   readonly limit: number
   readonly continue: string
-  /** As sent; empty for none. */
+  /** The text that the client sent; empty if there is none. */
   readonly resourceVersion: string
   readonly match: string
   readonly timeoutSeconds: number
@@ -74,7 +74,7 @@ export interface WriteOptions {
   readonly fieldManager: string
   readonly fieldValidation: 'Strict' | 'Warn' | 'Ignore'
   readonly force: boolean
-  /** As admission webhooks see them. */
+  /** The options as admission webhooks receive them. */
   readonly object: JsonObject
 }
 
@@ -98,7 +98,7 @@ export function writeOptions(query: URLSearchParams, kind: 'Create' | 'Update' |
     fieldValidation: (fieldValidation || 'Warn') as WriteOptions['fieldValidation'],
     force: isTrue(query.get('force')),
     object: deepFreeze({
-      // A patch is admitted as the update or creation that results.
+      // A patch is admitted as the update or creation that it becomes.
       kind: kind === 'Patch' ? 'UpdateOptions' : `${kind}Options`,
       apiVersion: 'meta.k8s.io/v1',
       ...(dryRun.length > 0 ? { dryRun } : {}),
@@ -117,7 +117,7 @@ export interface DeleteOptions {
 }
 
 /**
- * The options of a delete: the body, or without one the query.
+ * The options of a delete, from the body; without a body, from the query.
  * @throws {ApiStatusError} 400 for a body of another kind, 422 for an unknown value
  */
 export function deleteOptions(query: URLSearchParams, body: JsonObject | undefined): DeleteOptions {

@@ -18,14 +18,14 @@ const mergePatch = 'application/merge-patch+json'
 const strategicMergePatch = 'application/strategic-merge-patch+json'
 const applyPatch = 'application/apply-patch+yaml'
 
-/** A parsed patch that waits for its object. */
+/** A parsed patch that is not yet applied. */
 export interface ReadPatch {
   readonly update: Update
   readonly options: WriteOptions
 }
 
 /**
- * Parses a request's patch. It is applied to the current object, again whenever that has changed.
+ * Parses a request's patch. It is applied to the current object, and again each time the object has changed meanwhile.
  * @throws {ApiStatusError} 400, 415, 422
  */
 export function readPatch(call: ResourceCall): ReadPatch {

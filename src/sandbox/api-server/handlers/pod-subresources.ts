@@ -15,7 +15,7 @@ export function readStored({ context, resource, ...call }: ResourceCall): KubeOb
   return stored
 }
 
-/** POST of `pods/binding` by a scheduler: gives the pod its node, once. */
+/** POST of `pods/binding` by a scheduler, which gives the pod its node, once. */
 export async function handleBinding(call: ResourceCall): Promise<ApiResponse> {
   const options = writeOptions(call.query, 'Create')
   const binding = decodeObject(call, options)

@@ -8,11 +8,11 @@ import { finalizerWarnings, validateObjectMeta, validateObjectMetaUpdate } from 
 import { invalid } from '../status.ts'
 import { completeService } from './complete-service.ts'
 
-/** A copy with the defaults of its kind and version. */
+/** A copy of the object with the defaults of its kind and version. */
 export const withDefaults = ({ custom, apiVersion, kind }: Resource, object: KubeObject): KubeObject =>
   (custom ? custom.schema.applyDefaults(object) : defaultBuiltIn(apiVersion, kind, object)) as KubeObject
 
-/** Fields that only the server sets: removed from a user's new object. */
+/** Fields that only the server sets. They are removed from an object that a user creates. */
 const systemFields = ['uid', 'creationTimestamp', 'deletionTimestamp', 'deletionGracePeriodSeconds', 'selfLink']
 
 export function withoutSystemFields(object: KubeObject): KubeObject {
@@ -35,7 +35,7 @@ export function prepareForCreate({ resource, context }: ResourceCall, draft: Kub
   if (resource.storage === definitions) completeDefinition(draft, {})
   if (resource.storage !== '/namespaces') return
   labelNamespace(draft)
-  // The finalizer of the namespace controller, which empties it.
+  // The namespace controller, which empties the namespace, has this finalizer.
   draft['spec'] = { finalizers: ['kubernetes'] }
 }
 
@@ -44,7 +44,7 @@ function labelNamespace({ metadata }: KubeObject): void {
   if (metadata.name) metadata.labels = { ...metadata.labels, 'kubernetes.io/metadata.name': metadata.name }
 }
 
-/** Restores fields of an update's draft that users cannot change through the main resource. */
+/** Restores the fields of an updated object that users cannot change through the main resource. */
 export function prepareForUpdate(call: ResourceCall, draft: KubeObject, old: KubeObject): void {
   const { resource, subresource, context } = call
   if (subresource?.name === 'ephemeralcontainers') {
@@ -63,7 +63,7 @@ export function prepareForUpdate(call: ResourceCall, draft: KubeObject, old: Kub
   if (changed) draft.metadata.generation = (draft.metadata.generation ?? 0) + 1
 }
 
-/** The same for an update of the status: all other fields stay. */
+/** Restores all fields of an object except the status, for an update of the status. */
 export function prepareForStatusUpdate({ resource }: ResourceCall, draft: KubeObject, old: KubeObject): void {
   const { metadata, apiVersion, kind, status } = draft
   for (const field of Object.keys(draft)) delete draft[field]
@@ -115,7 +115,10 @@ export function checkValid(
 
 const definitions = 'apiextensions.k8s.io/customresourcedefinitions'
 
-/** Lists every version that was ever the storage version, so that none is dropped while its objects exist. */
+/**
+ * Adds the current storage version to the list of all versions that ever were, so that no version is dropped while its
+ * objects exist.
+ */
 function completeDefinition(definition: KubeObject, status: JsonObject): void {
   const versions = listOf(objectOf(definition['spec'])['versions']).map(objectOf)
   const storage = versions.filter((version) => version['storage'] === true).map((version) => textOf(version['name']))
@@ -123,7 +126,7 @@ function completeDefinition(definition: KubeObject, status: JsonObject): void {
   definition['status'] = { conditions: null, acceptedNames: { plural: '', kind: '' }, ...status, storedVersions }
 }
 
-/** `status.qosClass` of a pod, by its containers' requests and limits. */
+/** `status.qosClass` of a pod, which its containers' requests and limits decide. */
 function qosClass(pod: KubeObject): 'Guaranteed' | 'Burstable' | 'BestEffort' {
   const spec = objectOf(pod['spec'])
   const resources = [...listOf(spec['containers']), ...listOf(spec['initContainers'])].map((container) => {

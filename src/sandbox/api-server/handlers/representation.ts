@@ -9,7 +9,7 @@ import { type IncludeObject, toTable } from '../table/table.ts'
 export const wantsTable = ({ request }: ResourceCall): boolean =>
   request.headers?.['accept']?.includes('as=Table') ?? false
 
-/** What the rows of a table contain besides their cells. */
+/** What the rows of a table contain in addition to their cells. */
 export const includedIn = ({ query }: ResourceCall): IncludeObject =>
   (query.get('includeObject') || 'Metadata') as IncludeObject
 
@@ -25,7 +25,7 @@ export function represent(call: ResourceCall, object: KubeObject): JsonObject {
   return tableOf(call, [object], { resourceVersion: object.metadata.resourceVersion ?? '' })
 }
 
-/** A list as an answer. As in the real server, items of built-in kinds have no kind field. */
+/** A list as an answer. As in the real server, items of built-in kinds do not have the field `kind`. */
 export function representList(call: ResourceCall, stored: readonly KubeObject[], metadata: JsonObject): JsonObject {
   const { resource } = call
   const objects = stored.map((object) => fromStorage(resource, object))

@@ -11,7 +11,10 @@ import { candidates, checkNotAhead, parseRevision, type Selection, scopeOf, sele
 import type { ListOptions } from './options.ts'
 import { tableOf, wantsTable } from './representation.ts'
 
-/** A watch without its own timeout ends after half an hour to an hour, to spread load over servers. */
+/**
+ * Milliseconds. A watch without a timeout of its own ends after half an hour to an hour, which distributes load over
+ * servers.
+ */
 const minTimeout = 30 * 60_000
 
 /** @throws {ApiStatusError} */
@@ -50,7 +53,7 @@ function start(call: ResourceCall, spec: WatchSpec, selection: Selection, option
   const revision = parseRevision(resourceVersion)
   checkNotAhead(call, revision)
   if (sendInitialEvents ?? revision === 0) {
-    // Collected at once, not during the read. On request, a bookmark marks the end.
+    // Collect the objects now, not while the client reads. On request, a bookmark marks their end.
     const found: WatchRecord[] = []
     for (const object of candidates(call, spec.namespace, selection))
       if (spec.matches(object)) found.push({ type: 'ADDED', object })
@@ -61,7 +64,7 @@ function start(call: ResourceCall, spec: WatchSpec, selection: Selection, option
     return hub.watch(spec, revision === 0 ? [] : hub.backlogAfter(spec, revision))
   } catch (error) {
     if (!(error instanceof CompactedError)) throw error
-    // As in the real server, the answer is 200, and its only event says 410.
+    // As in the real server, the answer is 200, and its only event is the error 410.
     const { status } = expired(`too old resource version: ${revision} (${store.floor(spec.resource)})`)
     const watcher = new Watcher(spec, [{ type: 'ERROR', object: status }], 0, () => undefined)
     watcher.end()
@@ -77,14 +80,14 @@ async function* events(call: ResourceCall, watcher: Watcher, done: () => void): 
   }
 }
 
-/** In the requested version; the same record if nothing differs, so that its line is shared. */
+/** The record in the requested version. If nothing differs, it is the same record, so that its line is shared. */
 function converted({ resource }: ResourceCall, record: WatchRecord): WatchRecord {
   if (record.type === 'ERROR' || record.type === 'BOOKMARK') return record
   const object = fromStorage(resource, record.object)
   return object === record.object ? record : { type: record.type, object }
 }
 
-/** One for all servers of a process: a line depends only on the frozen object and the form. */
+/** Lines for all servers of this process: a line depends only on the frozen object and the form. */
 const lines = new EventLines()
 
 const bookmarkOf = ({ resource: { kind, apiVersion } }: ResourceCall, { metadata }: KubeObject): KubeObject => ({
@@ -100,7 +103,7 @@ const encoder =
       record.type === 'BOOKMARK' ? bookmarkOf(call, record.object) : (record.object as JsonObject),
     )
 
-/** A table with one row for each event. Only the first has columns; a bookmark has no cells. */
+/** Encodes events as tables with one row each. Only the first table has columns, and a bookmark has no cells. */
 function tableEncoder(call: ResourceCall): (record: WatchRecord) => Uint8Array {
   let isFirst = true
   return (record) => {

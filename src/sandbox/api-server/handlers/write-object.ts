@@ -48,22 +48,23 @@ export function admissionFor(
   }
 }
 
-/** Retries with another random name when one is taken. */
+/** Maximum random names that are tried if a name is taken. */
 const nameAttempts = 8
 
 /**
- * Creates an object: defaults, mutating admission, server fields, validation, validating admission, storage.
+ * Creates an object. The steps are defaults, mutating admission, server fields, validation, validating admission,
+ * storage.
  * @throws {ApiStatusError}
  */
 export async function createObject(call: ResourceCall, sent: KubeObject, options: WriteOptions): Promise<KubeObject> {
   const wanted = withDefaults(call.resource, placed(call, withoutSystemFields(sent)))
-  // Before admission: a webhook's additions have no owner.
+  // Before admission, because a webhook's additions have no owner.
   const draft = withManagedFields(call, undefined, wanted, options)
   const asked = admissionFor(call, 'CREATE', { name: draft.metadata.name, object: draft }, options)
   return storeNew(call, await call.context.admission.mutate(asked), options)
 }
 
-/** The same after mutating admission: a PUT or apply of a missing name starts here. */
+/** Creates an object after mutating admission. A PUT or apply of a missing name starts here. */
 async function storeNew(call: ResourceCall, admitted: KubeObject, options: WriteOptions): Promise<KubeObject> {
   const { generateName, name } = admitted.metadata
   if (name || !generateName) return storeNamed(call, admitted, options)
@@ -93,7 +94,7 @@ async function storeNamed(call: ResourceCall, admitted: KubeObject, options: Wri
   return fromStorage(resource, context.store.create(resource.storage, toStorage(resource, draft)))
 }
 
-/** In the namespace of the request. */
+/** The object in the namespace of the request. */
 function placed(call: ResourceCall, object: KubeObject): KubeObject {
   const expected = namespaceOf(call)
   const { namespace = '', ...metadata } = object.metadata
@@ -116,13 +117,13 @@ export function checkIdentity({ info, resource }: ResourceCall, { name = '', nam
 
 export interface Update {
   readonly name: string
-  /** Creates a missing object: always for apply, for some resources also for PUT. */
+  /** Whether to create a missing object: always for apply, and for some resources also for PUT. */
   readonly createMissing?: boolean
-  /** The wanted object, with defaults, derived from the current one. Called again after a concurrent write. */
+  /** Derives the wanted object, with defaults, from the current object. Called again after another client's write. */
   produce(current: KubeObject | undefined): KubeObject
-  /** An apply has updated the managed fields itself. */
+  /** Whether the update sets the managed fields itself, as an apply does. */
   readonly tracksFields?: boolean
-  /** Writes the result of `produce` unchanged: a binding sets fields that users cannot. */
+  /** Whether to write the result of `produce` unchanged: a binding sets fields that users cannot set. */
   readonly isWhole?: boolean
 }
 
@@ -144,11 +145,12 @@ export interface Updated {
   readonly created: boolean
 }
 
-/** More attempts than real contention needs; then the writer gets the conflict. */
+/** Maximum attempts, more than real contention needs. Then the writer gets the conflict. */
 const maxContention = 100
 
 /**
- * Updates an object like Kubernetes' GuaranteedUpdate: from the current state, again if that has changed meanwhile.
+ * Updates an object like Kubernetes' GuaranteedUpdate: from the current state, and again if this state has changed
+ * meanwhile.
  * @throws {ApiStatusError}
  */
 export async function updateObject(call: ResourceCall, update: Update, options: WriteOptions): Promise<Updated> {
@@ -169,7 +171,7 @@ async function tryUpdate(call: ResourceCall, update: Update, options: WriteOptio
   if (!stored && !update.createMissing) throw notFound(groupResource(resource), name)
   const oldObject = stored && fromStorage(resource, stored)
   const produced = update.produce(oldObject)
-  // Before admission: a webhook's changes have no owner.
+  // Before admission, because a webhook's changes have no owner.
   const object = update.tracksFields ? produced : withManagedFields(call, oldObject, produced, options)
   const operation = oldObject ? 'UPDATE' : 'CREATE'
   const asked = admissionFor(call, operation, { name, object, oldObject }, options)
@@ -198,7 +200,7 @@ function checkPreconditions({ resource }: ResourceCall, wanted: KubeObject, curr
   }
   if (behaviourOf(resource).unconditionalUpdate) return
   const detail = 'must be specified for an update'
-  // Here the server names the resource instead of the kind.
+  // In this text, the server names the resource instead of the kind.
   throw invalid({ group: resource.group, kind: resource.plural }, name, [
     invalidValue('metadata.resourceVersion', 0, detail),
   ])
@@ -221,7 +223,7 @@ function commit(
   return fromStorage(resource, context.store[isGone ? 'delete' : 'update'](storage, stored, toStorage(resource, next)))
 }
 
-/** An object that only its finalizers keep is deleted with the last of them. */
+/** Whether an update completes a deletion: the object was kept only by finalizers, and the last of them is removed. */
 export function isFinished({ metadata, ...next }: KubeObject, old: KubeObject): boolean {
   if (!old.metadata.deletionTimestamp || (old.metadata.deletionGracePeriodSeconds ?? 0) !== 0) return false
   return (metadata.finalizers ?? []).length === 0 && listOf(objectOf(next['spec'])['finalizers']).length === 0

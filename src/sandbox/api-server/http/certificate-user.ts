@@ -1,6 +1,6 @@
 import type { X509Certificate } from 'node:crypto'
 
-/** The owner that a client certificate names. */
+/** The user that a client certificate names. */
 export interface CertificateUser {
   commonName: string
   organizations: readonly string[]

@@ -20,7 +20,7 @@ export interface Identity {
 
 const makeKeys = (): Promise<CryptoKeyPair> => webcrypto.subtle.generateKey(algorithm, true, ['sign', 'verify'])
 
-/** The common part of all certificates, valid from an hour before `now`. */
+/** The part that all certificates have in common; valid from an hour before `now`. */
 const common = (now: number) => ({
   serialNumber: Buffer.from(webcrypto.getRandomValues(new Uint8Array(8))).toString('hex'),
   signingAlgorithm: algorithm,
@@ -28,7 +28,7 @@ const common = (now: number) => ({
   notAfter: new Date(now + lifetime),
 })
 
-/** Signs one server's certificate, and those of clients. Times are milliseconds since 1970. */
+/** Signs the certificates of one server and of its clients. Times are milliseconds since 1970. */
 export class CertificateAuthority {
   readonly certificatePem: string
   readonly keyPem: string
@@ -64,17 +64,17 @@ export class CertificateAuthority {
     return new CertificateAuthority(new x509.X509Certificate(certificatePem), key, keyPem)
   }
 
-  /** For a client: `commonName` is the user, `organizations` are the groups. */
+  /** Signs a certificate for a client: `commonName` is the user, `organizations` are the groups. */
   client(commonName: string, organizations: readonly string[], now: number): Promise<Identity> {
     return this.issue(commonName, organizations, now, [clientAuth])
   }
 
-  /** For a node: a client of the API server, and a server for it, under the node's name. */
+  /** Signs a certificate for a node, which is a client of the API server and a server for it, under the node's name. */
   node(name: string, now: number): Promise<Identity> {
     return this.issue(`system:node:${name}`, ['system:nodes'], now, [clientAuth, serverAuth], [name])
   }
 
-  /** For a server with these names and addresses. */
+  /** Signs a certificate for a server with these names and addresses. */
   server(commonName: string, names: readonly string[], addresses: readonly string[], now: number): Promise<Identity> {
     return this.issue(commonName, [], now, [serverAuth], names, addresses)
   }

@@ -9,7 +9,7 @@ import type { ApiServer } from '../server.ts'
 import { requestEntityTooLarge, unauthorized } from '../status.ts'
 import { certificateUser } from './certificate-user.ts'
 
-/** Passes sockets' requests to the server, and its answers back. */
+/** Passes requests from sockets to the server, and its answers back. */
 export class HttpAdapter {
   private readonly server: ApiServer
 
@@ -21,12 +21,12 @@ export class HttpAdapter {
     try {
       await write(outgoing, await this.answer(incoming, await readBody(incoming)))
     } catch {
-      // The client is gone, or a fault must show it a broken connection: no answer can reach it.
+      // No answer can reach the client: it is gone, or a fault must show it a broken connection.
       outgoing.destroy()
     }
   }
 
-  /** A request to switch the connection to another protocol. Others are answered as usual. */
+  /** Handles a request to switch the connection to another protocol. Other requests are answered as usual. */
   async upgrade(incoming: IncomingMessage, socket: Duplex, head: Buffer): Promise<void> {
     socket.on('error', () => socket.destroy())
     try {
@@ -38,7 +38,7 @@ export class HttpAdapter {
       outgoing.once('finish', () => socket.end())
       await write(outgoing, response)
     } catch {
-      // As above.
+      // As above: no answer can reach the client.
       socket.destroy()
     }
   }
@@ -68,7 +68,7 @@ async function readBody(incoming: IncomingMessage): Promise<Uint8Array | 'too la
   let size = 0
   for await (const chunk of incoming as AsyncIterable<Buffer>) {
     size += chunk.length
-    // Keep reading without storing: a client that is cut off while sending does not see the answer.
+    // Read the rest without storing it: a client that is cut off while it sends does not see the answer.
     if (size <= largestBody) chunks.push(chunk)
   }
   return size > largestBody ? 'too large' : Buffer.concat(chunks)
@@ -109,7 +109,7 @@ async function write(outgoing: ServerResponse, response: ApiResponse): Promise<v
   }
 }
 
-/** Resolves when more can be written, or when the connection has ended. */
+/** Resolves when more can be written, or the connection has ended. */
 function roomIn(outgoing: ServerResponse): Promise<void> {
   return new Promise((resolve) => {
     const events = ['drain', 'close', 'error']
@@ -144,9 +144,9 @@ export function join(socket: Duplex, head: Buffer, { headers, backend, head: beg
   if (begun.length > 0) socket.write(begun)
   if (head.length > 0) backend.write(head)
   backend.on('error', () => socket.destroy())
-  // Do not read what the other side sends afterwards: it would keep the connection.
+  // Do not read what the other side sends now: this would keep the connection open.
   backend.once('close', () => socket.end(() => socket.destroy()))
-  // A client that is gone will not read the rest.
+  // If the client is gone, it will not read the rest.
   for (const event of ['end', 'close']) socket.once(event, () => backend.destroy())
   socket.pipe(backend)
   backend.pipe(socket)

@@ -15,7 +15,7 @@ export const kubeconfig = (
     'client-key-data': base64(keyPem),
   })
 
-/** The same, for a user with a token. */
+/** The text of a kubeconfig for a user with a token. */
 export const tokenKubeconfig = (url: string, caPem: string, token: string, user: string): string =>
   configText(url, caPem, user, { token })
 

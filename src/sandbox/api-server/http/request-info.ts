@@ -29,7 +29,7 @@ export function requestInfo(request: ApiRequest): RequestInfo {
 
 function resourceInfo(request: ApiRequest, group: string, [version = '', ...parts]: string[]): RequestInfo {
   const namespace = parts[0] === 'namespaces' && parts.length > 1 ? parts[1]! : ''
-  // After a namespace's name comes a resource in it, except its status.
+  // The name of a namespace is followed by a resource in it, except its status.
   const isWithin = namespace !== '' && parts.length > 2 && parts[2] !== 'status'
   const [resource = '', name = '', ...more] = isWithin ? parts.slice(2) : parts
   const { path, method } = request
@@ -45,7 +45,7 @@ function verbOf(method: string, name: string, query: URLSearchParams): string {
   return verb
 }
 
-/** Go's API machinery's reading of a boolean in a query: present and not `false` or `0`. */
+/** Whether a boolean in a query is true, as Go's API machinery reads it: present, and not `false` or `0`. */
 export const isTrue = (value: string | null): boolean =>
   value !== null && value !== '0' && value.toLowerCase() !== 'false'
 
@@ -53,7 +53,7 @@ function decode(part: string): string {
   try {
     return decodeURIComponent(part)
   } catch {
-    // Unchanged: no object has such a name, so it is not found.
+    // Leave it unchanged: no object has such a name, so the answer is "not found".
     return part
   }
 }

@@ -3,7 +3,7 @@ import type { OpenApiSchema } from '../schema/open-api-schema.ts'
 
 export type Scalar = 'string' | 'numeric' | 'boolean' | 'untyped'
 
-/** A schema during a walk: preserving unknown fields extends to everything below. */
+/** A schema during a walk. If a schema preserves unknown fields, so does everything below. */
 export interface TypeRef {
   schema: OpenApiSchema
   preserve: boolean
@@ -16,19 +16,19 @@ export interface ListAtom {
 export interface MapAtom {
   atomic: boolean
   fields: Readonly<Record<string, OpenApiSchema>>
-  /** The type of undeclared fields; undefined if none are allowed. */
+  /** The type of undeclared fields; undefined if they are not allowed. */
   element: TypeRef | undefined
   preserve: boolean
 }
 
-/** The possible forms of a value (structured-merge-diff's `schema.Atom`): at most one of each. */
+/** The possible forms of a value (structured-merge-diff's `schema.Atom`), at most one of each kind. */
 export interface Atom {
   scalar?: Scalar
   list?: ListAtom
   map?: MapAtom
 }
 
-// Values without a schema: objects are merged by field, lists are atomic.
+// For values without a schema: objects are merged by field, lists are atomic.
 const DEDUCED: OpenApiSchema = {}
 const deduced = (): TypeRef => ({ schema: DEDUCED, preserve: true })
 
@@ -83,11 +83,11 @@ export function deduceAtom(atom: Atom, value: JsonValue | undefined): Atom {
   return atom.scalar === undefined ? atom : { scalar: atom.scalar }
 }
 
-/** The part of a (deduced) atom that a walk follows. */
+/** The part of a (deduced) atom along which a walk continues. */
 export const kindOf = (atom: Atom): keyof Atom =>
   atom.map !== undefined ? 'map' : atom.scalar !== undefined ? 'scalar' : 'list'
 
-/** The type of a map entry: the declared field's, otherwise that of undeclared ones. */
+/** The type of a map entry: that of the declared field, or otherwise that of undeclared fields. */
 export const entryType = (map: MapAtom, name: string): TypeRef | undefined =>
   isField(map, name) ? { schema: map.fields[name] as OpenApiSchema, preserve: map.preserve } : map.element
 

@@ -2,8 +2,9 @@ import { byCodePoint, goJson, goQuote, goValue } from '../go-text.ts'
 import { isObject, type JsonObject, type JsonValue, setField } from '../schema/json.ts'
 
 /**
- * A path step in FieldsV1 form: `f:name` a field, `k:{"name":"x"}` an item by its keys, `v:"x"` an item of a set, `i:0`
- * an item by position. Keys are sorted and JSON is compact, so equal steps are equal texts.
+ * A step of a path, in FieldsV1 form: `f:name` for a field, `k:{"name":"x"}` for an item with these keys, `v:"x"` for
+ * an item of a set, `i:0` for an item at this position. Keys are sorted and JSON is compact, so equal steps are equal
+ * texts.
  */
 export type PathElement = string
 
@@ -30,7 +31,7 @@ export const pathText = (path: readonly PathElement[]): string => path.map(eleme
 const rank = (element: PathElement): number => 'fkvi'.indexOf(element.charAt(0))
 const inOrder = (a: PathElement, b: PathElement): number => rank(a) - rank(b) || byCodePoint(a, b)
 
-/** A step from another writer, with its JSON in our form; undefined if invalid. */
+/** A step from another writer, with its JSON in our form; undefined if it is invalid. */
 function canonical(text: string): PathElement | undefined {
   if (/^(f:|i:\d+$)/.test(text)) return text
   if (!/^[kv]:/.test(text)) return undefined
@@ -42,7 +43,7 @@ function canonical(text: string): PathElement | undefined {
   }
 }
 
-/** A set of paths (structured-merge-diff's `fieldpath.Set`). Sets are values: every operation returns a new one. */
+/** A set of paths (structured-merge-diff's `fieldpath.Set`). Sets do not change: each operation returns a new set. */
 export class FieldSet {
   /** Paths that end here. */
   readonly members: ReadonlySet<PathElement>
@@ -64,7 +65,7 @@ export class FieldSet {
     return this.members.size === 0 && this.children.size === 0
   }
 
-  /** Paths through a step, without it. */
+  /** The paths that start with a step, without that step. */
   below(element: PathElement): FieldSet {
     return this.children.get(element) ?? EMPTY
   }
@@ -91,7 +92,7 @@ export class FieldSet {
     )
   }
 
-  /** The difference that also removes everything below a path of `other`. */
+  /** The difference of two sets, in which everything below a path of `other` is removed, too. */
   recursiveDifference(other: FieldSet): FieldSet {
     return new FieldSet(
       [...this.members].filter((element) => !other.members.has(element)),
@@ -101,7 +102,7 @@ export class FieldSet {
     )
   }
 
-  /** All paths, members before those below. */
+  /** All paths. Members come before the paths below them. */
   paths(): PathElement[][] {
     const here = [...this.members].sort(inOrder).map((element) => [element])
     const below = [...this.children].sort(([a], [b]) => inOrder(a, b))

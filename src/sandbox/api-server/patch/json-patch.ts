@@ -14,21 +14,21 @@ function operationsOf(patch: JsonValue): Operation[] {
   return patch as unknown as Operation[]
 }
 
-/** Why a patch does not fit the document, which is then partly changed. */
+/** Applies operations. Returns why a patch does not fit the document, which is then partly changed. */
 function apply(document: JsonObject, operations: Operation[]): Error | undefined {
   try {
     return applyPatch(document, operations).find((error) => error !== null) ?? undefined
   } catch (error) {
-    // The library fails with a TypeError when it assigns below a text.
+    // The library throws a TypeError when it assigns below a text.
     if (error instanceof TypeError) return error
     throw error
   }
 }
 
 /**
- * Applies a JSON patch (RFC 6902) to an object, which stays unchanged. All operations apply, or none.
- * @throws {ApiStatusError} 400 for an invalid patch, 413 for more than 10,000 operations, 422 for one that does not fit
- * the object (a failed test, a missing path). As on the server, the 422 does not say which.
+ * Applies a JSON patch (RFC 6902) to a copy of an object. Either all operations apply, or none.
+ * @throws {ApiStatusError} 400 for an invalid patch, 413 for more than 10,000 operations, 422 for a patch that does not
+ * fit the object (a failed test, a missing path). As in the server, the 422 does not say which
  */
 export function applyJsonPatch(target: JsonObject, patch: JsonValue): JsonObject {
   const patched = clone(target)

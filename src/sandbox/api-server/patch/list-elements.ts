@@ -2,7 +2,7 @@ import { isObject, type JsonObject, type JsonValue } from '../schema/json.ts'
 import { atomOf, type ListAtom } from './atom.ts'
 import { keyElement, type PathElement, valueElement } from './field-set.ts'
 
-/** The step of an item in a set or map list; an error for an item without one. */
+/** The step of an item in a set or map list. An item without a step gives an error. */
 export function listElement(list: ListAtom, item: JsonValue): PathElement | Error {
   if (list.kind !== 'map')
     return typeof item === 'object'
@@ -21,7 +21,7 @@ export function listElement(list: ListAtom, item: JsonValue): PathElement | Erro
   )
 }
 
-/** A list's items by step. Items without a step are left out; of equal ones the first counts. */
+/** A list's items by step. Items without a step are left out; of equal items, only the first counts. */
 export function itemsByElement(list: ListAtom, items: readonly JsonValue[]): Map<PathElement, JsonValue> {
   const byElement = new Map<PathElement, JsonValue>()
   for (const item of items) {

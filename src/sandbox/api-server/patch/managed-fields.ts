@@ -11,12 +11,14 @@ export interface ManagedEntry {
   apiVersion: string
   /** Empty for the main resource. */
   subresource: string
-  /** RFC 3339; undefined if the manager never changed a value (it applied existing ones). */
+  /** RFC 3339; undefined if the manager never changed a value, because it applied existing values. */
   time: string | undefined
   set: FieldSet
 }
 
-/** Identity of an entry: an applier's version may change; an updater's version makes another entry. */
+/**
+ * Identity of an entry. An applier's version may change within an entry; each version of an updater has its own entry.
+ */
 export const identity = (entry: Pick<ManagedEntry, 'manager' | 'operation' | 'apiVersion' | 'subresource'>): string =>
   JSON.stringify([
     entry.manager,
@@ -49,7 +51,7 @@ export function decodeManagedFields(object: JsonObject | undefined): Managers | 
   return new Map((entries as ManagedEntry[]).map((entry) => [identity(entry), entry]))
 }
 
-/** A client resets the owners with an empty list, or a list of one empty entry. */
+/** Whether a client resets the owners, by an empty list or a list with one empty entry. */
 export function asksForReset(object: JsonObject): boolean {
   const entries = at(object, 'metadata', 'managedFields')
   if (!Array.isArray(entries)) return false

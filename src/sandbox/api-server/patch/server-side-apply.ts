@@ -27,11 +27,11 @@ import {
 
 /** The writer's data for its `metadata.managedFields` entry. */
 export interface FieldWriter {
-  /** `fieldManager`, otherwise the start of the user agent; at most 128 characters. */
+  /** `fieldManager`, or otherwise the start of the user agent; at most 128 characters. */
   manager: string
   /** Version of the write, such as `apps/v1`. */
   apiVersion: string
-  /** Such as `status`; absent for the main resource. */
+  /** Name such as `status`; absent for the main resource. */
   subresource?: string
   /** RFC 3339 with seconds: `2026-01-02T03:04:05Z`. */
   time: string
@@ -43,22 +43,22 @@ export interface FieldWriter {
 }
 
 export interface ApplyRequest extends FieldWriter {
-  /** The kind of the endpoint, if the caller has not checked it. */
+  /** The kind of the endpoint; absent if the caller has already checked it. */
   kind?: string
-  /** Undefined if the name is free. */
+  /** The stored object; undefined if the name is free. */
   live: JsonObject | undefined
   /** The user's applied object as sent (decoded, without defaults). */
   applied: JsonObject
   /** The schema of the kind, with metadata (`typeSchema` of a custom resource). */
   schema: OpenApiSchema
-  /** Takes fields from other managers instead of a conflict. */
+  /** Whether to take fields from other managers instead of reporting a conflict. */
   force: boolean
 }
 
 export interface UpdateRequest extends FieldWriter {
-  /** Undefined for a creation. */
+  /** The stored object; undefined for a creation. */
   live: JsonObject | undefined
-  /** The object to store: patched, with defaults, admitted. */
+  /** The object to store, after the patch, the defaults and admission. */
   updated: JsonObject
   schema: OpenApiSchema
 }
@@ -102,7 +102,8 @@ const changedSets = (managers: Managers, change: (entry: ManagedEntry, id: strin
   kept(new Map([...managers].map(([id, entry]) => [id, { ...entry, set: change(entry, id) }])))
 
 /**
- * Removes from all managers but `self` what a write changed or removed. Managers of all versions share one schema here.
+ * Removes from all managers except `self` the fields that a write changed or removed. Managers of all versions share
+ * one schema here.
  */
 function takeFrom(managers: Managers, self: string, comparison: Comparison): Managers {
   const taken = comparison.modified.union(comparison.added).union(comparison.removed)
@@ -165,7 +166,7 @@ function updateMerge(request: UpdateRequest, live: JsonObject, updated: JsonObje
   const type: TypeRef = { schema: request.schema, preserve: false }
   const comparison = without(compareTyped(type, live, updated), resetSet(request))
   const set = comparison.modified.union(comparison.added).difference(nobodys)
-  // Includes the writer's own entry: it loses the changes, and regains them by the union below.
+  // This includes the writer's own entry: it loses the changes here, and gets them back by the union below.
   const others = takeFrom(managers, '', comparison)
   if (set.isEmpty) return others
   const mine = entryOf(request, 'Update', set)
@@ -191,19 +192,19 @@ function checkApplied({ applied, apiVersion, kind, schema }: ApplyRequest): void
   throw internalFailure(`failed to create typed patch object (${name}; ${identified(applied)}): ${problem}`)
 }
 
-/** An object written before the first apply has one owner for everything. */
+/** The owners of an object that was written before the first apply: one manager owns everything. */
 function firstManagers(request: ApplyRequest, live: JsonObject): Managers {
   const before = { ...request, manager: 'before-first-apply', updated: live }
   return updateMerge(before, nothingYet(request.schema), live, new Map())
 }
 
 /**
- * Server-side apply: merges the applied object into the live one, removes fields that the manager owned and no longer
- * applies, and updates `metadata.managedFields`. The caller sets defaults, validates the result, and compares it with
- * `live`.
+ * Server-side apply. Merges the applied object into the live object, removes fields that the manager owned and no
+ * longer applies, and updates `metadata.managedFields`. The caller sets defaults, validates the result, and compares it
+ * with `live`.
  * @throws {ApiStatusError} 409 with a cause for each field that another manager owns, unless `force`; 400 when
- * `metadata.managedFields` is applied, or another kind; 500 with `failed to create typed patch object (...)` for what
- * does not fit the schema
+ * `metadata.managedFields` or another kind is applied; 500 with `failed to create typed patch object (...)` for a value
+ * that does not fit the schema
  */
 export function applyServerSide(request: ApplyRequest): JsonObject {
   checkApplied(request)
@@ -217,13 +218,16 @@ export function applyServerSide(request: ApplyRequest): JsonObject {
 }
 
 /**
- * The base of a creation: for built-in kinds, an object of the Go type, whose structs exist before any write, so that
- * managers do not own them.
+ * The base of a creation. For built-in kinds it is an object of the Go type, whose structs exist before any write, so
+ * that managers do not own them.
  */
 const nothingYet = (schema: OpenApiSchema): JsonObject =>
   schema['x-kubernetes-group-version-kind'] === undefined ? {} : applySchemaDefaults({}, schema)
 
-/** The owners before an update: those it sends, otherwise the stored ones. A subresource cannot change them. */
+/**
+ * The owners before an update: those that the update sends, or otherwise the stored owners. A subresource cannot change
+ * them.
+ */
 function startingManagers({ live, updated, subresource }: UpdateRequest): Managers {
   const stored = decodeManagedFields(live) ?? new Map()
   if (subresource !== undefined && subresource !== '') return stored
@@ -233,9 +237,9 @@ function startingManagers({ live, updated, subresource }: UpdateRequest): Manage
 }
 
 /**
- * The object with updated `metadata.managedFields` for any write except apply: the writer owns its changes, others lose
- * them, and empty entries are dropped. `managedFields: [{}]` or `[]` resets them, and an object without owners stays so
- * until the first apply.
+ * The object with updated `metadata.managedFields`, for any write except apply. The writer owns its changes, other
+ * managers lose them, and empty entries are dropped. `managedFields: [{}]` or `[]` resets the owners, and the object
+ * then has no owners until the first apply.
  */
 export function trackUpdate(request: UpdateRequest): JsonObject {
   const managers = startingManagers(request)

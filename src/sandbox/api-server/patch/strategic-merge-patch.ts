@@ -7,7 +7,9 @@ const RETAIN_KEYS = '$retainKeys'
 const DELETE_FROM = '$deleteFromPrimitiveList/'
 const ELEMENT_ORDER = '$setElementOrder/'
 
-/** A field's part of the schema: how its value is patched, and the schema below (for lists: of an item). */
+/**
+ * What the schema says about a field: how its value is patched, and the schema of the value (for a list, of an item).
+ */
 interface PatchMeta {
   strategy: string
   mergeKey: string
@@ -53,8 +55,8 @@ const positionOf = (list: readonly JsonValue[], key: JsonValue, mergeKey: string
   list.findIndex((item) => sameJson(mergeKey === '' || !isObject(item) ? item : item[mergeKey], key))
 
 /**
- * The patch's order; items that only the server has keep their place before the item that follows them in the live
- * list.
+ * The merged items in the order of the patch. An item that only the server has stays before the item that follows it in
+ * the live list.
  */
 function inOrder(merged: JsonValue[], order: JsonValue[], live: JsonValue[], mergeKey: string): JsonValue[] {
   const rank = (list: JsonValue[], item: JsonValue) => positionOf(list, keyOf(item, mergeKey), mergeKey)
@@ -78,7 +80,7 @@ function mergeItems(live: JsonValue[], patch: JsonValue[], { mergeKey, below }: 
   return merged
 }
 
-/** Applies the `$patch` items to the live list, and merges the others by key. */
+/** Applies the `$patch` items to the live list, and merges all other items by key. */
 function mergeList(live: JsonValue[], patch: JsonValue[], meta: PatchMeta): JsonValue[] {
   if (meta.strategy !== 'merge') return patch
   const directives = patch.filter(isDirective)
@@ -118,7 +120,7 @@ function retainKeys(live: JsonObject, patch: JsonObject): void {
 const isSpecial = (name: string): boolean =>
   name === RETAIN_KEYS || name.startsWith(DELETE_FROM) || name.startsWith(ELEMENT_ORDER)
 
-/** Merges `patch` into `live`, which is changed. */
+/** Merges `patch` into `live`, which it changes. */
 function mergeMap(live: JsonObject, patch: JsonObject, schema: OpenApiSchema): JsonObject {
   if (DIRECTIVE in patch) {
     const { [DIRECTIVE]: directive, ...rest } = patch
@@ -142,8 +144,8 @@ function mergeMap(live: JsonObject, patch: JsonObject, schema: OpenApiSchema): J
 }
 
 /**
- * Applies a strategic merge patch to an object, which stays unchanged. The built-in kind's schema names the merged
- * lists and their keys; directives are `$patch`, `$retainKeys`, `$deleteFromPrimitiveList/x` and `$setElementOrder/x`.
+ * Applies a strategic merge patch to a copy of an object. The built-in kind's schema names the lists that are merged,
+ * and their keys. Directives are `$patch`, `$retainKeys`, `$deleteFromPrimitiveList/x` and `$setElementOrder/x`.
  * @throws {ApiStatusError} 400 or 500 for a patch whose directives or lists do not fit the schema
  */
 export function applyStrategicMergePatch(target: JsonObject, patch: JsonObject, schema: OpenApiSchema): JsonObject {

@@ -50,7 +50,7 @@ const mapProblems = (map: MapAtom, value: JsonObject): string[] =>
     return problemsOf(type, field ?? null).map((problem) => `.${name}${problem}`)
   })
 
-/** A value's conflicts with its type; each text starts with the path, or with `: `. */
+/** How a value conflicts with its type. Each text starts with the path, or with `: `. */
 function problemsOf(type: TypeRef, value: JsonValue): string[] {
   if (value === null) return []
   const { map, list, scalar } = deduceAtom(atomOf(type), value)
@@ -107,7 +107,7 @@ interface Handlers {
 const isDeep = ({ map, scalar, list }: Atom): boolean =>
   map !== undefined ? !map.atomic : scalar === undefined && list !== undefined && list.kind !== 'atomic'
 
-/** Walks one atom of two values: atomic values, scalars and two empty ones are leaves. */
+/** Walks one atom of two values. Atomic values, scalars and two empty values are leaves. */
 function walkAtom(atom: Atom, left: Maybe, right: Maybe, handlers: Handlers): void {
   const [leftMap, rightMap] = [isObject(left) ? left : {}, isObject(right) ? right : {}]
   const [leftList, rightList] = [Array.isArray(left) ? left : [], Array.isArray(right) ? right : []]
@@ -117,7 +117,7 @@ function walkAtom(atom: Atom, left: Maybe, right: Maybe, handlers: Handlers): vo
   else if (atom.list) handlers.list(atom.list, leftList, rightList)
 }
 
-/** Walks two values; one may be missing. A value that changes its kind is walked as both. */
+/** Walks two values. Either may be missing. A value that changes its kind is walked as both kinds. */
 function walk(type: TypeRef, left: Maybe, right: Maybe, handlers: Handlers): void {
   const atom = atomOf(type)
   const [l, r] = [deduceAtom(atom, left), deduceAtom(atom, right)]
@@ -129,7 +129,7 @@ const namesOf = (...maps: JsonObject[]): string[] => [
   ...new Set(maps.flatMap((map) => Object.keys(map).filter((name) => map[name] !== undefined))),
 ]
 
-/** Merges the applied value (`right`) into the existing one (`left`). Both fit the type. */
+/** Merges the applied value (`right`) into the existing value (`left`). Both must fit the type. */
 export function mergeTyped(type: TypeRef, left: Maybe, right: Maybe): Maybe {
   let merged: Maybe
   walk(type, left, right, {
@@ -157,7 +157,7 @@ function mergeEntries(map: MapAtom, left: JsonObject, right: JsonObject): Maybe 
   return Object.keys(merged).length === 0 ? undefined : merged
 }
 
-/** In the applied order; items that only the left side has keep their place in between. */
+/** The merged items, in the applied order. Items that only the left side has keep their place in between. */
 function mergeItems(list: ListAtom, left: readonly JsonValue[], right: readonly JsonValue[]): Maybe {
   const [lefts, rights] = [itemsByElement(list, left), itemsByElement(list, right)]
   const merged: JsonValue[] = []
@@ -166,7 +166,7 @@ function mergeItems(list: ListAtom, left: readonly JsonValue[], right: readonly 
     if (value !== undefined) merged.push(value)
   }
   const applied = [...rights.keys()]
-  /** Takes applied items up to one that both sides have. */
+  /** Takes applied items up to an item that both sides have. */
   const takeApplied = (): void => {
     for (let next = applied.shift(); next !== undefined; next = applied.shift()) {
       take(next)
@@ -181,7 +181,7 @@ function mergeItems(list: ListAtom, left: readonly JsonValue[], right: readonly 
   return merged.length === 0 ? undefined : merged
 }
 
-/** Differences of two values: paths only in the first, only in the second, and changed ones. */
+/** The differences of two values: paths that only the first has, that only the second has, and whose values differ. */
 export interface Comparison {
   removed: FieldSet
   modified: FieldSet
@@ -256,7 +256,7 @@ function removeListItems(list: ListAtom, items: JsonValue[], gone: FieldSet): Ma
   return kept.length === 0 ? undefined : kept
 }
 
-/** The set with the declared fields on its paths as members (`EnsureNamedFieldsAreMembers`). */
+/** The set, with the declared fields on its paths added as members (`EnsureNamedFieldsAreMembers`). */
 export function withNamedFields(type: TypeRef | undefined, set: FieldSet): FieldSet {
   const { map, list }: Atom = type === undefined ? {} : atomOf(type)
   const named = [...set.children.keys()].filter(

@@ -20,7 +20,7 @@ function rootOf(): protobuf.Root {
 type Message = Record<string, unknown>
 const META = '.k8s.io.apimachinery.pkg.apis.meta.v1.'
 
-/** An unset time is sent as that of 1970. */
+/** The text of a time; undefined for the time in 1970 that stands for an unset time. */
 function time({ seconds = 0, nanos = 0 }: Message, digits: number): string | undefined {
   if (Number(seconds) === 0) return undefined
   const text = new Date(Number(seconds) * 1000).toISOString().slice(0, 19)
@@ -30,7 +30,7 @@ function time({ seconds = 0, nanos = 0 }: Message, digits: number): string | und
 
 const json = (bytes: unknown): JsonValue => JSON.parse(Buffer.from(bytes as Uint8Array).toString()) as JsonValue
 
-/** Types that are not objects in JSON. */
+/** Types that are not objects in JSON, with their conversions. */
 const special: Readonly<Record<string, (message: Message) => JsonValue | undefined>> = {
   [`${META}Time`]: (message) => time(message, 0),
   [`${META}MicroTime`]: (message) => time(message, 6),
@@ -58,7 +58,7 @@ function fieldValue(field: protobuf.Field, value: unknown): JsonValue | undefine
   return field.repeated ? items.map(([, item]) => item) : Object.fromEntries(items)
 }
 
-/** Types whose unset numbers are sent as zero, which is never meant. */
+/** Types whose unset numbers are sent as zero. A zero never has another meaning in them. */
 const withoutZeros = new Set([`${META}ObjectMeta`, '.k8s.io.api.core.v1.Probe'])
 
 function objectIn(type: protobuf.Type, message: Message): JsonObject {
@@ -66,7 +66,7 @@ function objectIn(type: protobuf.Type, message: Message): JsonObject {
   const object: JsonObject = {}
   for (const field of type.fieldsArray) {
     const value = Object.hasOwn(message, field.name) ? fieldValue(field, message[field.name]) : undefined
-    // Unset texts are sent empty; numbers may be meant.
+    // An empty text is an unset text. A zero may have a meaning.
     if (value === undefined || value === '' || (value === 0 && withoutZeros.has(type.fullName))) continue
     const isInline = isObject(properties) && !Object.hasOwn(properties, field.name) && isObject(value)
     if (isInline) Object.assign(object, value)
@@ -75,7 +75,7 @@ function objectIn(type: protobuf.Type, message: Message): JsonObject {
   return object
 }
 
-/** The start of every protobuf body. */
+/** The bytes with which every protobuf body starts. */
 const magic = Buffer.from('k8s\0', 'latin1')
 
 function decode(body: Uint8Array): JsonObject {
@@ -94,15 +94,15 @@ function decode(body: Uint8Array): JsonObject {
 }
 
 /**
- * Decodes a body in Kubernetes' protobuf encoding to its JSON form: typed Go clients (kubectl create, helm) send only
- * this, and do not retry in JSON.
+ * Decodes a body in Kubernetes' protobuf encoding to its JSON form. Typed Go clients (kubectl create, helm) send only
+ * this encoding, and do not retry in JSON.
  * @throws {ProtobufError} for other bytes, and for kinds with unknown messages
  */
 export function decodeProtobuf(body: Uint8Array): JsonObject {
   try {
     return decode(body)
   } catch (error) {
-    // The library reads past the end of short input, and has no own error for it.
+    // For short input, the library reads past the end and has no error of its own.
     if (error instanceof RangeError || error instanceof protobuf.util.ProtocolError)
       throw new ProtobufError('unexpected EOF', { cause: error })
     throw error

@@ -2,19 +2,19 @@ import type { KubeObject } from '../kube-object.ts'
 import { type JsonObject, sameJson } from '../schema/json.ts'
 import type { Resource } from './resource.ts'
 
-/** How writes of a resource's objects behave: the content of Kubernetes' strategies (pkg/registry). */
+/** How writes of a resource's objects behave, as Kubernetes' strategies define it (pkg/registry). */
 export interface Behaviour {
   /** Whether a change counts as a new generation; undefined for kinds without one. */
   readonly newGeneration: ((object: KubeObject, old: KubeObject) => boolean) | undefined
-  /** An update without a resourceVersion replaces any version. */
+  /** Whether an update without a resourceVersion replaces any version. */
   readonly unconditionalUpdate: boolean
-  /** A PUT of a missing name creates it. */
+  /** Whether a PUT of a missing name creates it. */
   readonly createOnUpdate: boolean
-  /** A delete answers with the object instead of a Status. */
+  /** Whether a delete answers with the object instead of a Status. */
   readonly returnsDeleted: boolean
   /** The default propagation of a delete to dependents. */
   readonly defaultPropagation: 'Background' | 'Orphan' | 'None'
-  /** The status of a new object, whatever was sent; undefined keeps what was sent. */
+  /** The status of a new object; undefined to keep the status that was sent. */
   readonly initialStatus: JsonObject | undefined
   /** Metadata that an update of the status cannot change. */
   readonly statusKeeps: readonly string[]
@@ -50,7 +50,7 @@ const deployment: Partial<Behaviour> = {
 const noDaemons = { currentNumberScheduled: 0, numberMisscheduled: 0, desiredNumberScheduled: 0, numberReady: 0 }
 const noBudget = { disruptionsAllowed: 0, currentHealthy: 0, desiredHealthy: 0, expectedPods: 0 }
 
-/** Deviations from the defaults, by group and plural. */
+/** Resources that differ from the defaults, by group and plural. */
 const special: Readonly<Record<string, Partial<Behaviour>>> = {
   '/namespaces': { ...returning, initialStatus: { phase: 'Active' } },
   '/pods': { ...ofSpec, ...returning, statusKeeps: ['ownerReferences'] },
@@ -76,7 +76,10 @@ const special: Readonly<Record<string, Partial<Behaviour>>> = {
 const maxMetadata =
   'labels annotations ownerReferences finalizers deletionTimestamp deletionGracePeriodSeconds generateName'.split(' ')
 
-/** For custom resources everything except metadata counts, and except the status if it has its own endpoint. */
+/**
+ * The behaviour of custom resources. All changes count as a new generation, except those of metadata, and of the status
+ * if it has its own endpoint.
+ */
 function custom(hasStatus: boolean): Behaviour {
   const ignored = new Set(['metadata', 'apiVersion', 'kind', ...(hasStatus ? ['status'] : [])])
   const content = (object: KubeObject): JsonObject =>

@@ -92,8 +92,8 @@ const groups: Readonly<Record<string, readonly ResourceSpec[]>> = {
 }
 
 /**
- * The built-in resources, in the order of Kubernetes 1.37's groups. From its published discovery documents
- * (api/discovery of k8s.io/kubernetes); unlisted resources are not served.
+ * The built-in resources, in the order of Kubernetes 1.37's groups, from its published discovery documents
+ * (api/discovery of k8s.io/kubernetes). Unlisted resources are not served.
  */
 export const builtInGroups: readonly GroupSpec[] = Object.entries(groups).map(([group, resources]) => ({
   group,

@@ -2,7 +2,7 @@ import type { NameRule } from '../schema/metadata.ts'
 import { builtInGroups } from './built-in-groups.ts'
 import { allVerbs, apiVersionOf, type GroupSpec, type Resource, type ResourceSpec } from './resource.ts'
 
-/** Both groups' Events are the same objects, as in Kubernetes. */
+/** As in Kubernetes, the Events of both groups are the same objects. */
 const sharedStorage: Record<string, string> = { 'events.k8s.io/events': '/events' }
 
 const nameRules: Record<string, NameRule> = {
@@ -15,7 +15,7 @@ const nameRules: Record<string, NameRule> = {
   clusterrolebindings: 'path-segment',
 }
 
-/** The served resources: the built-in ones, and those of the current CustomResourceDefinitions. */
+/** The served resources: the built-in resources, and those of the current CustomResourceDefinitions. */
 export class Registry {
   private readonly byPath = new Map<string, Resource>()
   private readonly byKind = new Map<string, Resource>()
@@ -36,12 +36,12 @@ export class Registry {
     return this.byKind.get(`${apiVersion} ${kind}`)
   }
 
-  /** The resource whose objects are stored under this name; undefined once its definition is gone. */
+  /** The resource whose objects are stored under this name; undefined after its definition is gone. */
   ofStorage(storage: string): Resource | undefined {
     return this.all().find((resource) => resource.storage === storage)
   }
 
-  /** In the order in which they are served. */
+  /** All resources, in the order in which they are served. */
   all(): Resource[] {
     return [...this.byPath.values()]
   }
@@ -51,7 +51,7 @@ export class Registry {
     return this.groupOrder.filter((group) => group !== '')
   }
 
-  /** The versions of a group, the preferred one first. */
+  /** The versions of a group; the preferred version is first. */
   versions(group: string): string[] {
     const found = new Set(this.all().flatMap((resource) => (resource.group === group ? [resource.version] : [])))
     return [...found].sort(byVersionPriority)

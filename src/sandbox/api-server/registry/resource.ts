@@ -7,13 +7,13 @@ export type Verb = 'create' | 'delete' | 'deletecollection' | 'get' | 'list' | '
 export interface SubresourceSpec {
   readonly name: string
   readonly kind: string
-  /** If the kind's group differs from the resource's, as for Scale. */
+  /** Set if the kind's group differs from the resource's group, as for Scale. */
   readonly group?: string
   readonly version?: string
   readonly verbs: readonly Verb[]
 }
 
-/** The discovery documents' facts about a resource. */
+/** What discovery documents say about a resource. */
 export interface ResourceSpec {
   readonly kind: string
   readonly plural: string
@@ -33,7 +33,7 @@ export interface GroupSpec {
 
 /** Additional facts about a CustomResourceDefinition's resource. */
 export interface CustomResource {
-  /** Uid of its definition: a recreated definition is another resource. */
+  /** Uid of its definition. The resource of a recreated definition is another resource. */
   readonly definitionUid: string
   readonly schema: CustomResourceSchema
   readonly layout: TableLayout
@@ -48,7 +48,7 @@ export interface Resource extends ResourceSpec {
   readonly listKind: string
   readonly verbs: readonly Verb[]
   readonly subresources: readonly SubresourceSpec[]
-  /** The store's resource with the objects. Two resources may share it, as both groups' Events do. */
+  /** The name under which the store has the objects. Two resources may share it, as the Events of both groups do. */
   readonly storage: string
   readonly names: NameRule
   readonly custom?: CustomResource | undefined
@@ -70,6 +70,6 @@ export const apiVersionOf = (group: string, version: string): string => (group =
 /** The group of an apiVersion: `apps` for `apps/v1`, empty for `v1`. */
 export const groupOf = (apiVersion: string): string => (apiVersion.includes('/') ? apiVersion.split('/')[0]! : '')
 
-/** `deployments.apps`, and `pods` for the core group: a resource's name in messages. */
+/** A resource's name in messages: `deployments.apps`; for the core group `pods`. */
 export const qualifiedName = ({ group, plural }: { group: string; plural: string }): string =>
   group === '' ? plural : `${plural}.${group}`

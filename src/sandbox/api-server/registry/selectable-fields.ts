@@ -7,7 +7,7 @@ const everywhere = ['metadata.name', 'metadata.namespace']
 const involved = ['kind', 'namespace', 'name', 'uid', 'apiVersion', 'resourceVersion', 'fieldPath']
 const podSpec = ['nodeName', 'restartPolicy', 'schedulerName', 'serviceAccountName', 'hostNetwork']
 
-/** The fields that select a resource's objects, besides name and namespace. */
+/** The fields by which a resource's objects can be selected, in addition to name and namespace. */
 const fields: Record<string, readonly string[]> = {
   '/pods': [...podSpec.map((name) => `spec.${name}`), 'status.phase', 'status.podIP', 'status.nominatedNodeName'],
   '/nodes': ['spec.unschedulable'],
@@ -30,7 +30,7 @@ export function selectableField(resource: Resource, label: string): string {
   if (everywhere.includes(label)) return label
   const stored = resource.group === 'events.k8s.io' ? coreEventField(label) : label
   if (fields[resource.storage]?.includes(stored)) return stored
-  // For core kinds with their own fields the server's text differs.
+  // For core kinds with fields of their own, the server's text differs.
   if (resource.custom || (resource.storage.startsWith('/') && fields[resource.storage]))
     throw badRequest(`field label not supported: ${label}`)
   throw badRequest(`"${label}" is not a known field selector: only "metadata.name", "metadata.namespace"`)
@@ -42,7 +42,7 @@ const absent: Readonly<Record<string, string>> = {
   'status.replicas': '0',
 }
 
-/** The value of a field as text; absent fields are empty, absent booleans false, absent numbers 0. */
+/** The value of a field as text. An absent field is empty, an absent boolean false, and an absent number 0. */
 export function fieldText(object: KubeObject, field: string): string {
   if (field === 'source') return String(at(object, 'source', 'component') ?? at(object, 'reportingComponent') ?? '')
   const value = at(object, ...field.split('.'))

@@ -1,7 +1,7 @@
 import type { KubeObject } from '../kube-object.ts'
 import type { Resource } from './resource.ts'
 
-/** Fields of core/v1 Events and their events.k8s.io/v1 names, if they differ. */
+/** Fields of core/v1 Events that have another name in events.k8s.io/v1, with both names. */
 const eventNames: readonly (readonly [core: string, events: string])[] = [
   ['involvedObject', 'regarding'],
   ['message', 'note'],
@@ -23,6 +23,6 @@ const renamed = (event: KubeObject, names: ReadonlyMap<string, string>, apiVersi
 export const fromStorage = ({ group, apiVersion }: Resource, stored: KubeObject): KubeObject =>
   group === 'events.k8s.io' ? renamed(stored, toEvents, apiVersion) : stored
 
-/** The stored form of a resource's object: Events as core/v1, because the objects are the same. */
+/** The stored form of a resource's object. All Events are stored as core/v1, because both groups share them. */
 export const toStorage = ({ group }: Resource, object: KubeObject): KubeObject =>
   group === 'events.k8s.io' ? renamed(object, toCore, 'v1') : object

@@ -3,7 +3,7 @@ import { clone, isObject, type JsonObject, type JsonValue, listOf, numberOf, obj
 
 const isUnset = (value: unknown): boolean => value === undefined || value === null || value === ''
 
-/** The value with its unset fields filled; a zero stays. */
+/** The value with defaults in its unset fields. A zero is not unset. */
 function given(value: JsonObject, defaults: JsonObject): JsonObject {
   const missing = Object.entries(defaults).filter(([name]) => isUnset(value[name]))
   return missing.length === 0 ? value : { ...value, ...Object.fromEntries(missing) }
@@ -34,7 +34,7 @@ function podSpec(value: JsonObject): JsonObject {
   })
 }
 
-/** Missing requests equal the limits: only for pods, not for templates. */
+/** The resources of a container in a pod: missing requests equal the limits. Templates do not get them. */
 function withRequests(value: JsonValue): JsonObject {
   const resources = objectOf(objectOf(value).resources)
   if (!isObject(resources.limits)) return objectOf(value)
@@ -62,7 +62,7 @@ const service = (spec: JsonObject): JsonObject =>
     ...(spec.type === 'NodePort' || spec.type === 'LoadBalancer' ? { externalTrafficPolicy: 'Cluster' } : {}),
   })
 
-/** `stringData` is for convenience: it is stored, and read, as base64. */
+/** A Secret with its `stringData`, which is only for convenience, stored as base64 in `data`. */
 function secret(value: JsonObject): JsonObject {
   const { stringData, ...rest } = value
   const typed = given(rest, { type: 'Opaque' })
@@ -78,7 +78,7 @@ function namespace(value: JsonObject): JsonObject {
   return { ...value, metadata: textOf(metadata.name) === '' ? metadata : { ...metadata, labels }, status }
 }
 
-/** Only a rolling update has parameters. */
+/** A strategy; only a rolling update has parameters. */
 function rolling(strategy: unknown, parameters: JsonObject): JsonObject {
   const typed = given(objectOf(strategy), { type: 'RollingUpdate' })
   if (typed.type !== 'RollingUpdate') return typed

@@ -11,10 +11,10 @@ export interface BuiltInKind {
   definition: string
 }
 
-/** The Kubernetes release of the schemas, `v1.37.2`. */
+/** The Kubernetes release that the schemas are from, `v1.37.2`. */
 export const kubernetesVersion = (): string => kubernetes
 
-/** A value created on first use: unpacking takes tens of milliseconds, and few commands need it. */
+/** A value that is created on first use. Unpacking takes tens of milliseconds, and few commands need it. */
 function lazily<T extends object>(make: () => T): () => T {
   let made: T | undefined
   return () => {
@@ -54,7 +54,7 @@ function copyNode(value: JsonValue, links: Link[]): unknown {
   if (!isObject(value)) return value
   const { $ref, allOf } = value
   const wrapped = Array.isArray(allOf) && allOf.length === 1 && isObject(allOf[0]) ? allOf[0].$ref : undefined
-  // JSONSchemaProps has properties with these names: only a text is a reference.
+  // JSONSchemaProps has properties with these names, so only a text is a reference.
   const reference = typeof $ref === 'string' ? $ref : wrapped
   const kept = { ...value }
   if (typeof reference === 'string') {
@@ -69,8 +69,8 @@ function copyNode(value: JsonValue, links: Link[]): unknown {
 }
 
 /**
- * Resolves all references: a node gets the referenced schema, with its own description and default. Parts are shared,
- * so a definition that contains itself becomes a cycle. The title is the Go type's name.
+ * Resolves all references: a node becomes the referenced schema, with a description and default of its own. Parts are
+ * shared, so a definition that contains itself becomes a cycle. The title is the Go type's name.
  */
 const linkedDefinitions: () => Readonly<Record<string, OpenApiSchema>> = lazily(() => {
   const links: Link[] = []
@@ -98,7 +98,9 @@ const definitionsByKind: () => ReadonlyMap<string, string> = lazily(
 export const definitionOf = (apiVersion: string, kind: string): string | undefined =>
   definitionsByKind().get(`${apiVersion} ${kind}`)
 
-/** The schema of a built-in kind with resolved references; undefined for other kinds. Always the same object. */
+/**
+ * The schema of a built-in kind with resolved references; undefined for other kinds. Each call returns the same object.
+ */
 export function builtInSchema(apiVersion: string, kind: string): OpenApiSchema | undefined {
   const definition = definitionOf(apiVersion, kind)
   return definition === undefined ? undefined : linkedDefinition(definition)

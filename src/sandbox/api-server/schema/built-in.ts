@@ -19,7 +19,7 @@ function schemaOf(apiVersion: string, kind: string): OpenApiSchema {
 }
 
 /**
- * A body as an object of a built-in kind, without unknown fields, nulls and empty lists. `problems` are the unknown
+ * A body as an object of a built-in kind, without unknown fields, nulls and empty lists. `problems` names the unknown
  * fields (`unknown field "spec.foo"`), for `fieldValidation`.
  * @throws {ApiStatusError} 400 for a field of the wrong type
  */
@@ -36,16 +36,17 @@ export function decodeBuiltIn(
   throw badRequest(`${kind} in version ${JSON.stringify(version)} cannot be handled as a ${kind}: ${problem}`)
 }
 
-/** A copy with the server's defaults. A second application changes nothing. */
+/** A copy with the server's defaults. Applying it again changes nothing. */
 export const defaultBuiltIn = (apiVersion: string, kind: string, object: JsonObject): JsonObject =>
   applySchemaDefaults(object, schemaOf(apiVersion, kind), ownDefaults)
 
-/** Kinds whose finalizers need no domain: only apimachinery validates them, not the core group. */
+/** Kinds whose finalizers need no domain: only apimachinery validates them, and not the core group. */
 const freeFinalizers = /^(Lease|PodDisruptionBudget|Event|(Mutating|Validating)WebhookConfiguration)$/
 
 /**
- * The errors that the server would report for a built-in object, after defaults, without its metadata; on an update,
- * `old` is the stored object. Covers the published schema and a few common mistakes, not all of Kubernetes' checks.
+ * The errors that the server would report for a built-in object after defaults, except errors of its metadata. On an
+ * update, `old` is the stored object. This covers the published schema and a few common mistakes, not all of
+ * Kubernetes' checks.
  */
 export function validateBuiltIn(apiVersion: string, kind: string, object: JsonObject, old?: JsonObject): FieldIssue[] {
   if (kind === 'CustomResourceDefinition') return validateCustomResourceDefinition(object, old)

@@ -61,8 +61,8 @@ const isCommon = (versions: readonly JsonObject[], part: string): boolean =>
   versions.every((version) => sameJson(version[part] ?? null, versions[0]?.[part] ?? null))
 
 /**
- * The server keeps the common part of all versions once, at the top of the spec, and reports errors there: schemas and
- * columns that are equal in all versions, as with a single version.
+ * The errors of parts that may be common to all versions. The server keeps a schema or columns that are equal in all
+ * versions, as with a single version, at the top of the spec, and reports errors there.
  */
 function partIssues(versions: readonly JsonObject[]): FieldIssue[] {
   const each = (issues: (version: JsonObject, field: string) => FieldIssue[], below: string) =>
@@ -123,8 +123,9 @@ const fixedIssues = (crd: JsonObject, old: JsonObject): FieldIssue[] =>
   })
 
 /**
- * The errors that the server would report for a CustomResourceDefinition (after defaults), without its metadata: names,
- * versions, structural schemas, CEL. On an update, `old` is the stored object. Rules' estimated costs are not checked.
+ * The errors that the server would report for a CustomResourceDefinition after defaults, except errors of its metadata:
+ * names, versions, structural schemas, CEL. On an update, `old` is the stored object. Estimated costs of rules are not
+ * checked.
  */
 export function validateCustomResourceDefinition(crd: JsonObject, old?: JsonObject): FieldIssue[] {
   const spec = objectOf(crd.spec)

@@ -10,21 +10,21 @@ import { validateValue } from './value-validation.ts'
 
 /** One version of a CRD, ready to handle objects. Create it once for each version. */
 export interface CustomResourceSchema {
-  /** As in the CRD. */
+  /** The schema as in the CRD. */
   readonly schema: OpenApiSchema
   /** The schema with apiVersion, kind and ObjectMeta, for server-side apply and for OpenAPI. */
   readonly typeSchema: OpenApiSchema
-  /** A copy without unknown fields, and these as `unknown field "spec.foo"`, for `strictDecodingError`. */
+  /** A copy without unknown fields, and the unknown fields as `unknown field "spec.foo"`, for `strictDecodingError`. */
   prune(object: JsonObject): { object: JsonObject; problems: string[] }
   /** A copy with the schema's defaults. */
   applyDefaults(object: JsonObject): JsonObject
   /**
-   * The errors that the server would report: schema, list types, CEL. `old` is the stored object, for transition rules;
-   * as on the server, unchanged errors are tolerated (ratcheting). Metadata is validated separately
+   * The errors that the server would report for schema, list types and CEL. `old` is the stored object, for transition
+   * rules. As in the server, errors of unchanged parts are tolerated (ratcheting). Metadata is validated separately
    * (`validateObjectMeta`).
    */
   validate(object: JsonObject, old?: JsonObject): FieldIssue[]
-  /** The same for a write to the status: with only the status part of the schema, but all rules. */
+  /** The errors of a write to the status: the schema covers only the status, but all rules apply. */
   validateStatus(object: JsonObject, old: JsonObject): FieldIssue[]
 }
 
@@ -54,7 +54,7 @@ const unchecked = invalidValue(
 )
 
 /**
- * @param preserveUnknownFields the CRD's `spec.preserveUnknownFields`: nothing is pruned
+ * @param preserveUnknownFields the CRD's `spec.preserveUnknownFields`: unknown fields are not pruned
  * @throws {Error} for a schema that `validateCustomResourceDefinition` refuses
  */
 export function compileCustomResource(schema: OpenApiSchema, preserveUnknownFields = false): CustomResourceSchema {
@@ -80,7 +80,7 @@ export function compileCustomResource(schema: OpenApiSchema, preserveUnknownFiel
   }
 }
 
-/** Fields are named from the object; the texts name positions below the status. */
+/** The errors of the status. Fields are named from the object on, but the texts name positions below the status. */
 function statusIssues(schema: OpenApiSchema, object: JsonObject, old: JsonObject): FieldIssue[] {
   const part = schema.properties?.['status']
   if (part === undefined || object['status'] === undefined) return []
@@ -90,7 +90,7 @@ function statusIssues(schema: OpenApiSchema, object: JsonObject, old: JsonObject
   }))
 }
 
-/** An earlier list error must not block writes. */
+/** The errors of lists, except errors that the old object already has: these must not block writes. */
 function newListIssues(schema: OpenApiSchema, object: JsonObject, old: JsonObject | undefined): FieldIssue[] {
   const issues = validateListTypes(schema, object)
   if (issues.length === 0 || old === undefined || validateListTypes(schema, old).length === 0) return issues

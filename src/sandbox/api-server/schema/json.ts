@@ -1,5 +1,6 @@
 /**
- * A value as from `JSON.parse`. Numbers are doubles: integers beyond 2^53 lose digits, as in every JavaScript client.
+ * A value as `JSON.parse` returns it. Numbers are doubles: as in every JavaScript client, integers beyond 2^53 lose
+ * digits.
  */
 export type JsonValue = null | boolean | number | string | JsonValue[] | JsonObject
 export interface JsonObject {
@@ -10,12 +11,13 @@ export const isObject = (value: unknown): value is JsonObject =>
   typeof value === 'object' && value !== null && !Array.isArray(value)
 
 /**
- * The value if it is an object, otherwise an empty one: to read below a value that may be missing or of another type.
+ * The value if it is an object, otherwise an empty object. Use it to read below a value that may be missing or of
+ * another type.
  */
 export const objectOf = (value: unknown): JsonObject => (isObject(value) ? value : {})
-/** The value if it is a list, otherwise an empty one. */
+/** The value if it is a list, otherwise an empty list. */
 export const listOf = (value: unknown): JsonValue[] => (Array.isArray(value) ? (value as JsonValue[]) : [])
-/** The value if it is a text, otherwise an empty one. */
+/** The value if it is a text, otherwise an empty text. */
 export const textOf = (value: unknown): string => (typeof value === 'string' ? value : '')
 /** The value if it is a number, otherwise 0. */
 export const numberOf = (value: unknown): number => (typeof value === 'number' ? value : 0)
@@ -30,14 +32,14 @@ export function at(value: unknown, ...path: (string | number)[]): JsonValue | un
   return here as JsonValue | undefined
 }
 
-/** Sets a field of any name. `__proto__` becomes a plain field, as in JSON.parse, not the prototype. */
+/** Sets a field of any name. As in JSON.parse, `__proto__` becomes a plain field, not the prototype. */
 export function setField(object: JsonObject, name: string, value: JsonValue): void {
   if (name === '__proto__')
     Object.defineProperty(object, name, { value, writable: true, enumerable: true, configurable: true })
   else object[name] = value
 }
 
-/** The object's own field, never the prototype's. */
+/** The object's own field, not a field of the prototype. */
 export const fieldOf = (object: JsonObject, name: string): JsonValue | undefined =>
   Object.hasOwn(object, name) ? object[name] : undefined
 

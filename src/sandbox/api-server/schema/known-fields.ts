@@ -4,7 +4,7 @@ import type { OpenApiSchema } from './open-api-schema.ts'
 const isOpen = (schema: OpenApiSchema): boolean =>
   schema.properties === undefined && typeof schema.additionalProperties !== 'object'
 
-/** Optional empty lists and maps are dropped. */
+/** Whether the value is an optional empty list or map, which is dropped. */
 const isEmpty = (value: JsonValue, schema: OpenApiSchema): boolean =>
   Array.isArray(value)
     ? value.length === 0
@@ -31,7 +31,7 @@ function keepFields(value: JsonObject, schema: OpenApiSchema, path: string, unkn
 
 /**
  * The stored form of a built-in kind's value: without unknown fields, nulls, and empty lists and maps. A field of the
- * wrong type stays.
+ * wrong type is kept.
  */
 export function keepKnown(value: JsonValue, schema: OpenApiSchema, path: string, unknown: string[]): JsonValue {
   const { items } = schema

@@ -9,7 +9,9 @@ import {
   subdomainProblems,
 } from './names.ts'
 
-/** The names that a kind accepts: DNS-1123 subdomains (most), DNS-1123 labels (namespaces), path segments (RBAC). */
+/**
+ * The names that a kind accepts: DNS-1123 subdomains (most kinds), DNS-1123 labels (namespaces), path segments (RBAC).
+ */
 export type NameRule = 'subdomain' | 'label' | 'path-segment'
 
 const METADATA = 'metadata'
@@ -21,7 +23,7 @@ const nameChecks: Record<NameRule, (name: string) => string[]> = {
   'path-segment': (name) => pathSegmentProblems(name),
 }
 
-/** A prefix may end in a dash, because a suffix follows. */
+/** A prefix without a dash at its end, where it is allowed because a suffix follows. */
 const withoutDash = (prefix: string): string =>
   prefix.length > 1 && prefix.endsWith('-') ? `${prefix.slice(0, -2)}a` : prefix
 
@@ -45,7 +47,7 @@ function namespaceIssues(metadata: JsonObject, namespaced: boolean): FieldIssue[
   return namespace === '' ? [required(field)] : invalids(field, namespace, labelProblems(namespace))
 }
 
-/** Labels: keys and values. */
+/** Errors of labels: of their keys and values. */
 function labelIssues(labels: JsonValue | undefined, field: string): FieldIssue[] {
   return Object.entries(objectOf(labels)).flatMap(([name, value]) => [
     ...invalids(field, name, qualifiedNameProblems(name)),
@@ -74,7 +76,7 @@ const finalizerIssues = (finalizers: JsonValue | undefined): FieldIssue[] =>
 /** Finalizers that need no domain. */
 const standardFinalizers = new Set(['kubernetes', 'orphan', 'foregroundDeletion'])
 
-/** Most built-in kinds refuse a finalizer without a domain; custom resources only warn. */
+/** Errors of finalizers without a domain, which most built-in kinds refuse. Custom resources only get a warning. */
 export const plainFinalizerIssues = (object: JsonObject): FieldIssue[] =>
   listOf(objectOf(object.metadata).finalizers).flatMap((entry, index) => {
     const name = textOf(entry)
@@ -120,7 +122,7 @@ export function validateObjectMeta(object: JsonObject, namespaced: boolean, name
   ]
 }
 
-/** Fields that the server or the creation sets once. */
+/** Fields that are set once, by the server or at creation. */
 const texts = ['name', 'namespace', 'uid']
 const fixed = [...texts, 'creationTimestamp', 'deletionTimestamp', 'deletionGracePeriodSeconds']
 

@@ -54,7 +54,7 @@ const KEY_RULE =
   "must consist of alphanumeric characters, '-', '_' or '.', and must start and end with an alphanumeric character"
 const keyForm = form(KEY_RULE, KEY, 'MyName', 'my.name', '123-abc')
 
-/** A label or annotation key, or a finalizer: `example.com/name`. */
+/** Errors of a label's or annotation's key, or of a finalizer: `example.com/name`. */
 export function qualifiedNameProblems(text: string): string[] {
   const parts = text.split('/')
   if (parts.length > 2)
@@ -76,7 +76,7 @@ const valueForm = form(
 )
 export const labelValueProblems: Check = (text) => [...tooLong(text, 63), ...valueForm(text)]
 
-/** Names that occur in paths unescaped: those of RBAC. A prefix may still become `..x`. */
+/** Errors of a name that occurs unescaped in paths, as in RBAC. A prefix may become a name such as `..x`. */
 export function pathSegmentProblems(text: string, isPrefix = false): string[] {
   if (!isPrefix && (text === '.' || text === '..')) return [`may not be '${text}'`]
   return ['/', '%'].filter((part) => text.includes(part)).map((part) => `may not contain '${part}'`)
@@ -94,5 +94,5 @@ const parentPath: Check = (text) => {
   if (text === '..') return [`must not be '..'`]
   return text.startsWith('..') ? [`must not start with '..'`] : []
 }
-/** A key of a ConfigMap or Secret. */
+/** Errors of a key of a ConfigMap or Secret. */
 export const configKeyProblems: Check = (text) => [...tooLong(text, 253), ...configKeyForm(text), ...parentPath(text)]

@@ -2,16 +2,16 @@ import { definitionOf, publishedDefinitions, referenced } from './built-in-kinds
 import { clone, isObject, type JsonObject, type JsonValue, objectOf } from './json.ts'
 import type { OpenApiSchema } from './open-api-schema.ts'
 
-/** What a document needs about one resource of its group and version. */
+/** What a document needs to know about one resource of its group and version. */
 export interface DocumentedResource {
-  /** The plural. */
+  /** The plural name. */
   resource: string
   kind: string
   namespaced: boolean
   /** `get`, `list`, `watch`, `create`, `update`, `patch`, `delete`, `deletecollection`. */
   verbs: readonly string[]
   subresources?: readonly string[]
-  /** For custom resources the version's openAPIV3Schema; built-in kinds have their own. */
+  /** For a custom resource, the version's openAPIV3Schema; built-in kinds have published schemas. */
   schema?: OpenApiSchema
 }
 
@@ -20,8 +20,8 @@ export const openApiPath = (group: string, version: string): string =>
   group === '' ? `api/${version}` : `apis/${group}/${version}`
 
 /**
- * The body of `/openapi/v3`: the location of each group and version's document. `hash` is any text that changes with
- * it.
+ * The body of `/openapi/v3`: the location of the document of each group and version. `hash` is any text that changes
+ * with the document.
  */
 export function openApiIndex(entries: readonly { group: string; version: string; hash: string }[]): JsonObject {
   const paths = entries.map(({ group, version, hash }) => {
@@ -34,11 +34,11 @@ export function openApiIndex(entries: readonly { group: string; version: string;
 const ref = (definition: string): JsonObject => ({ $ref: `#/components/schemas/${definition}` })
 const META = 'io.k8s.apimachinery.pkg.apis.meta.v1.'
 
-/** `crd.varmor.org` and `v1beta1` in a definition's name: `org.varmor.crd.v1beta1.VarmorPolicy`. */
+/** The name of a custom resource's definition, such as `org.varmor.crd.v1beta1.VarmorPolicy`. */
 const customName = (group: string, version: string, kind: string): string =>
   [...group.split('.').reverse(), version, kind].join('.')
 
-/** apiVersion and kind, described as in the built-in kinds. */
+/** The fields apiVersion and kind, described as in the built-in kinds. */
 function typeFields(): JsonObject {
   const { apiVersion = null, kind = null } = objectOf(
     publishedDefinitions()['io.k8s.api.core.v1.ConfigMap']?.properties,
@@ -118,7 +118,9 @@ interface Target {
   definition: string
   list: string
   gvk: JsonObject
-  /** Custom resources accept no strategic merge patch; kubectl checks this before it sends one. */
+  /**
+   * Whether it is a custom resource, which accepts no strategic merge patch. kubectl checks this before it sends one.
+   */
   custom: boolean
 }
 
@@ -166,7 +168,7 @@ function pathItem(path: string, verbs: readonly string[], target: Target): [stri
 function pathsOf(base: string, described: DocumentedResource, target: Target): [string, JsonObject][] {
   const { resource, namespaced, verbs, subresources = [] } = described
   const collection = namespaced ? `${base}/namespaces/{namespace}/${resource}` : `${base}/${resource}`
-  // All namespaces at once can only be listed.
+  // The only operation on all namespaces at once is a list.
   const everywhere = verbs.filter((verb) => verb === 'list')
   return [
     ...pathItem(collection, verbs, target),

@@ -11,8 +11,8 @@ export interface CelRule {
 }
 
 /**
- * A value's schema with Kubernetes' extensions: the content of a CRD's `spec.versions[].schema.openAPIV3Schema`, and of
- * the built-in kinds' published OpenAPI after resolving references. A built-in schema may contain itself (as
+ * A value's schema with Kubernetes' extensions: the content of a CRD's `spec.versions[].schema.openAPIV3Schema`, or of
+ * the published OpenAPI of built-in kinds with resolved references. A built-in schema may contain itself (as
  * JSONSchemaProps does), so walk a schema only along a value.
  */
 export interface OpenApiSchema {

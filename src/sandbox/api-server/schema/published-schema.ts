@@ -13,7 +13,10 @@ const formats = {
   quantity: /^[+-]?(\d+\.?\d*|\.\d+)([KMGTPE]i|[numkMGTPE]|[eE][+-]?\d+)?$/,
 }
 
-/** A required, empty text counts as missing, because the server does not distinguish the two. */
+/**
+ * The definition with a minimum length for required texts: an empty text counts as missing, because the server does not
+ * distinguish the two.
+ */
 function withRequiredTexts(definition: JsonObject): JsonObject {
   const properties = isObject(definition.properties) ? definition.properties : {}
   const texts = listOf(definition.required).filter((name) => at(properties, String(name), 'type') === 'string')
@@ -23,7 +26,7 @@ function withRequiredTexts(definition: JsonObject): JsonObject {
 
 let ajv: Ajv | undefined
 
-/** One compiler for all kinds: shared parts are compiled once. */
+/** The compiler for all kinds, so that shared parts are compiled only once. */
 function compiler(): Ajv {
   if (ajv !== undefined) return ajv
   const schemas = Object.entries(publishedDefinitions()).map(([name, definition]) => {
@@ -33,7 +36,7 @@ function compiler(): Ajv {
       { ...(definition.properties === undefined ? definition : withRequiredTexts(definition)), ...quantity },
     ]
   })
-  // Without the optimizer the first pod costs a third less, and further ones the same.
+  // Without the optimizer, the first pod takes a third less time, and further pods the same time.
   const quick = { code: { optimize: false }, validateSchema: false, logger: false } as const
   ajv = new Ajv({ ...quick, strict: false, allErrors: true, verbose: true, formats })
   ajv.addSchema({ $id: DOCUMENT, components: { schemas: Object.fromEntries(schemas) } })
@@ -63,7 +66,7 @@ const fieldOf = (pointer: string): string =>
 
 const ofType = new Set(['type', 'format', 'oneOf'])
 
-/** The first field of a wrong type or form, `spec.replicas: must be integer`; undefined for none. */
+/** The first field whose type or form is wrong, `spec.replicas: must be integer`; undefined if there is none. */
 export function typeProblem(apiVersion: string, kind: string, object: JsonObject): string | undefined {
   const [error] = errorsOf(apiVersion, kind, object).filter(({ keyword }) => ofType.has(keyword))
   return error === undefined ? undefined : `${fieldOf(error.instancePath)}: ${error.message}`
@@ -77,7 +80,7 @@ function issueOf({ keyword, instancePath, params, data }: ErrorObject): FieldIss
   return ofType.has(keyword) ? [invalidValue(field, data as JsonValue, `${keyword} does not fit`)] : []
 }
 
-/** The schema errors of an object: missing fields, values outside a set. Metadata and status are not checked. */
+/** The schema errors of an object: missing fields, and values outside a set. Metadata and status are not checked. */
 export const schemaIssues = (apiVersion: string, kind: string, object: JsonObject): FieldIssue[] =>
   errorsOf(apiVersion, kind, object)
     .filter(({ instancePath }) => !/^\/(metadata|status)(\/|$)/.test(instancePath))

@@ -26,7 +26,7 @@ interface Part {
 const isSet = (value: unknown): boolean =>
   value !== undefined && value !== '' && value !== false && !(Array.isArray(value) && value.length === 0)
 
-/** The schemas inside a value. */
+/** The schemas of the parts of a value. */
 function inside({ schema, field }: Part): Part[] {
   const { items, properties = {}, additionalProperties: others } = schema
   const parts: Part[] = Object.entries(properties).map(([name, below]) => ({
@@ -42,7 +42,7 @@ function inside({ schema, field }: Part): Part[] {
 
 const intOrString: OpenApiSchema[] = [{ type: 'integer' }, { type: 'string' }]
 
-/** The schemas under anyOf, oneOf, allOf and not, except the one that lists int-or-string's types. */
+/** The schemas under anyOf, oneOf, allOf and not, except the schema that lists the types of int-or-string. */
 function junctors({ schema, field }: Part): Part[] {
   const lists = (['anyOf', 'allOf', 'oneOf'] as const).flatMap((word) => {
     const parts = schema[word] ?? []
@@ -60,7 +60,7 @@ const QUADRATIC = 'uniqueItems cannot be set to true since the runtime complexit
 const EXCLUSIVE = 'additionalProperties and properties are mutual exclusive'
 const PRESERVE = 'x-kubernetes-preserve-unknown-fields'
 
-/** Invalid words in a schema, or invalid combinations. */
+/** Errors about invalid words, or invalid combinations of words, in a schema. */
 function wordIssues({ schema, field }: Part): FieldIssue[] {
   const { type = '', pattern = '', properties = {}, additionalProperties } = schema
   const given = schema as Record<string, unknown>
@@ -85,7 +85,7 @@ const absent: Record<Level, string> = {
   field: 'must not be empty for specified object fields',
 }
 
-/** Every part of the structure has a type, and the whole is an object. */
+/** Errors about types: every part of the structure must have a type, and the whole must be an object. */
 function typeIssues({ schema, field, level }: Part): FieldIssue[] {
   const { type = '', items } = schema
   const place = child(field, 'type')
@@ -95,7 +95,7 @@ function typeIssues({ schema, field, level }: Part): FieldIssue[] {
   return type === 'array' && items === undefined ? [required(child(field, 'items'), 'must be specified')] : []
 }
 
-/** For metadata, a definition may only restrict names. */
+/** Errors about metadata, for which a definition may only restrict names. */
 function metadataIssues({ schema, field, level }: Part): FieldIssue[] {
   const metadata = level === 'root' ? schema.properties?.['metadata'] : undefined
   const names = Object.keys(metadata?.properties ?? {})
@@ -119,7 +119,7 @@ function kindIssues({ schema, field }: Part): FieldIssue[] {
   })
 }
 
-/** The keys of a map list must be present. */
+/** Errors about the keys of a map list, which must be present. */
 function mapKeyIssues({ schema, field }: Part): FieldIssue[] {
   if (schema['x-kubernetes-list-type'] !== 'map') return []
   const keys = schema['x-kubernetes-list-map-keys'] ?? []
@@ -134,7 +134,7 @@ function mapKeyIssues({ schema, field }: Part): FieldIssue[] {
   })
 }
 
-/** Words for the structure only, not for schemas under anyOf, oneOf, allOf or not. */
+/** Words that are allowed only in the structure, not in schemas under anyOf, oneOf, allOf or not. */
 const structureOnly: [keyof OpenApiSchema, string][] = [
   ['type', 'must be empty to be structural'],
   ['additionalProperties', 'must be undefined to be structural'],
@@ -153,7 +153,7 @@ const junctorIssues = (part: Part): FieldIssue[] => [
   ...[...inside(part), ...junctors(part)].flatMap(junctorIssues),
 ]
 
-/** A field in a junctor must be in the structure, too. */
+/** Errors about fields in a junctor, which must be in the structure, too. */
 function missingIssues(nested: Part, schema: OpenApiSchema | undefined, at: string): FieldIssue[] {
   if (schema === undefined) return [required(at, `because it is defined in ${nested.field}`)]
   const structure = new Map(inside({ schema, field: '', level: 'root' }).map((part) => [part.field, part.schema]))
@@ -170,7 +170,7 @@ const structureIssues = (part: Part): FieldIssue[] => [
   ...inside(part).flatMap(structureIssues),
 ]
 
-/** Defaults must be values that the schema itself keeps and accepts. */
+/** Errors about defaults, which must be values that the schema itself keeps and accepts. */
 function defaultIssues(part: Part): FieldIssue[] {
   const below = inside(part).flatMap(defaultIssues)
   const { schema, field } = part
@@ -208,7 +208,7 @@ function ruleIssues(rule: CelRule, field: string, uncorrelatable: string | undef
   return issues
 }
 
-/** @param uncorrelatable the list above whose items have no counterpart in the old object */
+/** @param uncorrelatable the list above whose items do not correspond to items of the old object */
 function rulesIssues(part: Part, uncorrelatable?: string): FieldIssue[] {
   const { schema, field } = part
   const rules = child(field, 'x-kubernetes-validations')
@@ -221,7 +221,9 @@ function rulesIssues(part: Part, uncorrelatable?: string): FieldIssue[] {
   ]
 }
 
-/** Why a definition's schema is not structural, which defaults do not fit it, and which rules do not compile. */
+/**
+ * Why a definition's schema is not structural, which of its defaults do not fit, and which of its rules do not compile.
+ */
 export function definitionSchemaIssues(schema: OpenApiSchema, field: string): FieldIssue[] {
   const root: Part = { schema, field, level: 'root' }
   const structure = structureIssues(root)

@@ -7,8 +7,8 @@ import type { OpenApiSchema } from './open-api-schema.ts'
 import { patternOf } from './patterns.ts'
 
 /**
- * A value's errors, and the number of passed checks: of the alternatives of anyOf and oneOf, the server reports the one
- * with most passed checks (kube-openapi, pkg/validation/validate).
+ * A value's errors, and the number of passed checks. Of the alternatives of anyOf and oneOf, the server reports the
+ * alternative that passed most checks (kube-openapi, pkg/validation/validate).
  */
 class Result {
   readonly issues: FieldIssue[] = []
@@ -35,7 +35,7 @@ class Result {
 const sameIssue = (a: FieldIssue, b: FieldIssue): boolean =>
   a.type === b.type && a.field === b.field && a.detail === b.detail && sameJson(a.value, b.value)
 
-/** A value's position in texts: `spec.x[0].y`; empty for the whole object. */
+/** A value's position as texts show it: `spec.x[0].y`; `<nil>` for the whole object. */
 const fieldOf = (path: string): string => (path === '' ? '<nil>' : path.replace(/^\./, ''))
 const general = (message: string): FieldIssue => invalidValue('<nil>', '', message)
 const place = (path: string): string => `${path} in body`
@@ -56,7 +56,7 @@ function jsonType(value: JsonValue): string {
 const ofType = (path: string, types: readonly string[], found: string): FieldIssue =>
   typeInvalid(fieldOf(path), found, `${place(path)} must be of type ${types.join(',')}: ${goQuote(found)}`)
 
-/** Formats unknown to the server, or unknown for this type, count as absent. */
+/** The schema's format; undefined if the server does not know the format, or not for this type. */
 function knownFormat({ format, type }: OpenApiSchema): string | undefined {
   if (format === undefined || format === '') return undefined
   if (type === 'integer') return format === 'int32' || format === 'int64' ? format : undefined
@@ -242,7 +242,7 @@ function checkObject(schema: OpenApiSchema, value: JsonObject, path: string, old
   return result
 }
 
-/** Runs each validator that applies; `old` is the value that this one replaces, if known. */
+/** Runs each validator that applies. `old` is the value that this value replaces, if known. */
 function check(schema: OpenApiSchema, value: JsonValue, path: string, old: JsonValue | undefined): Result {
   const result = new Result()
   // Errors from before this write are tolerated ("ratcheting").
@@ -264,6 +264,9 @@ function check(schema: OpenApiSchema, value: JsonValue, path: string, old: JsonV
   return result.passed()
 }
 
-/** A value's schema errors in the server's words. `old` is the stored value: unchanged parts are tolerated. */
+/**
+ * A value's schema errors, as the server words them. `old` is the stored value: errors of unchanged parts are
+ * tolerated.
+ */
 export const validateValue = (schema: OpenApiSchema, value: JsonValue, path = '', old?: JsonValue): FieldIssue[] =>
   check(schema, value, path, old).issues

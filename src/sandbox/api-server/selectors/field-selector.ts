@@ -8,11 +8,11 @@ export interface FieldTerm {
   readonly value: string
 }
 
-/** An object's field as text for field selectors: absent is empty. */
+/** Returns a field of an object as text for field selectors; empty if absent. */
 export type FieldReader = (object: KubeObject, field: string) => string
 
 /**
- * Parses `fieldSelector`: terms separated by commas; a backslash escapes the next character.
+ * Parses `fieldSelector`, whose terms are separated by commas. A backslash escapes the next character.
  * @throws {ApiStatusError} 400
  */
 export function parseFieldSelector(text: string): FieldTerm[] {

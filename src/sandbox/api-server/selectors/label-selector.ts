@@ -3,10 +3,13 @@ import type { LabelSelectorRequirement } from '../../../api/types.ts'
 import { objectOf } from '../schema/json.ts'
 import { badRequest } from '../status.ts'
 
-/** The meta/v1 selector in a field. An absent one selects everything: callers with another meaning check first. */
+/**
+ * The meta/v1 selector in a field. An absent selector selects everything; callers for which it means something else
+ * check before.
+ */
 export const selectorOf = (field: unknown): CompiledSelector => new CompiledSelector(objectOf(field))
 
-/** A key, with an optional operator and its operand: one part of `a=b,c!=d,e in (f,g),!h`. */
+/** One part of `a=b,c!=d,e in (f,g),!h`: a key, which may have an operator and an operand. */
 const term =
   /^\s*(?:(!)\s*)?([A-Za-z0-9][\w./-]*)\s*(?:(==|=|!=)\s*([\w.-]*)|(in|notin)\s*\(([\w.,\s-]*)\))?\s*(?:,(?=\s*\S)|$)/
 

@@ -3,7 +3,7 @@ import { lowerBound } from './object-table.ts'
 
 export type ChangeType = 'ADDED' | 'MODIFIED' | 'DELETED'
 
-/** One change of one object in the history. For a deletion, `object` is the last state, at the deletion's revision. */
+/** One change of one object. For a deletion, `object` is the last state, with the deletion's revision. */
 export interface StoreEvent {
   readonly revision: number
   readonly type: ChangeType
@@ -11,10 +11,10 @@ export interface StoreEvent {
   readonly previous: KubeObject | undefined
 }
 
-/** The newest changes of one resource, oldest first, bounded. */
+/** The newest changes of one resource, oldest first, up to a limit. */
 export class History {
   private events: StoreEvent[] = []
-  /** All later changes are present; a watch from an earlier revision is too old. */
+  /** Revision after which the history is complete. A watch from an earlier revision is too old. */
   floor = 0
   private readonly limit: number
 
@@ -22,7 +22,10 @@ export class History {
     this.limit = limit
   }
 
-  /** Cuts to the limit only at a quarter more, so that a change has a constant average cost. */
+  /**
+   * Adds a change. Cuts the history only when it is a quarter over the limit, so that the average cost of a change is
+   * constant.
+   */
   append(event: StoreEvent): void {
     this.events.push(event)
     if (this.events.length <= 1.25 * this.limit) return

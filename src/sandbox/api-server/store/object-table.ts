@@ -1,6 +1,8 @@
 import { type KubeObject, keyOf } from '../kube-object.ts'
 
-/** An object's index values, which find it without a walk over all objects, such as a pod's node. */
+/**
+ * Returns the index values of an object, such as a pod's node. An index finds objects without a walk over all objects.
+ */
 export type IndexValues = (object: KubeObject) => Readonly<Record<string, string>>
 
 /** The index of the first item in a sorted list that is not below a bound. */
@@ -15,7 +17,7 @@ export function lowerBound<T>(sorted: readonly T[], isBelow: (item: T) => boolea
   return low
 }
 
-/** Sets by key; a key without members is dropped. */
+/** Sets by key. A key whose set is empty is dropped. */
 export class Groups<T> {
   private readonly sets = new Map<string, Set<T>>()
 
@@ -36,12 +38,12 @@ export class Groups<T> {
   }
 }
 
-/** The current objects of one resource, in key order: `namespace/name`, or `name`. */
+/** The current objects of one resource, in the order of their keys: `namespace/name`, or `name`. */
 export class ObjectTable {
   private readonly objects = new Map<string, KubeObject>()
   private readonly indexes = new Groups<KubeObject>()
   private readonly indexValues: IndexValues
-  /** Sorted keys, without those in `added` until the next list, and possibly with deleted ones. */
+  /** Sorted keys. Until the next list, this lacks the keys in `added`, and may have deleted keys. */
   private sorted: string[] = []
   private added: string[] = []
   private removed = false
@@ -74,7 +76,7 @@ export class ObjectTable {
     this.removed = true
   }
 
-  /** The objects from the key `start`, in order. Within one namespace, `start` is a name. */
+  /** The objects from the key `start` on, in order. Within one namespace, `start` is a name. */
   *walk(namespace: string | undefined, start = ''): Generator<KubeObject> {
     for (const key of this.keys(namespace, start)) {
       const object = this.objects.get(key)
@@ -82,7 +84,7 @@ export class ObjectTable {
     }
   }
 
-  /** The objects with this index value, unordered. */
+  /** The objects with this index value, in no particular order. */
   indexed(index: string, value: string): ReadonlySet<KubeObject> {
     return this.indexes.get(`${index}=${value}`) ?? new Set()
   }
@@ -91,7 +93,7 @@ export class ObjectTable {
     if (this.added.length > 0 || this.removed) this.merge()
     const { sorted } = this
     if (!namespace) return start === '' ? sorted : sorted.slice(lowerBound(sorted, (key) => key < start))
-    // The character after a slash is 0.
+    // In the order of characters, 0 follows the slash.
     const [first, end] = [`${namespace}/${start}`, `${namespace}0`]
     return sorted.slice(
       lowerBound(sorted, (key) => key < first),
@@ -99,10 +101,10 @@ export class ObjectTable {
     )
   }
 
-  /** Sorting a sorted list with a few appended items costs little more than a walk. */
+  /** Sorts the keys. Sorting a sorted list with a few appended items costs little more than a walk. */
   private merge(): void {
     const all = this.sorted.concat(this.added)
-    // A removed and re-added key occurs twice.
+    // A key that was removed and added again occurs twice.
     this.sorted = this.removed ? [...new Set(all.filter((key) => this.objects.has(key)))].sort() : all.sort()
     this.added = []
     this.removed = false

@@ -2,19 +2,19 @@ import { deepFreeze, type KubeObject, keyOf, withMetadata } from '../kube-object
 import { type ChangeType, History, type StoreEvent } from './history.ts'
 import { type IndexValues, ObjectTable } from './object-table.ts'
 
-/** The object was written since it was read. The caller reads again and retries, or refuses. */
+/** Thrown if the object was written after it was read. The caller reads it again and retries, or refuses. */
 export class StaleWriteError extends Error {
   override readonly name = 'StaleWriteError'
 }
-/** A read at a revision whose history is gone. */
+/** Thrown for a read at a revision whose history is gone. */
 export class CompactedError extends Error {
   override readonly name = 'CompactedError'
 }
 
-/** Maximum lists kept for paging, so that a page costs only the page. */
+/** Maximum lists that are kept for paging, so that a page costs only its own objects. */
 const snapshotLimit = 32
 
-/** The result of `Store.dump`, for `Store.restore`: plain JSON. */
+/** The result of `Store.dump`, as plain JSON for `Store.restore`. */
 export interface StoreDump {
   revision: number
   resources: Record<string, KubeObject[]>
@@ -28,9 +28,9 @@ interface Resource {
 type Listener = (resource: string, event: StoreEvent) => void
 
 /**
- * The objects of all resources with one history: every change takes the next revision, which becomes the object's
- * resourceVersion. The store knows no kinds; a resource is a name such as `apps/deployments`. It is synchronous, so
- * reads and writes without a wait in between are one transaction.
+ * The objects of all resources, with one history: every change takes the next revision, which becomes the object's
+ * resourceVersion. The store knows no kinds; a resource is a name such as `apps/deployments`. The store is synchronous,
+ * so reads and writes without a wait in between are one transaction.
  */
 export class Store {
   private readonly resources = new Map<string, Resource>()
@@ -40,7 +40,7 @@ export class Store {
   private readonly historyLimit: number
   private current = 1
 
-  /** @param historyLimit minimum number of changes kept for each resource, for watches that return */
+  /** @param historyLimit minimum number of changes kept for each resource, for watches that reconnect */
   constructor(historyLimit = 20_000) {
     this.historyLimit = historyLimit
   }
@@ -50,14 +50,14 @@ export class Store {
   }
 
   /**
-   * Called with every change, in order, before the write returns. A listener must not throw, and must not write at
-   * once.
+   * Adds a listener, which is called with every change, in order, before the write returns. It must not throw, and must
+   * not write within the call.
    */
   listen(listener: Listener): void {
     this.listeners.push(listener)
   }
 
-  /** Defines the index values of a resource's objects. Call it before the first one is stored. */
+  /** Defines the index values of a resource's objects. Call it before the first object is stored. */
   defineIndex(resource: string, values: IndexValues): void {
     this.indexes.set(resource, values)
   }
@@ -95,18 +95,18 @@ export class Store {
     return this.resources.get(resource)?.table.count(namespace) ?? 0
   }
 
-  /** The current objects in key order, from the key `start`. */
+  /** The current objects in the order of their keys, from the key `start` on. */
   walk(resource: string, namespace?: string, start?: string): Iterable<KubeObject> {
     return this.resources.get(resource)?.table.walk(namespace, start) ?? []
   }
 
-  /** The objects with this value in an index, unordered. */
+  /** The objects with this value in an index, in no particular order. */
   indexed(resource: string, index: string, value: string): Iterable<KubeObject> {
     return this.resources.get(resource)?.table.indexed(index, value) ?? []
   }
 
   /**
-   * All objects of a resource (in a namespace) as of a revision, in key order.
+   * All objects of a resource, or of one namespace, at a revision, in the order of their keys.
    * @throws {CompactedError} when the history since then is incomplete
    */
   snapshot(resource: string, namespace: string | undefined, revision: number): readonly KubeObject[] {
@@ -147,7 +147,7 @@ export class Store {
     return { revision: this.current, resources }
   }
 
-  /** Fills an empty store. Earlier watches cannot continue: their history is not in the dump. */
+  /** Fills an empty store. Earlier watches cannot continue, because their history is not in the dump. */
   restore(dump: StoreDump): void {
     if (this.resourceNames().some((name) => this.count(name) > 0)) throw new Error('restore needs an empty store')
     this.current = Math.max(this.current, dump.revision)
@@ -197,7 +197,7 @@ export class Store {
   }
 }
 
-/** Undoes changes, the newest first, and sorts restored objects into place. */
+/** Undoes changes, the newest first, and puts restored objects in their sorted place. */
 function undo(objects: readonly KubeObject[], changes: readonly StoreEvent[]): KubeObject[] {
   const before = new Map<string, KubeObject | undefined>()
   for (const { object, previous } of [...changes].reverse()) before.set(keyOf(object), previous)

@@ -32,7 +32,7 @@ function printed(value: JsonValue): string {
   return value === null ? '' : typeof value === 'boolean' ? String(value) : goJson(value)
 }
 
-/** A value of another type than its column gives no cell. */
+/** The cell of a value; null if the value's type is not that of the column. */
 function cellOf(type: string, value: JsonValue, now: number): JsonValue {
   switch (type) {
     case 'string':
@@ -47,7 +47,7 @@ function cellOf(type: string, value: JsonValue, now: number): JsonValue {
   }
 }
 
-/** The server's table of a custom resource: NAME and its columns; AGE if there are none. */
+/** The server's table of a custom resource: NAME and the resource's columns. If it has no columns: NAME and AGE. */
 export function customResourceLayout(columns: readonly PrinterColumn[] = []): TableLayout {
   const shown = columns.length === 0 ? [age] : columns
   const finders = shown.map(({ type, jsonPath }) => ({ type, find: compileJsonPath(jsonPath) }))

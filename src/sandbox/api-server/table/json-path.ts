@@ -1,6 +1,6 @@
 import { fieldOf, isObject, type JsonValue } from '../schema/json.ts'
 
-/** A step of a path: it maps each value to none, one or many. */
+/** A step of a path. It maps each value to any number of values. */
 type Step = (value: JsonValue) => JsonValue[]
 
 const found = (value: JsonValue | undefined): JsonValue[] => (value === undefined ? [] : [value])
@@ -13,7 +13,7 @@ const field = (name: string): Step => {
 const all: Step = (value) =>
   Array.isArray(value) ? value : isObject(value) ? (Object.values(value) as JsonValue[]) : []
 
-/** The items of a list whose field equals, or does not equal, the text. */
+/** A step that keeps the items of a list whose field equals, or does not equal, the text. */
 function filter(path: string, operator: string, text: string): Step | undefined {
   const inner = compileJsonPath(path)
   if (inner === undefined) return undefined
@@ -41,8 +41,8 @@ const forms: [RegExp, (match: RegExpExecArray) => Step | undefined][] = [
 ]
 
 /**
- * Compiles a printer column's path (`.status.conditions[?(@.type=="Ready")].status`) to a function that finds all
- * values; undefined if it is invalid.
+ * Compiles the path of a printer column (`.status.conditions[?(@.type=="Ready")].status`) to a function that finds all
+ * values. undefined if the path is invalid.
  */
 export function compileJsonPath(path: string): ((value: JsonValue) => JsonValue[]) | undefined {
   const steps: Step[] = []

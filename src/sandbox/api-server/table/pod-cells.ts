@@ -12,7 +12,7 @@ function exitReason(terminated: JsonObject): string {
   return signal === 0 ? `ExitCode:${numberOf(terminated.exitCode)}` : `Signal:${signal}`
 }
 
-/** Why the first unfinished init container keeps the pod from starting; undefined if none does. */
+/** Why the first unfinished init container keeps the pod from starting; undefined if there is none. */
 function initReason(pod: JsonObject): string | undefined {
   const statuses = listOf(at(pod, 'status', 'initContainerStatuses')).map(objectOf)
   for (const [index, { state, started }] of statuses.entries()) {
@@ -29,7 +29,8 @@ function initReason(pod: JsonObject): string | undefined {
 const isRunning = (status: JsonObject): boolean => status.ready === true && isObject(at(status, 'state', 'running'))
 
 /**
- * The reason of the first container that has one, otherwise `phase`. A finished container does not hide running ones.
+ * The reason of the first container that has a reason, otherwise `phase`. A finished container does not hide running
+ * containers.
  */
 function containerReason(pod: JsonObject, phase: string): string {
   const statuses = listOf(at(pod, 'status', 'containerStatuses')).map(objectOf)
@@ -44,7 +45,7 @@ function containerReason(pod: JsonObject, phase: string): string {
   return failed ?? reason
 }
 
-/** The word of the STATUS column. */
+/** The text in the STATUS column. */
 function podReason(pod: JsonObject): string {
   const status = objectOf(pod.status)
   const phase = textOf(status.reason) || textOf(status.phase)
@@ -56,7 +57,7 @@ function podReason(pod: JsonObject): string {
 
 const orNone = (text: string): string => text || '<none>'
 
-/** READY STATUS RESTARTS AGE, and the pod's place. */
+/** The cells READY, STATUS, RESTARTS and AGE, and the pod's addresses and node. */
 export function podCells(pod: JsonObject, now: number): JsonValue[] {
   const { containers, initContainers, nodeName, readinessGates } = objectOf(pod.spec)
   const sidecars = listOf(initContainers).filter((container) => at(container, 'restartPolicy') === 'Always').length
@@ -80,7 +81,7 @@ export function podCells(pod: JsonObject, now: number): JsonValue[] {
   ]
 }
 
-/** The state of a pod's row: kubectl omits finished pods from some lists. */
+/** Conditions of a pod's row, by which kubectl omits finished pods from some lists. */
 export function podConditions(pod: JsonObject): JsonObject[] {
   const phase = at(pod, 'status', 'phase')
   if (phase !== 'Succeeded' && phase !== 'Failed') return []

@@ -1,6 +1,9 @@
 import { type JsonObject, type JsonValue, objectOf } from '../schema/json.ts'
 
-/** A column of a Table: `TableColumnDefinition` of meta/v1. Priority 0 is always shown, others with `-o wide`. */
+/**
+ * A column of a Table: `TableColumnDefinition` of meta/v1. Columns with priority 0 are always shown, other columns with
+ * `-o wide`.
+ */
 export interface TableColumn {
   name: string
   type: string
@@ -12,9 +15,9 @@ export interface TableColumn {
 /** The table layout of one kind. */
 export interface TableLayout {
   columns: readonly TableColumn[]
-  /** The cells of an object, one per column. `now` is in milliseconds since 1970. */
+  /** Returns the cells of an object, one for each column. `now` is in milliseconds since 1970. */
   cells(object: JsonObject, now: number): JsonValue[]
-  /** The state of the row, if relevant: kubectl omits completed pods from some lists. */
+  /** Returns the conditions of the row, if relevant: kubectl omits completed pods from some lists. */
   conditions?(object: JsonObject): JsonObject[]
 }
 
@@ -27,13 +30,13 @@ export const nameColumn: TableColumn = {
   priority: 0,
 }
 
-/** What each row contains besides its cells: `?includeObject=`. */
+/** What each row contains in addition to its cells: `?includeObject=`. */
 export type IncludeObject = 'None' | 'Metadata' | 'Object'
 
 export interface TableOptions {
   now: number
   includeObject: IncludeObject
-  /** Of the list or the single object: resourceVersion, continue, remainingItemCount. */
+  /** Metadata of the list or the single object: resourceVersion, continue, remainingItemCount. */
   metadata: JsonObject
   /** `meta.k8s.io/v1` (default) or `meta.k8s.io/v1beta1`, as requested. */
   apiVersion?: string

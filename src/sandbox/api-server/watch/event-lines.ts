@@ -1,14 +1,14 @@
 import type { JsonObject } from '../schema/json.ts'
 import type { WatchRecord } from './watcher.ts'
 
-/** Maximum objects with kept lines: watchers read an event shortly after one another. */
+/** Maximum objects whose lines are kept. Few are enough, because all watchers read an event at nearly the same time. */
 const keptObjects = 512
 
-/** The lines of watch events, each created once for any number of watchers. */
+/** The lines of watch events. Each is created once, for any number of watchers. */
 export class EventLines {
   private readonly kept = new Map<object, Map<string, Uint8Array>>()
 
-  /** The line of an event in a form. `form` names everything else that the line depends on. */
+  /** The line of an event in a form. `form` names everything on which the line depends, except the event. */
   line({ type, object }: WatchRecord, form: string, represent: () => JsonObject): Uint8Array {
     const key = `${type} ${form}`
     const lines = this.linesOf(object)

@@ -10,12 +10,12 @@ const bookmarkInterval = 60_000
 
 export interface WatchHubOptions {
   clock: Clock
-  /** Events that a reader may lag before it is cut off. */
+  /** Maximum events that a reader may lag before it is cut off. */
   bound?: number
   indexValues(resource: string): IndexValues | undefined
 }
 
-/** The key under which a watcher waits, so that an event checks only watchers that may need it. */
+/** The key under which a watcher is kept, so that an event is compared only with watchers that may need it. */
 function placeOf({ resource, trigger, namespace }: WatchSpec): string {
   if (trigger) return `${resource} ${trigger.index}=${trigger.value}`
   return namespace === undefined ? resource : `${resource} @${namespace}`
@@ -39,7 +39,7 @@ export class WatchHub {
     return this.all.size
   }
 
-  /** Starts a watch now: `backlog` first, then every later change. */
+  /** Starts a watch now. It gets `backlog` first, and then every later change. */
   watch(spec: WatchSpec, backlog: WatchRecord[]): Watcher {
     const watcher = new Watcher(spec, backlog, this.options.bound ?? 1000, (ended) => this.forget(ended))
     this.watchers.add(placeOf(spec), watcher)
@@ -49,20 +49,20 @@ export class WatchHub {
   }
 
   /**
-   * A bookmark of the current revision: the watcher has seen, or queued, every change up to it. The sender adds its
-   * kind.
+   * A bookmark of the current revision: the watcher has received, or has in its queue, every change up to it. The
+   * sender adds its kind.
    */
   bookmark(annotations?: Record<string, string>): WatchRecord {
     const metadata = { resourceVersion: String(this.store.revision), ...(annotations ? { annotations } : {}) }
     return { type: 'BOOKMARK', object: { apiVersion: '', kind: '', metadata } as unknown as KubeObject }
   }
 
-  /** The changes after a revision, as this watch sees them. @throws {CompactedError} */
+  /** The changes after a revision, as this watch receives them. @throws {CompactedError} */
   backlogAfter(spec: WatchSpec, revision: number): WatchRecord[] {
     return this.store.changesAfter(spec.resource, revision).flatMap((event) => new ChangeRecords(event).for(spec) ?? [])
   }
 
-  /** Ends matching watches, at once or after their queue. */
+  /** Ends matching watches, at once or after their queue is read. */
   endWhere(which: (spec: WatchSpec) => boolean, how: 'cut' | 'end' = 'end'): number {
     const found = [...this.all].filter(({ spec }) => which(spec))
     for (const watcher of found) watcher[how]()
@@ -78,7 +78,7 @@ export class WatchHub {
     if (this.all.size === 0) return
     const records = new ChangeRecords(event)
     for (const place of this.placesOf(resource, event)) {
-      // A copy, because a slow reader is removed during the loop.
+      // Use a copy, because a slow reader is removed during the loop.
       for (const watcher of [...(this.watchers.get(place) ?? [])]) {
         const record = records.for(watcher.spec)
         if (record) watcher.push(record)

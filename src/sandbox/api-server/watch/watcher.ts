@@ -2,16 +2,19 @@ import { deepFreeze, type KubeObject, withMetadata } from '../kube-object.ts'
 import type { Status } from '../status.ts'
 import type { ChangeType, StoreEvent } from '../store/history.ts'
 
-/** One event as a watcher sees it, after its selectors. The object is shared and frozen. */
+/** One event as a watcher receives it, after its selectors. The object is shared and frozen. */
 export type WatchRecord =
   | { readonly type: ChangeType | 'BOOKMARK'; readonly object: KubeObject }
   | { readonly type: 'ERROR'; readonly object: Status }
 
-/** What a watcher wants to see. */
+/** What a watcher wants to receive. */
 export interface WatchSpec {
   readonly resource: string
   readonly namespace?: string | undefined
-  /** A value that every wanted object has, in an index of the store or as `name`: others are not checked. */
+  /**
+   * A value that every wanted object has, in an index of the store or as its `name`. Objects with other values are not
+   * checked.
+   */
   readonly trigger?: { readonly index: string; readonly value: string } | undefined
   readonly bookmarks: boolean
   matches(object: KubeObject): boolean
@@ -19,11 +22,11 @@ export interface WatchSpec {
 
 /**
  * One watch: a bounded queue between the store, which never waits, and a reader that may be slow. As in the API server,
- * a reader that lags `bound` events is cut off, and returns with the last version it saw.
+ * a reader that lags by `bound` events is cut off, and reconnects with the last version that it received.
  */
 export class Watcher implements AsyncIterable<WatchRecord> {
   readonly spec: WatchSpec
-  /** Starts with the events from before the watch, which do not count toward the limit. */
+  /** Starts with the events from before the watch, which do not count for the limit. */
   private queue: WatchRecord[]
   private head = 0
   private uncounted: number
@@ -49,7 +52,7 @@ export class Watcher implements AsyncIterable<WatchRecord> {
     }
   }
 
-  /** Ends after the queue has been read. */
+  /** Ends the watch after the queue has been read. */
   end(): void {
     if (this.ended) return
     this.ended = true
@@ -57,13 +60,13 @@ export class Watcher implements AsyncIterable<WatchRecord> {
     this.signal()
   }
 
-  /** Ends now; the queue is lost. */
+  /** Ends the watch now. The queue is lost. */
   cut(): void {
     this.forgetRead(this.queue.length)
     this.end()
   }
 
-  /** The next event, or undefined once the watch has ended. One reader at a time. */
+  /** The next event; undefined when the watch has ended. Only one reader may call it at a time. */
   async next(): Promise<WatchRecord | undefined> {
     while (this.head >= this.queue.length) {
       if (this.ended) return undefined
@@ -76,7 +79,8 @@ export class Watcher implements AsyncIterable<WatchRecord> {
     return record
   }
 
-  // Not a generator: thousands of watchers see each change, and a generator creates several promises for each.
+  // Not a generator, because thousands of watchers receive each change, and a generator creates several promises for
+  // each.
   [Symbol.asyncIterator](): AsyncIterator<WatchRecord> {
     return {
       next: async () => {
@@ -102,7 +106,7 @@ export class Watcher implements AsyncIterable<WatchRecord> {
   }
 }
 
-/** The records of one change for all watchers. Each record is created once, on first use. */
+/** The records of one change for all watchers. Each record is created once, when it is first needed. */
 export class ChangeRecords {
   private readonly event: StoreEvent
   private readonly made = new Map<ChangeType, WatchRecord>()
@@ -112,8 +116,8 @@ export class ChangeRecords {
   }
 
   /**
-   * An object that starts to match is added; one that stops is deleted, with its last matching state at the change's
-   * revision.
+   * The record for a watcher. An object that starts to match is added. An object that stops matching is deleted, with
+   * its last matching state at the change's revision.
    */
   for({ namespace, matches }: WatchSpec): WatchRecord | undefined {
     const { type, object, previous } = this.event

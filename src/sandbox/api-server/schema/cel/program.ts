@@ -22,7 +22,7 @@ export const matchEnvironment = environmentOf('object', 'oldObject', 'request', 
 /** A compiled expression of a rule. */
 export interface CelProgram {
   usesOldSelf: boolean
-  /** Type of its value if the expression shows it: `bool`, `string`; otherwise `dyn`. */
+  /** Type of the expression's value if it is certain, `bool` or `string`; otherwise `dyn`. */
   type: string
   /** The value of the expression, or the error in the server's words. */
   run(self: CelValue, oldSelf: CelValue | Optional | undefined): { value: unknown } | { problem: string }
@@ -32,7 +32,7 @@ type CelError = ParseError | EvaluationError | CelTypeError
 const isCelError = (error: unknown): error is CelError =>
   error instanceof ParseError || error instanceof EvaluationError || error instanceof CelTypeError
 
-/** The server's words for the library's runtime error. */
+/** The server's text for a runtime error of the library. */
 function problemText(error: unknown): string {
   if (!isCelError(error)) return error instanceof Error ? error.message : String(error)
   const { code, summary } = error
@@ -79,8 +79,8 @@ export function celComplaint(environment: Environment, expression: string): stri
 }
 
 /**
- * Compiles an expression over `self` and `oldSelf`. Types are checked at run time; syntax errors, unknown names and
- * unknown functions are found here.
+ * Compiles an expression over `self` and `oldSelf`. Syntax errors, unknown names and unknown functions are found here;
+ * types are checked at run time.
  * @returns the program, or the compiler's error
  */
 export function compileCel(expression: string): CelProgram | { complaint: string } {

@@ -12,7 +12,7 @@ interface CompiledRule {
   message: CelProgram | undefined
 }
 
-/** The compiled rules of a schema and everything below; undefined if there are none. */
+/** The compiled rules of a schema and of everything below it; undefined if there are none. */
 export interface CompiledRules {
   schema: OpenApiSchema
   rules: CompiledRule[]
@@ -33,7 +33,7 @@ const compileRule = (rule: CelRule): CompiledRule => ({
   message: rule.messageExpression ? compileExpression(rule.messageExpression) : undefined,
 })
 
-/** @throws {Error} for a rule that does not compile; the CRD's validation reports it first */
+/** @throws {Error} for a rule that does not compile. The validation of the CRD reports this before */
 export function compileRules(schema: OpenApiSchema, isRoot = true): CompiledRules | undefined {
   const properties = Object.entries(schema.properties ?? {}).flatMap(([name, below]) => {
     const compiled = compileRules(below, false)
@@ -82,12 +82,12 @@ function below(field: string, path: string | undefined): string {
 
 const optional = (old: CelValue | undefined): Optional => (old === undefined ? Optional.none() : Optional.of(old))
 
-/** A value and its predecessor, with their position. */
+/** A value and the value that it replaces, with their position. */
 interface Place {
   field: string
   value: JsonValue
   old: JsonValue | undefined
-  /** Nothing changed here or above: earlier failures are tolerated. */
+  /** Whether nothing has changed here or above: then rules may stay violated. */
   unchanged: boolean
 }
 
@@ -146,7 +146,7 @@ function evaluate(compiled: CompiledRules, place: Place): FieldIssue[] {
   return [...here, ...below]
 }
 
-/** The rules that an object violates. Costs are not counted: the server's budget does not exist here. */
+/** The rules that an object violates. The server's budget for costs does not exist here. */
 export function evaluateRules(compiled: CompiledRules, object: JsonObject, old: JsonObject | undefined): FieldIssue[] {
   return evaluate(compiled, { field: '<nil>', value: object, old, unchanged: false })
 }

@@ -15,10 +15,10 @@ const escapes: [RegExp, string][] = [
   [/\//g, '__slash__'],
 ]
 
-// CEL grammar words: only these cannot follow a dot unescaped.
+// Words of CEL's grammar. Only these must be escaped after a dot.
 const grammar = new Set(['true', 'false', 'null', 'in'])
 
-/** All names of a property in rules: reserved words escaped and, where CEL allows it, plain. */
+/** All names of a property in rules. A reserved word is escaped; where CEL allows it, it is also plain. */
 function celNames(name: string): string[] {
   if (reserved.has(name)) return grammar.has(name) ? [`__${name}__`] : [`__${name}__`, name]
   if (!/^[A-Za-z_./-][\w./-]*$/.test(name)) return []
@@ -62,14 +62,14 @@ function celNumber(value: number, schema: OpenApiSchema | undefined): CelValue {
   return Number.isInteger(value) && schema?.type !== 'number' ? BigInt(value) : value
 }
 
-/** Fields of every object with metadata, if the schema omits them. */
+/** Fields that every object with metadata has, if the schema omits them. */
 const metadata: OpenApiSchema = {
   type: 'object',
   properties: { name: { type: 'string' }, generateName: { type: 'string' } },
 }
 const root: Record<string, OpenApiSchema> = { apiVersion: { type: 'string' }, kind: { type: 'string' }, metadata }
 
-/** Of an object's metadata, rules see only name and generateName. */
+/** The schema that rules use. Of an object's metadata, they see only name and generateName. */
 export const withTypeAndMeta = (schema: OpenApiSchema): OpenApiSchema => ({
   ...schema,
   properties: { ...schema.properties, ...root },
