@@ -7,7 +7,10 @@ import { markdownTable } from '../src/base/markdown.ts'
 
 // The tables of docs/reference/fields.md: every field of a kind, and every rule about several fields.
 
-/** A field with its path: `spec.policy.enforcer`, with [] for the elements of a list and {} for the values of a map. */
+/**
+ * A field with its path: `spec.policy.enforcer`, with [] for the elements of a list and {} for the values of a map.
+ * Elements and values without fields of their own have no row: the row of their list or map describes them.
+ */
 interface Field {
   path: string
   node: SchemaNode
@@ -19,6 +22,15 @@ interface Field {
 /** Kubernetes' own fields. */
 const isKubernetes = (path: string): boolean => ['apiVersion', 'kind', 'metadata'].includes(path)
 
+const isPlain = ({ properties, items, additionalProperties }: SchemaNode): boolean =>
+  properties === undefined && items === undefined && !additionalProperties
+
+/** The elements of a list or the values of a map, if they have no fields. */
+function plainElement({ items, additionalProperties }: SchemaNode): SchemaNode | undefined {
+  const element = items ?? (additionalProperties || undefined)
+  return element !== undefined && isPlain(element) ? element : undefined
+}
+
 const shapeOf = ({ description: _, rulesAt: __, ...shape }: SchemaNode): string => JSON.stringify(shape)
 
 /** @param seen the kind and path of each object by its shape; it grows */
@@ -26,8 +38,10 @@ function fieldsOf(node: SchemaNode, path: string, seen: Map<string, string>, kin
   const { properties = {}, required = [], items, additionalProperties } = node
   const inner: [name: string, node: SchemaNode][] = [
     ...Object.entries(properties),
-    ...(items === undefined ? [] : [['[]', items] as [string, SchemaNode]]),
-    ...(additionalProperties ? [['{}', additionalProperties] as [string, SchemaNode]] : []),
+    ...(items === undefined || isPlain(items) ? [] : [['[]', items] as [string, SchemaNode]]),
+    ...(additionalProperties && !isPlain(additionalProperties)
+      ? [['{}', additionalProperties] as [string, SchemaNode]]
+      : []),
   ]
   return inner.flatMap(([name, field]): Field[] => {
     const isElement = name === '[]' || name === '{}'
@@ -42,20 +56,29 @@ function fieldsOf(node: SchemaNode, path: string, seen: Map<string, string>, kin
   })
 }
 
+const singular: Record<string, string> = {
+  string: 'text',
+  integer: 'integer',
+  boolean: 'true or false',
+  object: 'object',
+}
 const plural: Record<string, string> = {
-  string: 'texts',
+  text: 'texts',
+  word: 'words',
   integer: 'numbers',
   object: 'objects',
-  boolean: 'true or false',
+  quantity: 'quantities',
+  'true or false': 'true or false',
 }
 
 function typeOf({ type, quantity, anything, items, additionalProperties, enum: values, words }: SchemaNode): string {
   if (quantity) return 'quantity'
   if (anything) return 'any value'
   if (values !== undefined || words !== undefined) return 'word'
-  if (items !== undefined) return `list of ${plural[items.type ?? ''] ?? 'values'}`
-  if (additionalProperties) return `map of ${plural[additionalProperties.type ?? ''] ?? 'values'}`
-  return { string: 'text', integer: 'integer', boolean: 'true or false', object: 'object' }[type as string] ?? ''
+  const several = (element: SchemaNode): string => plural[typeOf(element)] ?? 'values'
+  if (items !== undefined) return `list of ${several(items)}`
+  if (additionalProperties) return `map of ${several(additionalProperties)}`
+  return singular[type as string] ?? ''
 }
 
 const range = (least: number | undefined, max: number | undefined, unit: string): string[] => {
@@ -149,7 +172,10 @@ function changeOf(path: string, all: readonly PlacedRule[]): string {
 }
 
 /** Codes of errors in one field, as `validateSchema` finds them, without the wrong type, which any field may have. */
-function codesOf({ node, required, path }: Field, all: readonly PlacedRule[]): FieldErrorCode[] {
+function codesOf(
+  { node, required, path }: Pick<Field, 'node' | 'path'> & { required?: boolean },
+  all: readonly PlacedRule[],
+): FieldErrorCode[] {
   const { code = 'NOT_ALLOWED', check } = node
   const isRanged = [node.enum, node.words, node.pattern, node.minimum, node.maximum].some((one) => one !== undefined)
   const isLimited = [node.maxLength, node.maxBytes, node.maxItems, node.maxProperties].some((one) => one !== undefined)
@@ -164,6 +190,19 @@ function codesOf({ node, required, path }: Field, all: readonly PlacedRule[]): F
   return [...new Set(found)]
 }
 
+/** Minimum words of an element's description that says more than the name of its list. */
+const tellingWords = 5
+
+/** The description, followed by the description of the elements if neither their type nor their bounds say the same. */
+function meaningOf(node: SchemaNode): string {
+  const { description = '' } = node
+  const element = plainElement(node)
+  const isBounded = [element?.words, element?.enum, element?.form, element?.check].some((one) => one !== undefined)
+  const ofElement = element?.description ?? ''
+  if (isBounded || element?.quantity || ofElement.split(' ').length < tellingWords) return description
+  return `${description} Each: ${ofElement[0]!.toLowerCase()}${ofElement.slice(1)}`
+}
+
 const kindOf = (name: string) => kinds.find(({ kind }) => kind === name)!
 
 /** Every field of a kind. @param shared paths of objects that other tables have */
@@ -173,14 +212,17 @@ export function fieldTable(name: string, shared: Map<string, string>): string {
   const isPolicy = name === 'VarmorPolicy'
   const rows = fieldsOf(schema, '', shared, name).map((field) => {
     const { path, node, required, sameAs } = field
-    const about = sameAs === undefined ? (node.description ?? '') : `${node.description ?? ''} Fields as in ${sameAs}.`
+    const about = sameAs === undefined ? meaningOf(node) : `${node.description ?? ''} Fields as in ${sameAs}.`
+    const element = plainElement(node)
+    const ofElement = element === undefined ? '' : boundsOf(element)
+    const bounds = [boundsOf(node), ...(ofElement === '' ? [] : [`each: ${ofElement}`])].filter((text) => text !== '')
     return [
       `\`${path}\``,
       typeOf(node),
-      boundsOf(node),
+      bounds.join('; '),
       node.default === undefined ? (required ? 'required' : '') : `\`${JSON.stringify(node.default)}\``,
       ...(isPolicy ? [carriersOf(path), changeOf(path, all)] : []),
-      codesOf(field, all)
+      [...new Set([...codesOf(field, all), ...(element === undefined ? [] : codesOf({ path, node: element }, []))])]
         .map((code) => `\`${code}\``)
         .join(', '),
       about,
