@@ -172,8 +172,8 @@ describe('varmor policy', () => {
       })
 
     const misused: [what: string, args: string[], says: RegExp][] = [
-      ['without anything recorded', ['-f', loose], /give one of --model and --events/],
-      ['with both', ['-f', loose, '--model', recorded, '--events', 'x'], /give one of --model and --events/],
+      ['without anything recorded', ['-f', loose], /give either --model or --events/],
+      ['with both', ['-f', loose, '--model', recorded, '--events', 'x'], /give either --model or --events/],
       [
         'with a policy that is not there',
         ['-f', 'nowhere.yaml', '--model', recorded],
@@ -196,7 +196,7 @@ describe('varmor policy', () => {
         /data.dynamicResult.bpf/,
       ],
       ['with a log that is not there', ['-f', loose, '--events', 'nowhere.log'], /nowhere.log: there is no such file/],
-      ['with a folder as a log', ['-f', loose, '--events', tmpdir()], /: is not a file; name the log itself/],
+      ['with a folder as a log', ['-f', loose, '--events', tmpdir()], /: is not a regular file; name a log file/],
       [
         'with a model of no cluster',
         ['-f', loose, '--model', 'demo/web', '--kubeconfig', '/nonexistent/file'],

@@ -28,7 +28,9 @@ export async function readEvents(
   try {
     const log = await openLog(file, since)
     if (log.files.length === 0)
-      throw new Trouble(`${file}: ${existsSync(file) ? 'is not a file; name the log itself' : 'there is no such file'}`)
+      throw new Trouble(
+        `${file}: ${existsSync(file) ? 'is not a regular file; name a log file' : 'there is no such file'}`,
+      )
     for (const { path, problem } of log.unread) read.missing.push(`${path}: ${problem}`)
     const report = (path: string, problem: string) => void read.missing.push(`${path}: ${problem}`)
     for await (const { bytes } of readFiles(log.files, { index: 0, offset: 0 }, report))
