@@ -147,6 +147,17 @@ describe('varmor model', () => {
     }
   })
 
+  it('merge says why names that vary stay as they are', async () => {
+    const path = `/etc/ssl/${'0123456789abcdef'.repeat(4)}`
+    const model = modelWith({ bpf: { files: [{ path, permissions: ['read', 'write'] }] } })
+    writeFileSync(at('protected.json'), JSON.stringify(model))
+    const { status, stderr } = await run('merge', at('protected.json'))
+    expect(status).to.equal(0)
+    expect(stderr).to.match(
+      /^not replaced by the pattern \/etc\/ssl\/\S+: the built-in rule disable-write-etc protects paths that it would match; /m,
+    )
+  })
+
   it('merge leaves names as they are when it is asked to', async () => {
     const { stdout } = await run('merge', at('one.json'), at('other.json'), '--no-generalise')
     const { dynamicResult } = (JSON.parse(stdout) as ArmorProfileModel).data

@@ -1,7 +1,7 @@
 import { formatFieldError } from '../../api/field-error.ts'
 import type { ArmorProfileModel } from '../../api/types.ts'
 import type { Behaviour, LeftOut } from '../../model/behaviour.ts'
-import { type Explanation, generalise } from '../../model/generalise/generalise.ts'
+import { type Explanation, generalise, type Kept } from '../../model/generalise/generalise.ts'
 import { armorProfileModelOf, type ModelIdentity } from '../../model/profile/armor-profile-model.ts'
 import { printable } from '../output.ts'
 import { Trouble } from './model-source.ts'
@@ -18,6 +18,10 @@ function sayLeftOut({ kind, directory, reason, count, examples }: LeftOut): void
 const standsFor = ({ kinds, count, examples }: Explanation): string =>
   `${kinds.join(', ')}: ${count === 1 ? '1 name' : `${count} names`}, such as ${examples.slice(0, 2).join(', ')}`
 
+/** `rule` is the name of a built-in rule, or another reason as text. */
+const whyKept = ({ rule }: Kept): string =>
+  /^[a-z-]+$/.test(rule) ? `the built-in rule ${rule} protects paths that it would match` : rule
+
 /**
  * Creates a model with its profiles from merged data. Reports patterns and left-out data on standard error.
  * @throws {Trouble} if no profile can be created
@@ -28,7 +32,7 @@ export function madeModel(behaviour: Behaviour, identity: ModelIdentity, pattern
   const general = patterns ? generalise(result) : { result, patterns: [], kept: [] }
   for (const each of general.patterns) say(`pattern: ${each.pattern}: ${standsFor(each)}`)
   for (const each of general.kept)
-    say(`no pattern: ${each.pattern}: the rule ${each.rule} protects it; ${standsFor(each)}`)
+    say(`not replaced by the pattern ${each.pattern}: ${whyKept(each)}; ${standsFor(each)}`)
   const made = armorProfileModelOf(identity, general.result, general.patterns)
   if (!made.ok) throw new Trouble(made.errors.map(formatFieldError).join('\n'))
   for (const { path, rule, reason } of made.skipped) say(`left out: ${path}: ${rule}: ${reason}`)
