@@ -313,7 +313,7 @@ export function addAgent(varmor: Command): void {
     .option('--bpfProfileMemory <size>', 'maximum kernel memory of all BPF profiles together (default: 128M)', readSize)
     .option(
       '--bpfRecordsRate <records[/burst]>',
-      'most BPF records per second (and burst) for each container and kind; the rest are only counted. Default: no limit',
+      'maximum BPF records per second (and burst) for each container and kind; more are only counted; default: no limit',
       readRecordsRate,
     )
     .option(
@@ -351,8 +351,8 @@ export function addAgent(varmor: Command): void {
     )
     .option(
       '--violationsRate <events>',
-      'most events per second logged for each container; beyond that, only the first of each kind per minute, and a count.' +
-        ' Default: no limit',
+      'maximum events per second logged for each container; beyond it, only the first of each kind per minute, and a count;' +
+        ' default: no limit',
       readEventRate,
     )
     .option('--status-every <seconds>', 'interval at which the counters are logged; default: never', readCount)
