@@ -89,7 +89,7 @@ export class ActorSystem {
    */
   thread(name: string, options: ThreadOptions): Thread {
     this.assertOpen()
-    if (this.threads.has(name)) throw new Error(`There is a thread ${name} already`)
+    if (this.threads.has(name)) throw new Error(`A thread with the name ${name} exists already`)
     for (const family of options.families) this.assertFree(family)
     const thread = new Thread(name, options, this.environment, (address) => this.find(address))
     this.threads.set(name, thread)
@@ -219,7 +219,9 @@ export class ActorSystem {
   }
 
   private assertFree(name: string): void {
-    if (name === '' || name.includes('/')) throw new Error(`A family's name has no /: ${name}`)
-    if (this.families.has(name) || this.placed.has(name)) throw new Error(`There is a family ${name} already`)
+    if (name === '' || name.includes('/'))
+      throw new Error(`The name of a family must not be empty or contain /: ${JSON.stringify(name)}`)
+    if (this.families.has(name) || this.placed.has(name))
+      throw new Error(`A family with the name ${name} exists already`)
   }
 }

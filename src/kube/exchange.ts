@@ -75,7 +75,7 @@ export function exchange(what: Exchange, sink: ExchangeSink): Promise<void> {
     const handler: Dispatcher.DispatchHandler = {
       onRequestStart(given) {
         controller = given
-        if (over) return given.abort(new Error('given up while waiting for a connection'))
+        if (over) return given.abort(new Error('the request was aborted while it waited for a connection'))
         attempt(() => beforeSend?.())
         sent = !over
       },

@@ -97,7 +97,9 @@ export class Store<T extends KubeObject> implements StoreView<T> {
   #index(name: string): Index<T> {
     const index = this.#indexes.get(name)
     if (index === undefined)
-      throw new RangeError(`There is no index ${name}; there are: ${[...this.#indexes.keys()].join(', ')}`)
+      throw new RangeError(
+        `The index ${name} does not exist; existing indexes: ${[...this.#indexes.keys()].join(', ')}`,
+      )
     return index
   }
 }

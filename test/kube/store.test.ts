@@ -48,7 +48,7 @@ describe('kube store', () => {
 
   it('names the indexes that there are', () => {
     expect(() => new Store<Thing>(byValue).byIndex('nope', 'x')).to.throw(
-      'There is no index nope; there are: namespace, value',
+      'The index nope does not exist; existing indexes: namespace, value',
     )
   })
 })

@@ -118,7 +118,7 @@ export const tooMany = (
   error = 'This node reports too often; combine changes into one report',
 ): Reply => json(429, { error }, { 'retry-after': String(Math.max(1, Math.ceil(refill / 1000))) })
 
-const FULL = 'Too many reports are waiting, or too many of this node; try again'
+const FULL = 'Too many reports are waiting, in all or from this node; try again'
 export const BUSY =
   'Too many new tokens are being checked, or too many tokens from this address were invalid; try again'
 
@@ -139,7 +139,7 @@ async function identify(
     return {
       reply: failure(
         403,
-        'The token is bound to neither a node nor a pod; use the one that the kubelet projects into the pod',
+        'The token is bound to neither a node nor a pod; use the token that the kubelet projects into the pod',
       ),
     }
   return { node }
