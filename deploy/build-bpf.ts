@@ -1,8 +1,8 @@
 /**
- * Builds native/bpf for any kernel with BTF, to whose types the programs can adapt: varmor.bpf.o, and varmor-old.bpf.o
- * for kernels without features that the former needs (native/bpf/compat.h). vmlinux.h is generated from BTF and never
- * committed; on a machine without BTF, pass the vmlinux.h of Debian's linux-bpf-dev. Needs clang 14 and bpftool 7.1, or
- * later. For another architecture, pass its types and then its name: `arm64`.
+ * Builds native/bpf for any kernel with BTF: the programs adapt to the kernel's types. The results are varmor.bpf.o,
+ * and varmor-old.bpf.o for kernels that lack features which varmor.bpf.o needs (native/bpf/compat.h). vmlinux.h is
+ * generated from BTF and never committed. On a machine without BTF, pass the vmlinux.h of Debian's linux-bpf-dev. Needs
+ * clang 14 and bpftool 7.1, or later versions. For another architecture, pass its types and then its name: `arm64`.
  */
 
 import { spawnSync } from 'node:child_process'
@@ -22,12 +22,12 @@ const maps = 'maps.bpf.c'
 /** BTF of the running kernel. */
 const ownTypes = '/sys/kernel/btf/vmlinux'
 
-/** bpftool is in a folder that only root's PATH has. */
+/** bpftool is in a folder that is only in root's PATH. */
 const env = { ...process.env, PATH: `${process.env['PATH']}:/usr/sbin:/sbin` }
 
 const headers = '/usr/include/bpf/bpf_helpers.h'
 
-/** Required Debian packages that are missing. */
+/** Required Debian packages that are not installed. */
 export const missingForBpf = (): string[] => [
   ...['clang', 'bpftool'].filter((tool) => spawnSync(tool, ['--version'], { env }).error !== undefined),
   ...(existsSync(headers) ? [] : ['libbpf-dev']),
@@ -43,9 +43,9 @@ const objects = {
  * Builds the objects.
  * @param types BTF of a kernel, as in /sys/kernel/btf/vmlinux, or a vmlinux.h made from it; Linux 6.1 or later
  * @param folder for the output and intermediate files
- * @param architecture of these types, in Node.js's notation
+ * @param architecture of these types, as Node.js names it
  * @param from folder of the sources
- * @returns the path of varmor.bpf.o; varmor-old.bpf.o is next to it
+ * @returns the path of varmor.bpf.o; varmor-old.bpf.o is beside it
  * @throws the error of a tool
  */
 export function buildBpf(types: string, folder: string, architecture: string = process.arch, from = source): string {
@@ -54,7 +54,7 @@ export function buildBpf(types: string, folder: string, architecture: string = p
   if (types.endsWith('.h')) copyFileSync(types, header)
   else writeFileSync(header, run('bpftool', ['btf', 'dump', 'file', types, 'format', 'c']))
   const programs = readdirSync(from).filter((name) => name.endsWith('.bpf.c') && name !== maps)
-  // bpftool 7.1 links references to a map wrongly if they come before the map.
+  // bpftool 7.1 links references to a map wrongly if they precede the map.
   const parts = [maps, ...programs]
   const built = Object.entries(objects).map(([name, defines]) => {
     const linked = join(folder, name)
@@ -68,7 +68,7 @@ export function buildBpf(types: string, folder: string, architecture: string = p
 }
 
 /**
- * Compiles one file, which may include those of native/bpf. `folder` has vmlinux.h.
+ * Compiles one file, which may include files of native/bpf. `folder` has vmlinux.h.
  * @returns the object
  * @throws the compiler's error
  */

@@ -1,6 +1,6 @@
 /**
- * Bundles an installation's programs, one file for each role and thread, with source maps and the licenses of their
- * content. They contain nothing of the sandbox, of tests, or of dependencies that no role uses.
+ * Bundles the programs of an installation, one file for each role and thread, with source maps and the licenses of
+ * their content. The bundles contain nothing of the sandbox or tests, and no dependency that no role uses.
  */
 import { mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { dirname, join, relative, resolve } from 'node:path'
@@ -9,7 +9,7 @@ import { type BuildOptions, build, type Metafile, type Plugin } from 'esbuild'
 
 const root = dirname(dirname(fileURLToPath(import.meta.url)))
 
-/** Each role has its own file, so that none loads, or keeps in memory, another one's code. */
+/** Each role has a file of its own, so that no role loads, or keeps in memory, the code of another role. */
 const roles = {
   varmor: 'src/cli/varmor-installed.ts',
   'manager-command': 'src/cli/manager-command.ts',
@@ -27,8 +27,8 @@ const roles = {
 }
 
 /**
- * Entry modules of threads, and one that a role loads by its path. The two of the decoding pool run in one thread and
- * mark objects for each other.
+ * Entry modules of threads, and a module that a role loads by its path. The two modules of the decoding pool run in one
+ * thread and mark objects for each other.
  */
 const threads = {
   'thread-entry': 'actors/runtime/placement/thread-entry.ts',
@@ -39,11 +39,11 @@ const threads = {
   'piscina-worker': 'node_modules/piscina/dist/worker.js',
 }
 
-/** CommonJS dependencies need these. */
+/** CommonJS dependencies need these names. */
 const banner = `import { createRequire as createRequireOfBundle } from 'node:module'
 const require = createRequireOfBundle(import.meta.url), __filename = import.meta.filename, __dirname = import.meta.dirname`
 
-/** Commands stay separate files, next to the one that users run. */
+/** Commands stay in separate files, beside the file that users run. */
 const commandsApart: Plugin = {
   name: 'commands-apart',
   setup({ onResolve }) {
@@ -66,14 +66,14 @@ function replaceOnce(file: string, before: string, after: string): string {
 
 const clientNode = join(root, 'node_modules/@kubernetes/client-node/dist')
 
-/** Files that dependencies find by their own path, or load although we do not need them. */
+/** Files that dependencies find by their own path, or that they load although we do not need them. */
 const dependencies: Plugin = {
   name: 'dependencies',
   setup({ onLoad, onResolve }) {
     onLoad({ filter: /\/piscina\/dist\/index\.js$/ }, ({ path }) => ({
       contents: replaceOnce(path, "'worker.js'", "'piscina-worker.js'"),
     }))
-    // KubeConfig needs two of the many generated API classes: the rest would be half of the program.
+    // KubeConfig needs only two of the many generated API classes; the others would be half of the program.
     onResolve({ filter: /^\.\/gen\/index\.js$/ }, ({ importer }) =>
       importer.endsWith('/client-node/dist/config.js') ? { path: importer, namespace: 'client-node-gen' } : undefined,
     )
@@ -94,20 +94,23 @@ const shared = (folder: string): BuildOptions => ({
   target: 'node20.19',
   banner: { js: banner },
   sourcemap: 'linked',
-  // Paths distinguish the sources; their text would be half of the image's own files.
+  // Paths are enough to identify the sources; their text would be half of the image's own files.
   sourcesContent: false,
-  // Complete licenses are in a separate file.
+  // The complete licenses are in a separate file.
   legalComments: 'none',
   minifySyntax: true,
   minifyWhitespace: true,
   plugins: [commandsApart, dependencies],
-  // Only for threads' nice values, which we do not set.
+  // Only for nice values of threads, which we do not set.
   external: ['@napi-rs/nice'],
   metafile: true,
   logLevel: 'warning',
 })
 
-/** Modules by their files' names: of processes, and of threads; several thread modules may run in one thread. */
+/**
+ * Modules by the names of their files: those of processes, and those of threads. Several thread modules may run in one
+ * thread.
+ */
 export interface Programs {
   roles: Record<string, string>
   threads: Record<string, string>
@@ -118,7 +121,7 @@ export const installed: Programs = { roles, threads }
 
 /**
  * Creates the bundles.
- * @param folder for the output; existing content is removed
+ * @param folder for the output; its existing content is removed
  * @returns the node_modules packages that they contain, with versions
  * @throws esbuild's errors
  */
@@ -135,13 +138,13 @@ export async function buildBundles(folder: string, { roles, threads }: Programs 
   // One package may occur in several versions, which `dependencies` cannot express.
   const bundled = folders.map(packageAt).map(({ name, version }) => `${name}@${version}`)
   const description = { name: 'varmor', version, license, type: 'module', private: true, bundled }
-  // The version and the native modules are searched in its folder.
+  // The version and the native modules are found in the folder of this file.
   writeFileSync(join(folder, 'package.json'), `${JSON.stringify(description, null, 2)}\n`)
   writeFileSync(join(folder, 'THIRD-PARTY-LICENSES'), folders.map(licensesOf).join('\n'))
   return bundled
 }
 
-/** Source maps name sources relative to the project, so that the output does not depend on its location. */
+/** Names sources relative to the project in source maps, so that the output does not depend on its location. */
 function nameSources(folder: string): void {
   for (const name of readdirSync(folder).filter((each) => each.endsWith('.map'))) {
     const file = join(folder, name)

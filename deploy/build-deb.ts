@@ -32,7 +32,7 @@ const addons = join(root, 'native', 'addon', 'build', 'Release')
 export interface DebOptions {
   /** Folder for the package. */
   folder: string
-  /** The Node.js program to include. Default: the running one. */
+  /** The Node.js program to include. Default: the program that runs this. */
   node?: string
   /** Folder of the BPF programs. Default: the output of build:bpf. */
   bpf?: string
@@ -43,13 +43,13 @@ export interface DebOptions {
 /** Default time of all files: seconds since the epoch, the first day of 2026. */
 const releasedAt = '1767225600'
 
-/** Debian's names of architectures by Node.js's. */
+/** Debian's names of architectures, by the names in Node.js. */
 const architectures: Record<string, string> = { x64: 'amd64', arm64: 'arm64' }
 
-/** Files of /etc that a package does not overwrite once an administrator has changed them. */
+/** Files in /etc. The package does not overwrite them after an administrator has changed them. */
 const conffiles = ['/etc/default/varmor-agent']
 
-/** The file in /usr/bin: runs the program with its own Node.js. */
+/** The program in /usr/bin, which uses the package's own Node.js. */
 const program = `#!/bin/sh
 exec /usr/lib/varmor/node --enable-source-maps /usr/lib/varmor/varmor.js "$@"
 `
@@ -122,7 +122,7 @@ function writeControl(staging: string, version: string, architecture: string): v
     Maintainer: maintainer,
     'Installed-Size': size,
     'Pre-Depends': 'init-system-helpers (>= 1.54~)',
-    // Node.js and the native modules are linked with these.
+    // Node.js and the native modules are linked with these libraries.
     Depends: 'libc6 (>= 2.28), libstdc++6 (>= 9), libgcc-s1, libbpf1',
     Recommends: 'apparmor',
     Section: 'admin',
@@ -148,14 +148,14 @@ function writeControl(staging: string, version: string, architecture: string): v
   writeFileSync(join(debian, 'md5sums'), sums)
 }
 
-/** Files in order. */
+/** All files in a folder, in order. */
 const filesBelow = (folder: string): string[] =>
   readdirSync(folder, { withFileTypes: true, recursive: true })
     .filter((entry) => entry.isFile())
     .map((entry) => join(entry.parentPath, entry.name))
     .sort()
 
-/** Debian's modes, whatever the umask. */
+/** Sets Debian's modes, with any umask. */
 function setModes(staging: string): void {
   const programs = [
     'usr/bin/varmor',

@@ -1,8 +1,7 @@
 /**
- * Writes the sandbox's data about Kubernetes' own kinds: src/sandbox/api-server/schema/built-in-kinds-data.ts, their
- * schemas, from the OpenAPI that Kubernetes publishes with its source, and
- * src/sandbox/api-server/protobuf/messages-data.ts, their protobuf messages. Needs Go, whose module proxy has that
- * source.
+ * Writes the sandbox's data about Kubernetes' own kinds. src/sandbox/api-server/schema/built-in-kinds-data.ts has their
+ * schemas, from the OpenAPI that Kubernetes publishes with its source. src/sandbox/api-server/protobuf/messages-data.ts
+ * has their protobuf messages. Needs Go, whose module proxy has that source.
  */
 import { readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
@@ -13,7 +12,7 @@ import protobuf from 'protobufjs'
 import { kubernetesModule, kubernetesSource, kubernetesVersion } from './kubernetes-source.ts'
 import { type EnumField, enumFields } from './read-open-api-enums.ts'
 
-/** The served groups and versions, named like the files of api/openapi-spec/v3. */
+/** The served groups and versions, in the form of the file names in api/openapi-spec/v3. */
 const documents = [
   'api__v1',
   'apis__admissionregistration.k8s.io__v1',
@@ -33,7 +32,10 @@ type Definitions = Record<string, Record<string, unknown>>
 
 const kinds = 'x-kubernetes-group-version-kind'
 
-/** Kinds that every group serves (DeleteOptions) list only their own group in each document; here they list all. */
+/**
+ * Adds definitions. A kind that every group serves (DeleteOptions) has only the group of the document in each document;
+ * here it has all groups.
+ */
 function addDefinitions(all: Definitions, more: Definitions): void {
   for (const [name, definition] of Object.entries(more)) {
     const listed = [...((all[name]?.[kinds] as object[]) ?? []), ...((definition[kinds] as object[]) ?? [])]
@@ -50,8 +52,8 @@ function sorted(value: unknown): unknown {
 }
 
 /**
- * The published files omit fields' allowed values, which a server lists, and `kubectl explain`, too. They are in the Go
- * code from which the server's own document is made.
+ * Adds the allowed values of a field. The published files omit them, but a server lists them, as does `kubectl
+ * explain`. They are in the Go code from which the server's own document is made.
  */
 function addEnum(all: Definitions, { definition, property, part, description, values }: EnumField): void {
   const name = Object.keys(all).find((one) => one.endsWith(`.${definition}`))
@@ -63,7 +65,7 @@ function addEnum(all: Definitions, { definition, property, part, description, va
   target['enum'] = values
 }
 
-/** The definitions as compact JSON: equal sources give equal bytes. */
+/** The definitions as compact JSON. Equal sources give equal bytes. */
 export function builtInDefinitions(moduleDirectory: string): string {
   const all: Definitions = {}
   for (const document of documents) {
@@ -89,7 +91,7 @@ const withMessages = [
   .concat('admissionregistration', 'scheduling', 'autoscaling')
   .map((group) => `k8s.io/api/${group}/v1/generated.proto`)
 
-/** The messages of those groups and everything they refer to, as compact JSON. */
+/** The messages of these groups, and all messages to which they refer, as compact JSON. */
 export function builtInMessages(directories: Readonly<Record<'k8s.io/api' | 'k8s.io/apimachinery', string>>): string {
   const root = new protobuf.Root()
   root.resolvePath = (_origin, target) =>

@@ -12,7 +12,7 @@ import { fieldRuleTable, fieldTable } from './field-tables.ts'
 import { alerts } from './prometheus/alerts.ts'
 
 // Writes the documents' tables that come from data: built-in rules, alerts, log fields, and the kernel tier's results
-// for rules and services. Run it with `npm run generate`; a test fails if one differs.
+// for rules and services. Run it with `npm run generate`; a test fails if a table differs.
 
 const document = (name: string): URL => new URL(`../docs/${name}`, import.meta.url)
 const rules = (category: RuleCategory): string => {

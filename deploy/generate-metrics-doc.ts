@@ -17,10 +17,10 @@ interface Row {
   labels: readonly string[]
 }
 
-/** Fields of a metric that prom-client does not declare. */
+/** Fields of a metric that prom-client has but does not declare. */
 type Described = Metric & { name: string; help: string; labelNames: readonly string[] }
 
-/** The metrics of a manager, without those of the process. */
+/** The metrics of a manager, without the metrics of the process. */
 export function managerMetricRows(): Row[] {
   const nothing = (): never => {
     throw new Error('the document has no values')
@@ -83,7 +83,7 @@ const entry = ({ name, type, help, labels }: Row): string => {
   return wrapped(`- \`${name}\`, ${type}${by}: ${help}`)
 }
 
-/** An item of a list, wrapped at 120 columns; code stays whole. */
+/** An item of a list, wrapped at 120 columns. Code is not wrapped. */
 function wrapped(item: string): string {
   const [mark = ''] = /^ *- /.exec(item) ?? []
   const lines = ['']

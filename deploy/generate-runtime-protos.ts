@@ -1,6 +1,7 @@
 /**
- * Writes the parts of containerd's, CRI's and NRI's interfaces that the agent and the sandbox's kubelet need, from the
- * .proto files that they publish as Go modules (Apache-2.0). Needs Go, whose module proxy has them.
+ * Writes the parts of the interfaces of containerd, CRI and NRI that the agent and the sandbox's kubelet need. They
+ * come from the .proto files that these projects publish as Go modules (Apache-2.0). Needs Go, whose module proxy has
+ * the modules.
  */
 import { execFileSync } from 'node:child_process'
 import { existsSync, writeFileSync } from 'node:fs'
@@ -10,7 +11,9 @@ import { argv } from 'node:process'
 import { fileURLToPath } from 'node:url'
 import protobuf from 'protobufjs'
 
-/** Versions of the modules. These files only ever gain fields, so older and newer runtimes understand them. */
+/**
+ * Versions of the modules. Later versions only add fields to these files, so older and newer runtimes understand them.
+ */
 export const modules = {
   'github.com/containerd/containerd/api': 'v1.12.0',
   'k8s.io/cri-api': 'v0.37.2',
@@ -32,7 +35,7 @@ const files: [module: keyof typeof modules, path: string][] = [
   ['github.com/containerd/ttrpc', 'request.proto'],
 ]
 
-/** No Go module has this file, which ttrpc's answers refer to: https://github.com/googleapis/googleapis. */
+/** A file to which ttrpc's answers refer, but which no Go module has: https://github.com/googleapis/googleapis. */
 const statusFile = 'google/rpc/status.proto'
 const statusProto = `syntax = "proto3";
 package google.rpc;
@@ -41,14 +44,14 @@ message Status {
   string message = 2;
 }`
 
-/** Methods and messages that a program uses; what they refer to is included. */
+/** Methods and messages that a program uses. Messages to which they refer are included. */
 export interface ProtoSelection {
   /** The output file, relative to the project's root, and its name. */
   file: string
   name: string
   methods: string[]
   messages: string[]
-  /** Wanted fields of these messages; others are skipped when a message is read. */
+  /** The wanted fields of these messages; other fields are skipped when a message is read. */
   fields?: Readonly<Record<string, readonly string[]>>
 }
 
@@ -111,7 +114,7 @@ const forNri: ProtoSelection = {
     [`${nri}.PodSandbox`]: ['id', 'name', 'uid', 'namespace', 'labels', 'annotations'],
     [`${nri}.Container`]: ['id', 'podSandboxId', 'name', 'state', 'labels', 'annotations', 'pid'],
     [`${nri}.ConfigureRequest`]: ['runtimeName', 'runtimeVersion', 'requestTimeout'],
-    // Updates are for plugins that change containers.
+    // Updates are only for plugins that change containers.
     [`${nri}.SynchronizeResponse`]: ['more'],
     [`${nri}.StopContainerResponse`]: [],
     'ttrpc.Request': ['service', 'method', 'payload', 'timeoutNano'],
@@ -185,7 +188,7 @@ function keepType(kept: protobuf.Root, type: protobuf.Type | protobuf.Enum): voi
         : new protobuf.MapField(field, id, rest.keyType, named),
     )
   }
-  // A type created as another one's parent is replaced by its own definition.
+  // If a type was created as the parent of another type, its own definition replaces it.
   const before = parent.get(name)
   if (before !== null) {
     for (const nested of (before as protobuf.Namespace).nestedArray) copy.add(nested)
@@ -209,7 +212,7 @@ function describe(field: protobuf.Field) {
 function sorted(value: unknown): unknown {
   if (Array.isArray(value)) return value.map(sorted)
   if (typeof value !== 'object' || value === null) return value
-  // The first value of an enum is the value of an unsent field: it must be number 0.
+  // The first value of an enum stands for a field that was not sent, so it must be number 0.
   const isEnum = Object.values(value).every((one) => typeof one === 'number')
   const entries = Object.entries(value).sort(([a, one], [b, other]) => (isEnum ? one - other : a < b ? -1 : 1))
   return Object.fromEntries(entries.map(([name, field]) => [name, sorted(field)]))

@@ -4,7 +4,7 @@ import { readFileSync } from 'node:fs'
 export const kubernetesModule = 'k8s.io/kubernetes'
 const moduleFile = new URL('../test/cluster/binaries/go.mod', import.meta.url)
 
-/** The release that test/cluster builds and runs, `v1.37.2`, and from whose source all Kubernetes data is generated. */
+/** The release that test/cluster builds and runs, `v1.37.2`. All Kubernetes data is generated from its source. */
 export function kubernetesVersion(): string {
   const found = /^\s*(?:require )?k8s\.io\/kubernetes (v\S+)/m.exec(readFileSync(moduleFile, 'utf8'))?.[1]
   if (found === undefined) throw new Error('test/cluster/binaries/go.mod requires no k8s.io/kubernetes')
@@ -14,7 +14,10 @@ export function kubernetesVersion(): string {
 /** The version of that release's staging modules, such as k8s.io/api: `v0.37.2`. */
 export const stagingVersion = (): string => kubernetesVersion().replace(/^v1\./, 'v0.')
 
-/** The folder with the source of a Go module of Kubernetes; downloaded from the module proxy if missing. Needs Go. */
+/**
+ * The folder with the source of a Go module of Kubernetes. If it is missing, it is downloaded from the module proxy.
+ * Needs Go.
+ */
 export function kubernetesSource(module: string): string {
   const version = module === kubernetesModule ? kubernetesVersion() : stagingVersion()
   const found = execFileSync('go', ['mod', 'download', '-json', `${module}@${version}`])

@@ -5,20 +5,20 @@ export interface EnumField {
   property: string
   /** Set if the values are those of a list's items or a map's entries. */
   part?: 'items' | 'additionalProperties'
-  /** Of the field, if it describes the values. */
+  /** Description of the field, if it describes the values. */
   description?: string
   values: string[]
 }
 
 const goText = (literal: string): string => JSON.parse(literal) as string
 
-/** Depths of indentation, in tabs, in gofmt's output of the generated file. */
+/** Number of tabs before a property and before its own lines, in gofmt's output of the generated file. */
 const propertyDepth = 5
 const ownDepth = 7
 
 /**
- * Parses the fields with `Enum:` in Kubernetes' pkg/generated/openapi/zz_generated.openapi.go, line by line: gofmt and
- * the generator fix its layout.
+ * Parses the fields with `Enum:` in Kubernetes' pkg/generated/openapi/zz_generated.openapi.go, line by line. The layout
+ * is fixed, because a generator and gofmt write it.
  */
 export function enumFields(source: string): EnumField[] {
   const found: EnumField[] = []

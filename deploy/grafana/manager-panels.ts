@@ -1,7 +1,7 @@
 import { increased } from '../prometheus/increased.ts'
 import { interval, quantile, type Row, range } from './panel.ts'
 
-/** Per second, by labels. */
+/** The rate per second, by labels. */
 const rateOfManagers = (labels: string, metric: string): string => `sum by (${labels}) (rate(${metric}${range}))`
 
 export const manager: Row = {

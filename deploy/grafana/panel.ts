@@ -1,17 +1,17 @@
 import { increased } from '../prometheus/increased.ts'
 
-/** The specific parts of a dashboard panel. */
+/** The parts in which panels differ. */
 export interface Panel {
   title: string
-  /** What it shows, and what to do about it. */
+  /** What the panel shows, and what to do about it. */
   description: string
   kind?: 'timeseries' | 'stat'
   unit: string
-  /** With the name of each series. */
+  /** Each query with the name of its series. */
   queries: readonly (readonly [expression: string, legend: string])[]
-  /** Red from this value; green below. */
+  /** The panel is red from this value on, and green below it. */
   alarm?: number
-  /** Red below this value; green from it. */
+  /** The panel is red below this value, and green from it on. */
   least?: number
 }
 
@@ -23,12 +23,12 @@ export interface Row {
 export const node = 'instance=~"$node"'
 export const interval = '$__rate_interval'
 export const range = `[${interval}]`
-/** Per second, by labels. */
+/** The rate per second, by labels. */
 export const rate = (labels: string, metric: string): string => `sum by (${labels}) (rate(${metric}{${node}}${range}))`
-/** Growth, by labels. */
+/** The growth, by labels. */
 export const grown = (labels: string, metric: string): string =>
   `sum by (${labels}) ${increased(`${metric}{${node}}`, interval)}`
-/** The same for the sum of all shown. */
+/** The growth of the sum of all shown series. */
 export const grownInAll = (metric: string, window = interval): string =>
   `sum ${increased(`${metric}{${node}}`, window)}`
 export const quantile = (q: number, metric: string, matchers = ''): string =>

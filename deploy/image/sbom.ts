@@ -1,6 +1,6 @@
 /**
  * Writes the content of the image as CycloneDX: the bundles' packages, Node.js, and Debian's packages. Equal input
- * gives equal bytes: it contains no time and no serial number.
+ * gives equal bytes, because there is no time and no serial number.
  *    sbom.ts BUNDLES NODE-LOCK DPKG-STATUS
  */
 import { readFileSync, writeFileSync } from 'node:fs'
@@ -34,7 +34,7 @@ function component(
 
 const npmPurl = (name: string, version: string): string => `pkg:npm/${name.replace('@', '%40')}@${version}`
 
-/** package-lock.json's facts about packages, by name and version. */
+/** What package-lock.json says about packages, by name and version. */
 function lockedPackages(lock: { packages: Record<string, Locked> }): Map<string, Locked> {
   return new Map(
     Object.entries(lock.packages).map(([path, locked]) => [
@@ -61,7 +61,7 @@ function nodeComponent(lock: string): Models.Component {
   return component('node', version, npmPurl(name, version), license, integrity)
 }
 
-/** The installed packages in dpkg's status. */
+/** The installed packages according to dpkg's status. */
 function debianComponents(status: string): Models.Component[] {
   const stanzas = readFileSync(status, 'utf8').split('\n\n')
   return stanzas.flatMap((stanza) => {

@@ -14,20 +14,20 @@ export interface Alert {
   remedy: string
 }
 
-/** Prometheus names scraped targets by the chart's Service. */
+/** Names that Prometheus gives the targets, after the chart's Services. */
 const agents = 'job="varmor-agent-metrics-svc"'
 const managers = 'job="varmor-metrics-svc"'
 const both = 'job=~"varmor-(agent-)?metrics-svc"'
 const webhooks = 'name=~".+\\\\.varmor\\\\.org"'
 const node = '{{ $labels.instance }}'
 /**
- * Ten of the last fifteen minutes, in any order: a process in CrashLoopBackOff lives for a moment every five minutes,
- * which would restart a `for`. Minutes without Prometheus data do not count.
+ * True after ten of the last fifteen minutes without an answer, in any order. A process in CrashLoopBackOff lives for a
+ * moment every five minutes, which would restart a `for`. Minutes without Prometheus data do not count.
  */
 const unanswered = (job: string): string => `sum_over_time((up{${job}} == bool 0)[15m:1m]) >= 10`
 /**
- * Agents listen only at their pod's address, usually the node's, and the answer is 503, whose text `kubectl get --raw`
- * would not show.
+ * Shows an agent's readiness. Agents listen only at the address of their pod, usually the node's. The answer is 503,
+ * whose text `kubectl get --raw` would not show.
  */
 const askReadiness = `kubectl -n varmor exec POD -- node -e 'require("http").get({host:process.env.POD_IP,port:process.env.AGENT_READINESS_PORT,path:"/health/readiness"},r=>r.pipe(process.stdout)).on("error",e=>console.error(e.message))'`
 const showReady = `kubectl get varmorpolicies,varmorclusterpolicies -A -o 'custom-columns=NAMESPACE:.metadata.namespace,NAME:.metadata.name,READY:.status.conditions[?(@.type=="Ready")].status,WHY:.status.conditions[?(@.status=="False")].message'`
@@ -64,7 +64,7 @@ export const alerts: readonly Alert[] = [
   {
     name: 'VarmorNoLeader',
     severity: 'critical',
-    // The second part finds a leader that repeatedly leads for a moment: a stable leader has led for four minutes
+    // The second part finds a leader that repeatedly leads only for a moment. A stable leader has led for four minutes
     // before `lasts` is over.
     expression:
       '(sum(varmor_leader) or vector(0)) < 1 or (count_over_time((sum(varmor_leader) > 0)[10m:1m]) or vector(0)) < 4',

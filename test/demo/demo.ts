@@ -1,8 +1,8 @@
 /**
- * Demonstrates the way from `kubectl apply` to a real kernel that refuses an operation, and to the log line about it,
- * with a sandbox on this machine, a node in a virtual machine, and the policy of the user's document. The demonstration
- * changes nothing on the host. Exits with 0 only if every step kept its promise. ENFORCER is as in a policy: AppArmor,
- * BPF, Seccomp, or a combination; default AppArmorBPF. With KEEP=1 everything runs until Ctrl-C.
+ * Demonstrates the way from `kubectl apply` to a real kernel that refuses an operation, and to the log line about it.
+ * It uses a sandbox on this machine, a node in a virtual machine, and the policy of the user's document, and changes
+ * nothing on the host. Exits with 0 only if every step kept its promise. ENFORCER is as in a policy: AppArmor, BPF,
+ * Seccomp, or a combination; default AppArmorBPF. With KEEP=1 everything runs until Ctrl-C.
  */
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
@@ -26,7 +26,7 @@ const deploymentFile = 'test/demo/nginx.yaml'
 const policyName = 'varmorpolicy/deployment-policy'
 const enforcer = process.env['ENFORCER'] || 'AppArmorBPF'
 const { own, enforcers } = chosen(enforcer)
-/** Settings for reports of refusals, and for pods that already run. */
+/** Settings by which refusals are reported, and by which pods that already run are restarted. */
 const reporting = {
   updateExistingWorkloads: true,
   policy: { enforcer, enhanceProtect: { auditViolations: true, ...own } },
@@ -79,7 +79,7 @@ async function until<T>(what: string, poll: () => Promise<T | undefined> | T | u
   throw new Error(`${what} did not come within ${timeout / 1000} s; see the files in ${folder}`)
 }
 
-/** The policy, once every node has loaded its current version. */
+/** The policy, when every node has loaded its current version. */
 const protecting = (): Promise<VarmorPolicy> =>
   until('a policy that is Ready', async () => {
     const { stdout, status } = await quietly('get', policyName, '-o', 'json')
@@ -97,7 +97,7 @@ function showAttempt({ status, stdout, stderr }: CommandResult): void {
   script.show(`exit status ${status}`)
 }
 
-/** The first violation by the enforcer's attack after the first `count` violations. */
+/** The first violation that the enforcer's attack causes after the first `count` violations. */
 const violationAfter = (count: number, one: Enforced): Promise<{ line: string; violation: Violation }> =>
   until(`a violation that ${one.enforcer} reports`, () => {
     for (const line of node!.violations.slice(count)) {
@@ -109,8 +109,8 @@ const violationAfter = (count: number, one: Enforced): Promise<{ line: string; v
   })
 
 /**
- * The user's policy. For enforcers without AppArmor it is created that way, because AppArmor cannot be removed from an
- * existing policy.
+ * The user's policy. Without AppArmor among the enforcers, it is created without AppArmor, which cannot be removed from
+ * an existing policy.
  */
 function withEnforcers(): string {
   if (enforcers.some((one) => one.enforcer === 'AppArmor')) return policyFile
@@ -130,7 +130,7 @@ async function demonstrate(): Promise<void> {
   await script.step('A sandbox on this machine, and a node with a real kernel in a virtual machine', async () => {
     const booting = GuestNode.boot({ name: 'kernel-node', kernel: '6.12', logs: folder, steps: printSteps })
     const logger = pino({}, pino.destination(join(folder, 'sandbox.log')))
-    // A failure of one part must not leave the other part running.
+    // If one part fails, the other part must not keep running.
     const [guest, cluster] = await Promise.allSettled([
       booting,
       Sandbox.start({ nodes: 0, outsideAddress: hostAddress, logger }),
@@ -223,7 +223,7 @@ async function demonstrate(): Promise<void> {
   })
 }
 
-/** Replaces the pods, because a seccomp filter stays with a process until it ends. */
+/** Replaces the pods, because a process keeps its seccomp filter until it ends. */
 async function renewPods(): Promise<void> {
   const before = await podNames()
   await kubectl('rollout', 'restart', 'deployment/nginx')
@@ -255,7 +255,7 @@ interface DeploymentCounts {
   status: { readyReplicas?: number; updatedReplicas?: number; replicas?: number }
 }
 
-/** @returns the lowest number of ready pods meanwhile */
+/** @returns the lowest number of ready pods during the restart */
 async function watchRestart(before: readonly string[]): Promise<number> {
   let min = Number.POSITIVE_INFINITY
   await until('the end of the restart', async () => {
@@ -280,13 +280,13 @@ ${paint('bold', 'It goes on running.')} In another terminal, in ${process.cwd()}
     npx tsx src/cli/varmor.ts logs -f --file ${join(folder, 'violations.log')}
 
 Ctrl-C ends it.`)
-  // A timer keeps the process alive; a promise alone does not.
+  // A timer keeps the process alive; a promise alone would not.
   const alive = setInterval(() => undefined, 60_000)
   await Promise.race([new Promise((resolve) => process.once('SIGINT', resolve)), node!.guest.ended])
   clearInterval(alive)
 }
 
-/** Removes all traces of an attempt that a fault of the emulation ended, and starts again. */
+/** Removes all traces of an attempt that failed because of a fault of the emulation, and starts again. */
 async function demonstrateAnew(): Promise<void> {
   await node?.stop()
   await sandbox?.stop()

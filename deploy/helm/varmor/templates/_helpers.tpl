@@ -6,7 +6,7 @@
 {{- default .Chart.Name .Values.nameOverride | trunc 63 | trimSuffix "-" -}}
 {{- end -}}
 
-{{/* Of a component: (dict "root" $ "component" "manager"). */}}
+{{/* The full name of a component: (dict "root" $ "component" "manager"). */}}
 {{- define "varmor.fullname" -}}
 {{- printf "varmor-%s" (index .root.Values .component).name | trunc 63 | trimSuffix "-" -}}
 {{- end -}}
@@ -27,7 +27,7 @@ app.kubernetes.io/managed-by: {{ .Release.Service }}
 {{ include "varmor.commonLabels" .root }}
 {{- end -}}
 
-{{/* Labels of what belongs to no component. */}}
+{{/* Labels of objects that belong to no component. */}}
 {{- define "varmor.chartLabels" -}}
 app.kubernetes.io/name: {{ include "varmor.name" . }}
 {{ include "varmor.commonLabels" . }}
@@ -42,7 +42,7 @@ app.kubernetes.io/name: {{ include "varmor.name" . }}
 {{- end -}}
 {{- end -}}
 
-{{/* Agents run it as root on each node: whose it is has to be said, and it cannot be upstream's. */}}
+{{/* A component's image. Agents run it as root, so its registry must be set, and must not be upstream's. */}}
 {{- define "varmor.image" -}}
 {{- $image := (index .root.Values .component).image -}}
 {{- $registry := .root.Values.image.registry -}}
@@ -66,12 +66,12 @@ imagePullSecrets:
 {{- end }}
 {{- end -}}
 
-{{/* Upstream's flags that mean nothing here; the notes name those that were given. */}}
+{{/* Upstream's flags that have no effect here. The notes name the given flags among them. */}}
 {{- define "varmor.flagsWithoutMeaning" -}}
 agent enableBpfEnforcer enableDefenseInDepth enablePodServiceEgressControl statusUpdateCycle managerIP debug
 {{- end -}}
 
-{{/* The program reads flags as upstream's does, those without a meaning too. */}}
+{{/* Flags as arguments. The program accepts upstream's flags, including flags that have no effect here. */}}
 {{- define "varmor.flags" -}}
 {{- range . }}
 - {{ . | toString | quote }}
@@ -79,8 +79,8 @@ agent enableBpfEnforcer enableDefenseInDepth enablePodServiceEgressControl statu
 {{- end -}}
 
 {{/*
-"true" where the cluster has ValidatingAdmissionPolicies, else empty. A cluster names its kinds; without a cluster Helm
-knows groups and versions alone, and then the version of Kubernetes decides.
+"true" if the cluster has ValidatingAdmissionPolicies; otherwise empty. A cluster lists its kinds. Without a cluster,
+Helm knows only groups and versions, and the version of Kubernetes decides.
 */}}
 {{- define "varmor.hasAdmissionPolicies" -}}
 {{- $has := .Capabilities.APIVersions -}}
@@ -90,7 +90,7 @@ true
 {{- end -}}
 {{- end -}}
 
-{{/* "true" where network policies are on: by their value or, without a value, because the addresses are known. */}}
+{{/* "true" if network policies are on: by their value or, without a value, because the addresses are known. */}}
 {{- define "varmor.hasNetworkPolicies" -}}
 {{- with .Values.networkPolicies -}}
 {{- $known := or .apiServerCIDRs .agentCIDRs | empty | not -}}
@@ -100,18 +100,18 @@ true
 {{- end -}}
 {{- end -}}
 
-{{/* A flag with a value, where there is one: (list "--flag" VALUE) */}}
+{{/* A flag with a value, if the value is set: (list "--flag" VALUE) */}}
 {{- define "varmor.optional" -}}
 {{- $value := index . 1 -}}
 {{- if not (kindIs "invalid" $value) }}
-{{- /* Every number of a file of values is a float64: a whole one as %d, or a million would be 1e+06. */}}
+{{- /* Each number in a file of values is a float64. Convert whole numbers: a million would become 1e+06. */}}
 {{- if kindIs "float64" $value }}{{ $value = eq (floor $value) $value | ternary (int64 $value) $value }}{{ end }}
 - {{ printf "%s=%v" (index . 0) $value | quote }}
 {{- end -}}
 {{- end -}}
 
 {{/*
-Changed values of upstream's chart that this chart ignores, a path a line: (dict "value" VALUE "path" "a.b" "usual"
+Changed values of upstream's chart that this chart ignores, one path per line: (dict "value" VALUE "path" "a.b" "usual"
 DEFAULTS), where DEFAULTS has the value of each path in upstream's releases. Empty values are ignored everywhere.
 */}}
 {{- define "varmor.changed" -}}

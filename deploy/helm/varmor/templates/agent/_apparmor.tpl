@@ -10,10 +10,10 @@ that BPF stops with agent.strictStart.
 {{/* Loads the profile and continues in it, or fails with the message of the parser or the kernel. */}}
 {{- define "varmor.agentStart" -}}
 set -eu
-# On a node without AppArmor there is nothing to be in; the agent says so.
+# A node without AppArmor has no profiles; the agent reports this.
 if [ "$(cat /sys/module/apparmor/parameters/enabled 2>/dev/null || echo N)" = Y ]; then
   apparmor_parser --replace --skip-cache /etc/varmor/confinement/profile
-  # From Linux 5.8 on AppArmor has files of its own.
+  # Since Linux 5.8, AppArmor has files of its own.
   attributes=/proc/self/attr/apparmor
   [ -e "$attributes/exec" ] || attributes=/proc/self/attr
   echo 'exec varmor.agent' >"$attributes/exec"
@@ -28,12 +28,12 @@ include <tunables/global>
 profile varmor.agent flags=(attach_disconnected) {
   include <abstractions/base>
 
-  # templates/agent/_capabilities.tpl says what each is for.
+  # templates/agent/_capabilities.tpl says what each capability is for.
   {{- range include "varmor.agentCapabilities" . | fromYamlArray | concat (((.Values.agent.securityContext | default dict).capabilities | default dict).add | default list) | uniq }}
   capability{{ ne (upper .) "ALL" | ternary (printf " %s" (lower .)) "" }},
   {{- end }}
 
-  # The API server, managers and name servers; what the kernel reports; the runtime.
+  # For the API server, managers and name servers; for the kernel's reports; for the runtime.
   network inet stream,
   network inet dgram,
   network inet6 stream,
@@ -44,12 +44,12 @@ profile varmor.agent flags=(attach_disconnected) {
   network unix dgram,
   unix,
 
-  # Whose process something is.
+  # To find the container of a process.
   ptrace (read),
   signal (receive),
   signal (send) peer=varmor.agent,
 
-  # The program. It starts no other one than the parser, by what bounds its memory.
+  # The program. It only starts the parser, through prlimit, which limits the parser's memory.
   /usr/bin/node mr,
   /usr/lib/varmor/** mr,
   /usr/bin/prlimit mrix,
@@ -61,21 +61,21 @@ profile varmor.agent flags=(attach_disconnected) {
   /etc/varmor/** r,
   @{run}/secrets/** r,
 
-  # The node, as its kernel shows it.
+  # What the kernel shows about the node.
   @{PROC}/{,*} r,
   @{PROC}/sys/{,**} r,
   @{PROC}/[0-9]*/{,cgroup,comm,exe,limits,mountinfo,mounts,stat,statm,status} r,
   @{PROC}/[0-9]*/{attr,net,ns}/{,**} r,
   @{PROC}/[0-9]*/task/{,[0-9]*/{,stat}} r,
   owner @{PROC}/[0-9]*/task/[0-9]*/comm rw,
-  # Neither memory nor environment nor arguments of any process, by any of its threads; abstractions/base allows maps
-  # and auxv.
+  # Deny memory, environment and arguments of all processes, through each of their threads. abstractions/base allows
+  # maps and auxv.
   deny @{PROC}/[0-9]*/{,task/[0-9]*/}{auxv,clear_refs,cmdline,environ,maps,mem,numa_maps,pagemap,smaps,smaps_rollup,stack,syscall,wchan} rwklm,
   deny @{PROC}/[0-9]*/{,task/[0-9]*/}{fd,fdinfo,map_files}/{,**} rwklm,
-  # Nor of the kernel.
+  # Deny the kernel's memory and symbols.
   deny @{PROC}/{kallsyms,kcore,kmsg,kpage*,vmcore} rwklm,
   @{sys}/{,**} r,
-  # The kernel shows the loaded profiles in a file system of their own, whose root has no name.
+  # The kernel shows the loaded profiles in a separate file system, whose root has no name.
   /profiles/{,**} r,
   /dev/kmsg r,
   /var/log/{,**} r,
@@ -85,7 +85,7 @@ profile varmor.agent flags=(attach_disconnected) {
   @{run}/{containerd,crio}/*.sock rw,
   @{run}/nri/*.sock rw,
 
-  # What it writes.
+  # Files that the agent writes.
   {{ .Values.agent.violations.folder }}/ rw,
   {{ .Values.agent.violations.folder }}/** rwk,
   /var/lib/kubelet/seccomp/ rw,

@@ -1,4 +1,4 @@
-{{/* Where the log is on a node: what agents have as /var/log is agent.hostPaths.log there. */}}
+{{/* Path of the log's folder on a node. The agents' /var/log is agent.hostPaths.log on the node. */}}
 {{- define "varmor.violationsOnNode" -}}
 {{- $folder := .Values.agent.violations.folder -}}
 {{- if hasPrefix "/var/log/" $folder -}}
@@ -8,7 +8,7 @@
 {{- end -}}
 {{- end -}}
 
-{{/* All flags of an agent. What a user gives as args comes last, and so counts. */}}
+{{/* All flags of an agent. A user's args come last, so they take precedence. */}}
 {{- define "varmor.agentFlags" -}}
 {{- $agent := .Values.agent -}}
 {{- $flags := list -}}
@@ -26,7 +26,7 @@
 {{- if $agent.violations.compress }}{{ $flags = append $flags "--violationsCompress" }}{{ end -}}
 {{- include "varmor.flags" $flags -}}
 {{- range $agent.managers }}{{ include "varmor.optional" (list "--manager" .) }}{{ end -}}
-{{- /* Beside what the image has of AppArmor, which profiles include. */ -}}
+{{- /* A separate folder: the image's own AppArmor folder has files that profiles include. */ -}}
 {{- include "varmor.optional" (list "--apparmor-dir" "/host/apparmor.d") -}}
 {{- with $agent.hostPaths.crio }}{{ include "varmor.optional" (list "--cri" "/run/crio/crio.sock") }}{{ end -}}
 {{- include "varmor.optional" (list "--log" (printf "%s/violations.log" $agent.violations.folder)) -}}

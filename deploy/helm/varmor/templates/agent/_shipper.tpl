@@ -19,7 +19,7 @@
     {{- with .env }}
     {{- toYaml . | nindent 4 }}
     {{- end }}
-  # Root, as the log is root's, without any capability.
+  # Root without capabilities, because the log belongs to root.
   securityContext:
     runAsUser: 0
     runAsGroup: 0
@@ -40,7 +40,7 @@
       readOnly: true
     - name: shipper-state
       mountPath: /var/lib/varmor-shipper
-    # In place of the token of the agent's account.
+    # Hides the token of the agent's service account.
     - name: shipper-nothing
       mountPath: /var/run/secrets/kubernetes.io/serviceaccount
       readOnly: true
@@ -56,7 +56,7 @@ start: {{ .Files.Get "files/shipper-start" | toJson }}
 - name: shipper-configuration
   configMap:
     name: varmor-shipper
-# Position of the shipper: on the node, so that a new pod continues there.
+# The shipper's position in the log. It is on the node, so that a new pod continues from it.
 - name: shipper-state
   hostPath:
     path: {{ .Values.agent.shipper.stateFolder }}

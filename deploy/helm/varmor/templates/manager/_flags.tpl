@@ -1,4 +1,4 @@
-{{/* All flags of a manager. What a user gives as args comes last, and so counts. */}}
+{{/* All flags of a manager. A user's args come last, so they take precedence. */}}
 {{- define "varmor.managerFlags" -}}
 {{- $manager := .Values.manager -}}
 {{- $flags := list -}}
@@ -39,8 +39,8 @@
 {{- end -}}
 
 {{/*
-"true" where the last flag of the name turns the switch on, else empty: (dict "root" $ "flag" "bpfExclusiveMode").
-Rights follow flags.
+"true" if the last flag of this name turns the switch on; otherwise empty: (dict "root" $ "flag" "bpfExclusiveMode").
+Managers get the permissions that their flags need.
 */}}
 {{- define "varmor.managerIsOn" -}}
 {{- $isOn := "" -}}

@@ -1,5 +1,5 @@
 {{/*
-Selectors of values.yaml, and of upstream's, are of managers as they are called by default: they follow
+Selectors of managers in values.yaml and in upstream's values have the default name of managers. This replaces it by
 manager.name. (dict "root" $ "value" VALUE)
 */}}
 {{- define "varmor.ofManagers" -}}
