@@ -210,7 +210,7 @@ function notes(policy: Policy, chosen: readonly KernelEnforcer[] | undefined): S
       extent: 'all',
     }))
   if (!named.includes('NetworkProxy')) return found
-  const reason = 'its rules are checked, but this version has no compiler for them'
+  const reason = 'its rules are validated, but this version does not enforce them'
   return [...found, { enforcer: 'NetworkProxy', path: `${PATH}.enforcer`, rule: 'NetworkProxy', reason }]
 }
 

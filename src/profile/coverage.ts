@@ -60,7 +60,7 @@ function nothingText(written: string, enforcers: readonly Enforcer[], named: rea
   const remedy =
     others.size === 0
       ? 'no other enforcer supports them'
-      : `add ${[...others].join(' or ')} to ${PATH}.enforcer, which would`
+      : `add ${[...others].join(' or ')} to ${PATH}.enforcer to enforce them`
   return `${written} enforces none of the rules that the policy names: ${remedy}`
 }
 

@@ -327,7 +327,7 @@ describe('the profiles of a node', () => {
     await node.listed()
     expect(table()).to.deep.equal([])
     const rule = 'bpfRawRules.network.egress.toPods[0]'
-    const reason = 'no manager has sent its addresses'
+    const reason = 'the manager has not sent its addresses'
     expect(reported.get('demo/varmor-demo-a')).to.deep.include({ leftOut: [{ enforcer: 'BPF', rule, reason }] })
     const egress = (...addresses: string[]) => [{ target: 'pods of all namespaces: app=db', groups: [{ addresses }] }]
     await update({ egress: egress('10.0.0.1') })

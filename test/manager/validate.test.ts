@@ -284,7 +284,7 @@ describe('validation', () => {
     const object = policy({ enforcer: 'BPF', ...enhance({ bpfRawRules: { network: { egress } } }) })
     const { allowed, warnings } = await answered(reviewerWith().validate(body(object)))
     expect({ allowed, warnings: warnings?.length }).to.deep.equal({ allowed: true, warnings: 1 })
-    expect(warnings![0]).to.match(/no manager looks up the addresses of Pods: set --enablePodEgressControl/)
+    expect(warnings![0]).to.match(/the manager does not look up the addresses of Pods: set --enablePodEgressControl/)
   })
 
   it('leaves the policy to another manager where this one is being stopped', async () => {

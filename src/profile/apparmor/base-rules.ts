@@ -16,7 +16,7 @@ export interface Family {
  * Where a node has it; containerd includes it likewise. It allows what every program needs, and signals from outside.
  */
 const abstraction: Section = {
-  why: ['What every program needs, as this node has it.'],
+  why: ['Rules of this node for what every program needs.'],
   rules: ['include if exists <abstractions/base>'],
 }
 
@@ -56,7 +56,7 @@ function refusedFiles(verdict: Verdict): [why: string, rules: [glob: string, let
   const all = `wkl${exec(verdict)}`
   return [
     [
-      'Writes in /proc that containerd refuses: all but files of processes and those of /proc/sys/kernel with s first (shm*, sem, sysrq, sched_*), h second (threads-max) or m third (domainname, yama), nor /proc/bus.',
+      'Writes in /proc that containerd refuses. It allows writing to files of processes, to /proc/bus, and to files of /proc/sys/kernel with s first (shm*, sem, sysrq, sched_*), h second (threads-max) or m third (domainname, yama).',
       [
         ['/proc/*', 'w'],
         ['/proc/{[^1-9/],[^1-9/][^0-9/],[^1-9s/][^0-9y/][^0-9s/],[^1-9/][^0-9/][^0-9/][^0-9/]*}/**', 'w'],
@@ -67,7 +67,7 @@ function refusedFiles(verdict: Verdict): [why: string, rules: [glob: string, let
       ],
     ],
     [
-      'Writing in /sys: cgroups only.',
+      'Writes in /sys that containerd refuses: all except cgroups.',
       [
         ['/sys/[^f]*/**', all],
         ['/sys/f[^s]*/**', all],
@@ -92,7 +92,7 @@ export function runtimeDefault(family: Family, verdict: Verdict, features: AppAr
   return [
     abstraction,
     {
-      why: ['What containers may do by default.'],
+      why: ['Operations that are allowed to containers by default.'],
       rules: ['network,', 'capability,', 'file,', 'umount,', ...newer(features, abi)],
     },
     { why: ['Signals from the node and the runtime, and among these processes.'], rules: signals(family) },

@@ -104,16 +104,17 @@ class Parser {
 
   parse(): CustomBlock {
     while (this.preamble());
-    if (!this.takes('word', 'profile')) this.fail('the profile begins with "profile NAME"')
+    if (!this.takes('word', 'profile')) this.fail('a profile must begin with "profile NAME"')
     const block = this.block('profile', true)
     while (this.takes('comment'));
-    if (this.at < this.tokens.length) this.fail('the text holds one profile; children stand within it')
+    if (this.at < this.tokens.length)
+      this.fail('the text may contain only one profile; child profiles must be inside it')
     return block
   }
 
   private preamble(): boolean {
     const token = this.tokens[this.at]
-    if (token === undefined) return this.fail('the text has no profile')
+    if (token === undefined) return this.fail('the text does not contain a profile')
     if (token.kind === 'comment') this.at += 1
     else if (token.kind === 'include' || (token.kind === 'word' && token.text === 'include')) {
       if (this.include() !== 'tunables/global')
@@ -136,7 +137,7 @@ class Parser {
         enforcer: 'AppArmor',
         path: this.path,
         rule: 'abi <abi/4.0>',
-        reason: 'needs AppArmor 4.0, and the profile uses <abi/3.0>',
+        reason: 'needs AppArmor 4.0; the profile uses <abi/3.0> instead',
       })
     }
   }
@@ -150,7 +151,7 @@ class Parser {
   }
 
   private includeWords(token: Token): string | undefined {
-    if (this.takes('word', 'if') && !this.takes('word', 'exists')) this.fail('"include if exists <…>"', token)
+    if (this.takes('word', 'if') && !this.takes('word', 'exists')) this.fail('expected "include if exists <…>"', token)
     return this.takes('angle') ? this.tokens[this.at - 1]!.text : undefined
   }
 
@@ -160,7 +161,7 @@ class Parser {
     if (written !== name) this.renamed(written)
     const attachment = this.attachment(outermost)
     const flags = this.flags()
-    if (!this.takes('{')) this.fail('"{" opens the profile')
+    if (!this.takes('{')) this.fail('expected "{" before the rules of the profile')
     const body = this.body()
     return { head: `${kind} ${name}${attachment}`, name, flags, ...body }
   }
@@ -194,7 +195,7 @@ class Parser {
   }
 
   private flags(): string[] {
-    if (this.takes('word', 'flags') && !this.takes('=')) this.fail('"flags=(…)"')
+    if (this.takes('word', 'flags') && !this.takes('=')) this.fail('expected "flags=(…)"')
     const flags = new Set<string>()
     if (!this.takes('(')) return []
     while (!this.takes(')')) {

@@ -64,7 +64,7 @@ function stillRefused(quiet: readonly string[], path: string): Skipped[] {
     enforcer: 'AppArmor',
     path,
     rule: `include <${name}>`,
-    reason: 'calls that this file of the node refuses silently stay refused, in spite of allowViolations',
+    reason: 'this file of the node refuses operations without a report; they stay refused despite allowViolations',
   }))
 }
 
@@ -130,7 +130,7 @@ function profileConflicts(block: CustomBlock, groups: readonly TargetGroup[], pa
     conflicts === undefined
       ? [{ code: 'TOO_LARGE', path, problem: tooManyWays }]
       : conflicts.map(({ execution: { line, transition }, target }) => {
-          const problem = `line ${line}: ${quoted(literal(target))} has its own rules in appArmorRawRules, and is not executed with "${transition}"`
+          const problem = `line ${line}: ${quoted(literal(target))} has its own rules in appArmorRawRules, so the profile cannot execute it with "${transition}"`
           return { code: 'CONFLICT', path, problem }
         })
   const children = block.children.filter(({ name }) => /^child_\d+$/.test(name) && groups.length > 0)

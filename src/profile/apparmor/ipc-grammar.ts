@@ -126,11 +126,13 @@ export function dbusRule(statement: Statement): string {
   const message = side.peerNames.length > 0 || side.names.some((name) => ['path', 'interface', 'member'].includes(name))
   const service = side.names.includes('name')
   const speaks = access.some((each) => each !== 'bind' && each !== 'eavesdrop')
-  if (message && service) statement.fail('use the own name with "bind", and other conditions with "send" and "receive"')
+  if (message && service) statement.fail('use "name" with "bind", and the other conditions with "send" and "receive"')
   if (message && access.includes('bind'))
     statement.fail('"bind" takes a bus and a name only, not conditions of a message')
   if (service && speaks)
-    statement.fail('"name" is the own name and belongs to "bind"; write the name of the other side as peer=(name=…)')
+    statement.fail(
+      '"name" is the name of this side and belongs to "bind"; write the name of the other side as peer=(name=…)',
+    )
   if (access.includes('eavesdrop') && (message || service)) statement.fail('"eavesdrop" takes a bus only')
   return rule('dbus', access, side.texts)
 }
@@ -143,7 +145,7 @@ export function unixRule(statement: Statement): string {
   const read = (name: string) => (name === 'type' ? statement.oneOf(types, 'socket type') : address(statement, name))
   const side = bothSides(statement, ['type', 'addr'], ['addr', 'label'], read)
   const alone = access.filter((each) => !withPeer.includes(each))
-  if (side.peerNames.length > 0 && alone.length > 0) statement.fail(`${alone.join(', ')} know no peer`)
+  if (side.peerNames.length > 0 && alone.length > 0) statement.fail(`${alone.join(', ')} cannot have a peer`)
   return rule('unix', access, side.texts)
 }
 
@@ -186,7 +188,7 @@ export function rlimitRule(statement: Statement): string {
   const token = statement.take()
   if (token.text === 'infinity') return `set rlimit ${name} <= infinity`
   const match = /^(-?\d{1,15})([A-Za-z]*)$/.exec(token.text)
-  if (match === null) statement.fail(`${JSON.stringify(token.text)} is no number`)
+  if (match === null) statement.fail(`${JSON.stringify(token.text)} is not a number`)
   const unit = match[2] !== '' ? match[2]! : statement.next?.line === token.line ? statement.take().text : ''
   checkLimit(statement, name, Number(match[1]), unit)
   return `set rlimit ${name} <= ${match[1]}${unit === '' ? '' : ` ${unit}`}`

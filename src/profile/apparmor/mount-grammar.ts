@@ -73,9 +73,9 @@ function conditions(statement: Statement): Conditions {
 }
 
 /**
- * Whether the parser can encode the rule at all (gen_policy_re() in mount.cc, and gen_flag_rules() of AppArmor 4):
- * binds, moves and changes of propagation have no type, and the last no source. What is asked for decides before what
- * may be.
+ * Fails for rules that apparmor_parser cannot encode (gen_policy_re() in mount.cc, and gen_flag_rules() of AppArmor 4).
+ * Only new mounts can have a type; remounts and changes of propagation cannot have a source either. `options=` decides
+ * the kind of the mount, and `options in` only if there is no `options=`.
  */
 function checkEncodable(conds: Conditions, hasSource: boolean, statement: Statement): void {
   const kinds = (options: readonly string[]) => new Set(options.map((option) => commands.get(option) ?? 'plain'))
@@ -88,7 +88,10 @@ function checkEncodable(conds: Conditions, hasSource: boolean, statement: Statem
     kinds(plain).has('plain') ||
     (!hasType && (asked.has('bind') || asked.has('move'))) ||
     (!hasType && !hasSource && (asked.has('remount') || asked.has('propagation')))
-  if (!possible) statement.fail('a mount with these options cannot have that type or source')
+  if (!possible)
+    statement.fail(
+      'a mount with these options cannot have a type; a remount or a change of propagation cannot have a source either',
+    )
 }
 
 export function mountRule(statement: Statement): string {

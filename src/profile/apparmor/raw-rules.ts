@@ -83,7 +83,7 @@ class Reader {
       at = this.guarded(() => this.one(tokens, at)) ?? afterMistake(tokens, at)
     }
     if (this.rules.length === 0 && this.errors.length === 0) {
-      this.errors.push({ code: 'BAD_APPARMOR_RULE', path: this.path, problem: 'the text has no rule' })
+      this.errors.push({ code: 'BAD_APPARMOR_RULE', path: this.path, problem: 'the text does not contain a rule' })
     }
   }
 

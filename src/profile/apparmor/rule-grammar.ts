@@ -134,7 +134,7 @@ function body(
   }
   const nearest = nearestName(keyword, beginnings)
   return statement.fail(
-    `${JSON.stringify(keyword)} does not begin a rule${nearest === undefined ? '' : `; did you mean "${nearest}"?`}`,
+    `a rule cannot begin with ${JSON.stringify(keyword)}${nearest === undefined ? '' : `; did you mean "${nearest}"?`}`,
   )
 }
 
@@ -147,7 +147,7 @@ function taken(statement: Statement): Statement {
 function changeProfile(statement: Statement, deny: boolean, { isOwnLabel }: Transitions): string {
   const target = statement.takes('->') ? statement.take() : undefined
   if (!deny && (target === undefined || isOwnLabel?.(target.text) !== true)) {
-    statement.fail('a process that changes its profile leaves this profile; only children of this profile may be named')
+    statement.fail('change_profile would let a process leave this profile; it may name only children of this profile')
   }
   return target === undefined ? 'change_profile' : `change_profile -> ${valueText(target)}`
 }

@@ -79,7 +79,7 @@ export class Statement {
     if (!this.takes('(')) return [read()]
     const items: T[] = []
     while (!this.takes(')')) if (!this.takes(',')) items.push(read())
-    if (items.length === 0) this.fail('an empty list')
+    if (items.length === 0) this.fail('the list is empty')
     return items
   }
 

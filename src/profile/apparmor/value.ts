@@ -49,7 +49,7 @@ class Glob {
     if (char === '\\') this.escape()
     else if (char === '*' || char === '?') this.out += char
     else if (char === '[') this.characterClass()
-    else if (char === ']') this.fail('"]" closes nothing')
+    else if (char === ']') this.fail('"]" does not close a "["')
     else if (char === '@' && this.text[this.at] === '{') this.variable()
     else if (!this.brace(char)) this.out += literal(char)
   }
@@ -73,7 +73,7 @@ class Glob {
       this.byte(control, 1)
       return
     }
-    if (rest === '' || /[A-Za-z0-9]/.test(char)) this.fail(`"\\${rest === '' ? '' : char}" is no escape`)
+    if (rest === '' || /[A-Za-z0-9]/.test(char)) this.fail(`"\\${rest === '' ? '' : char}" is not an escape`)
     this.at += char.length
     this.out += literal(char)
   }
@@ -99,7 +99,7 @@ class Glob {
   private variable(): void {
     const match = /^\{([A-Za-z]\w*)\}/.exec(this.text.slice(this.at))
     if (match === null || !variables.has(match[1]!)) {
-      this.fail(`every node knows only the variables @{${[...variables].join('}, @{')}}`)
+      this.fail(`only these variables are defined on every node: @{${[...variables].join('}, @{')}}`)
     }
     this.at += match[0].length
     this.out += `@${match[0]}`
@@ -109,7 +109,7 @@ class Glob {
     if (char === '{') {
       if (this.open.push(false) > MAX_DEPTH) this.fail('braces are nested too deeply')
     } else if (char === '}') {
-      if (this.open.pop() !== true) this.fail('no "{" with a comma in it precedes "}"')
+      if (this.open.pop() !== true) this.fail('"}" must close a "{" that contains a comma')
     } else if (char === ',' && this.open.length > 0) {
       this.open[this.open.length - 1] = true
     } else return false
@@ -125,7 +125,7 @@ class Glob {
  */
 export function valueText(token: Pick<Token, 'text' | 'line'>): string {
   const glob = new Glob(token).read()
-  if (glob === '') throw new BadText(token.line, 'an empty value')
+  if (glob === '') throw new BadText(token.line, 'the value is empty')
   return quoted(glob)
 }
 

@@ -70,7 +70,7 @@ export function allowedSockets(all: readonly Allowed[], verdict: Verdict, errors
         if (name === undefined || name === '') return undefined
         const number = numberOf(name, prefix, known)
         if (number === undefined)
-          errors.push({ code: 'NOT_ALLOWED', path: join(at, field), given: name, problem: 'nothing has this name' })
+          errors.push({ code: 'NOT_ALLOWED', path: join(at, field), given: name, problem: 'the name is not known' })
         return number
       }
       const domain = read('domain', 'af_', families)

@@ -46,7 +46,7 @@ export function compileBpf(policy: Policy, path: string, context: CompileContext
 }
 
 function required(path: string): Result<never> {
-  return { ok: false, errors: [{ code: 'REQUIRED', path, problem: 'mode EnhanceProtect needs it' }] }
+  return { ok: false, errors: [{ code: 'REQUIRED', path, problem: 'the mode of the policy needs this section' }] }
 }
 
 const modelSchema = nodeOf(modelBpf)

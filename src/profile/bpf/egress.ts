@@ -207,7 +207,7 @@ function longestPrefix(prefixes: readonly [string, number][], address: IpAddress
 /** What the kernel does with the table, in TypeScript: the flags of all rules that match. */
 export function lookupEgress(table: EgressTable, address: string, port: number, protocol: EgressProtocol): number {
   const parsed = parseAddress(address)
-  if (parsed === undefined) throw new Error(`${address} is no address`)
+  if (parsed === undefined) throw new Error(`${address} is not an IP address`)
   return addressesOf(parsed).reduce((flags, one) => {
     const number = longestPrefix(one.family === 4 ? table.v4 : table.v6, one)
     return number === undefined ? flags : flags | flagsAt(table.portSets[number]!, portKey(port, protocol))

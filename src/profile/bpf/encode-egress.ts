@@ -46,7 +46,7 @@ export function encodeOwnAddresses(addresses: readonly string[], container: numb
   const value = pack(portRanges, { first: 0, count: 0 })
   return addresses.map((address) => {
     const block = parseAddress(address)
-    if (block === undefined) throw new UnfitProfile(`${JSON.stringify(address)} is no address`)
+    if (block === undefined) throw new UnfitProfile(`${JSON.stringify(address)} is not an IP address`)
     const { family } = block
     return prefixWrite([formatBlock(blockOf(block, bitsOf[family])), 0], family, [value], ownNumber(container))
   })

@@ -28,7 +28,7 @@ export function wordBytes(number: number): Uint8Array<ArrayBuffer> {
 /** @throws {RangeError} for a slot that is none */
 function checked(slot: number): number {
   if (!Number.isInteger(slot) || slot < 1 || slot >= MAX_PROFILES)
-    throw new RangeError(`slot ${slot} is none of 1 to ${MAX_PROFILES - 1}`)
+    throw new RangeError(`slot ${slot} is not from 1 to ${MAX_PROFILES - 1}`)
   return slot
 }
 

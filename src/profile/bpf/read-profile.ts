@@ -54,7 +54,7 @@ function mountFault({ rules, sources, targets }: MountRules): string | undefined
   ]
   for (const [side, { always, sets, automaton }] of sides) {
     if ([always, ...sets].some((numbers) => numbers.some((number) => number >= rules.length)))
-      return `a set of ${side} has the number of no rule`
+      return `a set of ${side} refers to a missing rule`
     const fault = automatonFault(automaton, side, sets.length)
     if (fault !== undefined) return fault
   }
@@ -67,9 +67,9 @@ function automatonFault(one: Automaton | undefined, of: string, sets?: number): 
   const table = Buffer.from(one.table, 'base64')
   const accepts = CLASSES_BYTES + 4 * one.cells
   if (table.length !== one.bytes || table.length % 4 !== 0 || one.start >= one.cells || table.length <= accepts)
-    return `the automaton of ${of} has not the size that it says`
+    return `the automaton of ${of} does not have the stated size`
   if (sets === undefined) return undefined
   for (let at = accepts; at < table.length; at += 4)
-    if (table.readUInt32LE(at) >= sets) return `the automaton of ${of} has the number of no set`
+    if (table.readUInt32LE(at) >= sets) return `the automaton of ${of} refers to a missing set`
   return undefined
 }

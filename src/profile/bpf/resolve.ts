@@ -32,7 +32,7 @@ export function resolveReferences(draft: Draft, context: CompileContext, errors:
   return references.flatMap((reference) => {
     const found = byTarget.get(targetText(targetOf(reference as ClusterReference)))
     if (found !== undefined) return resolve(draft, reference, found, errors)
-    return [{ from: reference.from, reason: 'no manager has sent its addresses', all: true }]
+    return [{ from: reference.from, reason: 'the manager has not sent its addresses', all: true }]
   })
 }
 
@@ -49,7 +49,7 @@ function notSought(references: readonly Reference[], control: EgressControl | un
       return [{ from, reason, all: true }]
     }
     if (!isSought(reference, control))
-      return [{ from, reason: `no manager looks up the addresses of ${what}: set ${flag}`, all: true }]
+      return [{ from, reason: `the manager does not look up the addresses of ${what}: set ${flag}`, all: true }]
     const text = targetText(targetOf(reference as ClusterReference))
     if (text.length > MAX_TARGET_TEXT) return [{ from, reason: whyLeftOut.selector, all: true }]
     if (found.has(text)) return []

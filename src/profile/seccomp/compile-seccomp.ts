@@ -40,7 +40,7 @@ export function compileSeccomp(policy: Policy, path: string, context: CompileCon
 }
 
 function required(path: string, mode: string): Result<never> {
-  return { ok: false, errors: [{ code: 'REQUIRED', path, problem: `mode ${mode} needs it` }] }
+  return { ok: false, errors: [{ code: 'REQUIRED', path, problem: `the mode ${mode} needs this section` }] }
 }
 
 /**
@@ -49,7 +49,7 @@ function required(path: string, mode: string): Result<never> {
  */
 function standIn(path: string): Skipped {
   const reason =
-    "containers get the container runtime's own profile from the webhook; this one allows all, and is only for those " +
-    'that were started under another mode of the policy and still name it'
+    "the webhook gives containers the container runtime's default profile; this profile allows everything, and is only " +
+    'for containers that started under another mode of the policy and still use it'
   return { enforcer: 'Seccomp', path, rule: 'RuntimeDefault', reason, extent: 'nothing' }
 }

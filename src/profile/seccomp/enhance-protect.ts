@@ -64,7 +64,7 @@ function add(
   if (added === 'inexpressible' || added === 'too-costly') errors.push(clash(rule, path, added))
   if (added === 'misbuilt') errors.push(misbuilt(rule.name, path))
   if (added === 'covered') {
-    const reason = `${rule.action} for ${rule.name} never applies: syscallRawRules decide every such call in another way`
+    const reason = `${rule.action} for ${rule.name} never applies: syscallRawRules have another action for every such call`
     skipped.push({ enforcer: 'Seccomp', path, rule: name, reason })
   }
 }
@@ -91,7 +91,7 @@ export function misbuilt(name: string, path: string): FieldError {
 }
 
 function cut({ name }: SyscallRule, path: string): Skipped {
-  const reason = 'on the 32-bit ABIs an argument has 32 bits, and libseccomp cuts the numbers that it is compared with'
+  const reason = 'on 32-bit ABIs an argument has 32 bits, and libseccomp cuts the compared numbers to 32 bits'
   return { enforcer: 'Seccomp', path, rule: name, reason }
 }
 
@@ -103,6 +103,7 @@ function allowed({ name }: SyscallRule, path: string): Skipped {
 
 function notes({ privileged }: EnhanceProtect, path: string): Skipped[] {
   if (!privileged) return []
-  const reason = 'privileged containers get no seccomp profile; this profile is for the other containers of the target'
+  const reason =
+    'privileged containers do not get a seccomp profile; this profile is for the other containers of the target'
   return [{ enforcer: 'Seccomp', path: join(path, 'privileged'), rule: 'privileged', reason }]
 }

@@ -203,7 +203,7 @@ function readArgument(arg: unknown, step: string, fail: Report): WrittenComparis
   if (!operators.includes(op as Operator)) {
     const nearest = typeof op === 'string' ? nearestName(op, operators) : undefined
     const more = { ...given(op), allowed: operators.join(', '), ...(nearest && { nearest }) }
-    fail(`${step}.op`, 'is no comparison', more)
+    fail(`${step}.op`, 'is not a comparison', more)
   }
   const two = valueTwo === undefined ? {} : { valueTwo: valueTwo as number }
   return [{ index: index as number, value: value as number, ...two, op: op as Operator }]

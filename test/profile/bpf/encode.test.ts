@@ -182,7 +182,7 @@ describe('a profile in the maps of the kernel', () => {
   it('has no place in slots that are none', () => {
     for (const slot of [0, -1, 1.5, 16_384]) {
       expect(() => encodeProfile(emptyProfile, { ...place, slot }).map(placeOf)).to.throw(RangeError, 'slot')
-      expect(() => placesOfProfile(slot)).to.throw(RangeError, 'none of 1 to 16383')
+      expect(() => placesOfProfile(slot)).to.throw(RangeError, 'not from 1 to 16383')
       expect(() => egressNumber(slot)).to.throw(RangeError, 'slot')
     }
   })

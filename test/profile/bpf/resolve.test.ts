@@ -75,7 +75,7 @@ describe('rules about Services and Pods', () => {
       const reasons = flags.map((what) =>
         control === undefined
           ? `only a manager with --enable${what}EgressControl knows the addresses of ${what}s`
-          : `no manager looks up the addresses of ${what}s: set --enable${what}EgressControl`,
+          : `the manager does not look up the addresses of ${what}s: set --enable${what}EgressControl`,
       )
       expect(skipped.map(({ reason }) => reason)).to.deep.equal(reasons)
       expect(skipped.every(({ extent }) => extent === 'all')).to.equal(true)

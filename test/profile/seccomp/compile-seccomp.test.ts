@@ -270,7 +270,7 @@ describe('seccomp refuses', () => {
   const refused: [string, Partial<Policy>, string, RegExp, FieldErrorCode?][] = [
     ['an unknown rule', { enhanceProtect: { hardeningRules: ['disalow-mount'] } }, 'spec.policy.enhanceProtect.hardeningRules[0]', /no built-in rule/, 'UNKNOWN_RULE'],
     ['a rule in the wrong list', { enhanceProtect: { hardeningRules: ['mitigate-sa-leak'] } }, 'spec.policy.enhanceProtect.hardeningRules[0]', /belongs in attackProtectionRules/, 'UNKNOWN_RULE'],
-    ['a mode without its section', {}, 'spec.policy.enhanceProtect', /EnhanceProtect needs it/, 'REQUIRED'],
+    ['a mode without its section', {}, 'spec.policy.enhanceProtect', /EnhanceProtect needs this section/, 'REQUIRED'],
     ['no custom profile', custom(''), profileAt, /needs the JSON/, 'REQUIRED'],
     ['an unknown action', raw({ names: ['tee'], action: 'SCMP_ACT_ERNO' }), `${at}.action`, /not a seccomp action/],
     ['no names', raw({ names: [], action: 'SCMP_ACT_ERRNO' }), `${at}.names`, /one or more/],
@@ -281,7 +281,7 @@ describe('seccomp refuses', () => {
     ['a seventh argument', arg({ index: 6, value: 0, op: 'SCMP_CMP_EQ' }), `${at}.args[0].index`, /number of an argument/],
     ['a value that JSON cannot carry', arg({ index: 0, value: 2 ** 53, op: 'SCMP_CMP_EQ' }), `${at}.args[0].value`, /exactly/],
     ['a negative value', arg({ index: 0, value: -1, op: 'SCMP_CMP_EQ' }), `${at}.args[0].value`, /whole number/],
-    ['an unknown operator', arg({ index: 0, value: 0, op: 'SCMP_CMP_EQUAL' }), `${at}.args[0].op`, /no comparison/],
+    ['an unknown operator', arg({ index: 0, value: 0, op: 'SCMP_CMP_EQUAL' }), `${at}.args[0].op`, /not a comparison/],
     ['broken JSON', custom('{\n "defaultAction": SCMP }'), profileAt, /line 2, column 19/],
     ['JSON of another kind', custom('[]'), profileAt, /JSON object/],
     ['a key that comes twice', custom('{"syscalls": [], "syscalls": []}'), profileAt, /occurs twice/],
