@@ -1,8 +1,7 @@
 /**
- * A queue with classes. It takes the highest class first, and items of a class in order of arrival. If higher classes
- * were taken `maxPassed` times while an item of a class waited, that class gets the next turn, so that no class is
- * blocked. If this holds for two classes, the lower class comes first. Out of two consecutive turns, at most one goes
- * to such a class: the highest class waits for at most one lower item before each of its own.
+ * A queue with classes. It takes the highest class first, and items of a class in order of arrival. A class that waited
+ * while `maxPassed` items of higher classes were taken is overdue, and gets the next turn. If two classes are overdue,
+ * the lower class comes first. After a turn for an overdue class, the next turn is for the highest class.
  */
 export class ClassQueue<Class extends string, T> {
   #queues: { waiting: Set<T>; passedOver: number }[]

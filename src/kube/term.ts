@@ -12,24 +12,9 @@ export interface TermOptions {
 }
 
 /**
- * One period of leadership, from one acquisition to its end. All writes of the leader go through this fence.
- *
- * Guaranteed: with a lease duration of 15 s and a deadline of 10 s, at least 5 s pass between our last write to a
- * socket and the first write of the next leader.
- *
- * - We may write until `renewDeadline` after the moment before we sent the last renewal. Other managers count from the
- *   later moment when they saw this renewal, and wait for the lease duration. So the clocks of the machines need not
- *   agree; only their speeds must agree within the 5 s.
- * - `check` runs in the same turn of the event loop as the write to the socket. It compares times itself, so the first
- *   check after SIGSTOP, a long garbage collection or a sleep of the machine reports the end of the term, even before
- *   the timer fires. It uses the later of two clocks, because Linux's monotonic clock stops while a machine sleeps.
- * - At the deadline, `signal` aborts running requests.
- *
- * Not guaranteed: a write may arrive late. In a paused virtual machine no clock advances. The process may be stopped in
- * the microseconds between the check and the write. Bytes may wait in the kernel, in a proxy or at the server, and an
- * aborted request may be carried out. The API server does not check tokens of leaders, so each write names the state
- * that it expects: an update or a server-side apply has a resourceVersion, a delete has a uid, and a create has a fixed
- * name. The server then refuses the write if the next leader has written meanwhile.
+ * One period of leadership, from one acquisition to its end. All writes of the leader go through this fence, which
+ * allows them until `renewDeadline` after the moment before the last renewal was sent. A write may still arrive late,
+ * so each write also names the state that it expects. docs/design/downward-flow.md gives the reasons.
  */
 export class Term implements Fence {
   /** Distinguishes this term from all other terms of the lease, for logs and for annotations of written objects. */
