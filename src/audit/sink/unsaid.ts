@@ -3,9 +3,16 @@ import type { Statement } from './agent-events.ts'
 /** Called when the line of a count is in the log. Until it resolves, the count stays stored. */
 export type Said = () => void | Promise<void>
 
+/**
+ * From this number of waiting counts on, counts are merged: while the disk takes no lines, each container adds a count
+ * each second or minute.
+ */
+const maxOwed = 4_096
+
 /** Counts that wait for their line, and counts whose line is not in the log yet. */
 export class Unsaid {
-  readonly #owed = new Map<Statement, Said>()
+  #owed = new Map<Statement, Said>()
+  #mergeAt = maxOwed
   readonly #given = new Map<Statement, Said>()
   readonly #onOwed: () => void
 
@@ -17,7 +24,12 @@ export class Unsaid {
     return this.#owed.size > 0
   }
 
-  owe(statement: Statement, said: Said = () => undefined): void {
+  owe(statement: Statement, said: Said = nothing): void {
+    if (this.#owed.size >= this.#mergeAt) {
+      this.#owed = merged(this.#owed)
+      // Counts that cannot be merged are not looked at again for each further count.
+      this.#mergeAt = Math.max(maxOwed, 2 * this.#owed.size)
+    }
     this.#owed.set(statement, said)
     this.#onOwed()
   }
@@ -27,12 +39,13 @@ export class Unsaid {
     const taken = [...this.#owed.keys()]
     for (const [statement, said] of this.#owed) this.#given.set(statement, said)
     this.#owed.clear()
+    this.#mergeAt = maxOwed
     return taken
   }
 
   /** Adds a count whose line the caller already writes. */
   give(statement: Statement): Statement {
-    this.#given.set(statement, () => undefined)
+    this.#given.set(statement, nothing)
     return statement
   }
 
@@ -49,6 +62,41 @@ export class Unsaid {
     return [...this.#given.keys(), ...this.#owed.keys()].filter(isStored)
   }
 }
+
+const nothing: Said = () => undefined
+
+/** The same total, in one count for each source, and for each count that the kernel keeps. */
+function merged(owed: ReadonlyMap<Statement, Said>): Map<Statement, Said> {
+  const result = new Map<Statement, Said>()
+  const groups = new Map<string, Statement[]>()
+  for (const [statement, said] of owed) {
+    const { source, message, id, kernel } = statement
+    const key = JSON.stringify([source, kernel?.key])
+    const group = groups.get(key)
+    if (message === 'lost' || id !== undefined) result.set(statement, said)
+    else if (group === undefined) groups.set(key, [statement])
+    else group.push(statement)
+  }
+  for (const statements of groups.values()) {
+    const { kernel, container } = statements.at(-1)!
+    const [one] = inOne(statements)
+    // The kernel's counts only grow, so to note the last is enough.
+    const said = kernel === undefined ? statements.map((each) => owed.get(each)!) : [owed.get(statements.at(-1)!)!]
+    const all = said.filter((each) => each !== nothing)
+    result.set(
+      { ...one!, ...(kernel !== undefined && { kernel, container }) },
+      all.length === 0 ? nothing : inTurn(all),
+    )
+  }
+  return result
+}
+
+const inTurn = (all: readonly Said[]): Said =>
+  all.length === 1
+    ? all[0]!
+    : async () => {
+        for (const each of all) await each()
+      }
 
 /**
  * Splits the counts that a killed agent had stored: `owed` have no line yet, and the kernel must learn that `noted`
