@@ -246,7 +246,10 @@ export class Digest {
   }
 }
 
-/** Writes one of the agent's own lines. The log's accounting does not include them, because they were not read. */
+/**
+ * Writes one of the agent's own lines. The log's accounting does not include them, because they were not read. A full
+ * queue drops them: containers could otherwise fill the memory while the disk takes no lines.
+ */
 function say(log: Pick<Sink, 'offer'>, bytes: Uint8Array): void {
-  log.offer({ bytes, lines: 0, lossy: false, settle: () => undefined })
+  log.offer({ bytes, lines: 0, lossy: true, settle: () => undefined })
 }

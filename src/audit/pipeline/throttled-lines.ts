@@ -127,8 +127,8 @@ export class HeldLines {
       return
     }
     const bytes = containerLine(feed, Math.floor(clock.wall() / 1_000), message, { heldBack }, container, 'warn')
-    // The accounting does not include this line, because it was not read.
-    sink.offer({ bytes, lines: 0, lossy: false, settle: () => undefined })
+    // The accounting does not include this line, because it was not read. A full queue drops it.
+    sink.offer({ bytes, lines: 0, lossy: true, settle: () => undefined })
   }
 
   #note(records: HeldRecords): Promise<void> {

@@ -22,9 +22,13 @@ export const parsed = (text: string): Line[] => text.split('\n').slice(0, -1).ma
 /** A log in memory. */
 export class MemoryLog {
   text = ''
+  /** The part of the text that a full queue drops. */
+  lossyText = ''
 
-  offer({ bytes, lines, settle }: Offer): void {
-    this.text += Buffer.from(bytes).toString('utf8')
+  offer({ bytes, lines, lossy, settle }: Offer): void {
+    const text = Buffer.from(bytes).toString('utf8')
+    this.text += text
+    if (lossy) this.lossyText += text
     settle({ written: lines, dropped: 0 })
   }
 

@@ -5,7 +5,7 @@ import { Accounting } from '../../../src/audit/pipeline/accounting.ts'
 import { demo, demoPid, knowing, run } from '../harness.ts'
 import { ManualClock } from '../manual-clock.ts'
 import { denial } from '../pipeline-world.ts'
-import { DigestWorld } from './digest-world.ts'
+import { DigestWorld, parsed } from './digest-world.ts'
 
 const containerID = demo.containers[0]!.containerID
 const many = (count: number, name = '/same', pid = demoPid): string => denial(name, pid).repeat(count)
@@ -49,6 +49,13 @@ describe('a rate of violations', () => {
     expect(world.digest.holding).to.equal(0)
     add(many(10))
     expect(world.held).to.equal(26)
+  })
+
+  it('says that it holds back while the queue of the log has room, and what it held back in any case', async () => {
+    add(many(30))
+    await clock.advance(3_000)
+    expect(world.said('held back ended')).to.have.length(1)
+    expect(parsed(world.log.lossyText).map(({ message }) => message)).to.deep.equal(['held back'])
   })
 
   it('lets the first of each kind in a minute through, always', async () => {

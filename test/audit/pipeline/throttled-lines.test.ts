@@ -107,6 +107,8 @@ describe('what the kernel holds back', () => {
       ['held back', 'Bprm'],
     ])
     expect(world.said[0]).to.include({ containerID: container!.containerID, level: 'warn' })
+    // A full queue drops the beginnings, and no count.
+    expect(world.waiting.map(({ lossy }) => lossy)).to.deep.equal([true, true])
     expect(world.said[0]!.heldBack).to.include({ where: 'kernel', rate: 10 })
     expect([...world.lines.holding]).to.have.members(['kernel 7', 'kernel 7'])
     world.hold(5)
@@ -115,6 +117,7 @@ describe('what the kernel holds back', () => {
     await world.pass(2)
     const [ended] = world.said
     expect(ended).to.include({ message: 'held back ended', containerID: container!.containerID })
+    expect(world.waiting.at(-1)!.lossy).to.equal(false)
     expect(ended!.heldBack).to.deep.include({ where: 'kernel', operation: 'File', events: 8, other: 0 })
     expect(ended!.heldBack.kinds).to.deep.equal([
       {
