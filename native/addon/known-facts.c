@@ -115,13 +115,16 @@ void known_records_forget(struct known_records *k)
 {
 	uint32_t i;
 
-	forget_processes(k);
+	/* Each process and foreign record has a label. Without labels, do not touch the pages of these tables. */
+	if (k->labels > 0) {
+		forget_processes(k);
+		memset(k->foreign, 0, sizeof(k->foreign));
+	}
 	for (i = 0; i < k->labels; i++)
 		free(k->label[i].text);
 	for (i = 0; i < k->openings; i++)
 		free(k->opening[i].text);
 	k->labels = k->openings = k->bytes = 0;
-	memset(k->foreign, 0, sizeof(k->foreign));
 	k->digits_len = 0;
 }
 

@@ -87,6 +87,9 @@ const addon = loadKnownAddon()
 /** The scratch of the agent's workers: known records skip the scanner. A scratch without `known` scans each record. */
 export const knowing = (options: ScratchOptions = {}): Scratch => new Scratch({ ...options, known: addon })
 
+/** The same for all batches: a scratch forgets what it knows when it gets another snapshot. */
+const snapshot = new Snapshot(demo)
+
 export function run(
   format: BatchFormat,
   bytes: Uint8Array | string,
@@ -94,7 +97,7 @@ export function run(
   scratch = knowing(),
 ): BatchResult {
   const batch = { source: 'test', seq: 1, format, bytes: typeof bytes === 'string' ? bytesOf(bytes) : bytes, ...more }
-  return processBatch(batch, new Snapshot(demo), demoProcesses, scratch)
+  return processBatch(batch, snapshot, demoProcesses, scratch)
 }
 
 /** The lines of an output. Each line is checked against the schema. */
