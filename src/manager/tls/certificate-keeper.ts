@@ -55,6 +55,8 @@ export class CertificateKeeper {
   #options: Required<Omit<CertificateKeeperOptions, 'webhooks' | 'given'>> &
     Pick<CertificateKeeperOptions, 'webhooks' | 'given'>
   #state: CertificateState | undefined
+  /** The last data of the Secret, and the state in it. */
+  #last: { text: string; state: CertificateState } | undefined
   #served: string | undefined
   /** The last bundle that was published to all clients. */
   #published: string | undefined
@@ -176,7 +178,7 @@ export class CertificateKeeper {
     for (let attempt = 1; ; attempt++) {
       const found = await secrets.get(name)
       // If the Secret was deleted, keep the served certificate: all clients trust it.
-      const state = found === undefined ? (this.#state ?? fromData({})) : fromData(decoded(found), MAX_AUTHORITIES)
+      const state = found === undefined ? (this.#state ?? fromData({})) : this.#parsed(found)
       const isPublished = this.#published === bundleOf(state)
       const next = await nextState(state, { now: wallClock(), names, isPublished }, policy)
       if (next === state && found !== undefined) return state
@@ -197,6 +199,13 @@ export class CertificateKeeper {
         if (attempt >= ATTEMPTS || !(isConflict(error) || isAlreadyExists(error))) throw error
       }
     }
+  }
+
+  /** Parses the Secret once for each change: to parse keys takes most of the time of a check. */
+  #parsed({ data }: Secret): CertificateState {
+    const text = JSON.stringify(data ?? {})
+    if (this.#last?.text !== text) this.#last = { text, state: fromData(decoded({ data }), MAX_AUTHORITIES) }
+    return this.#last.state
   }
 
   #take(state: CertificateState): void {
@@ -235,7 +244,5 @@ export class CertificateKeeper {
 const encoded = (data: Record<string, string>): Record<string, string> =>
   Object.fromEntries(Object.entries(data).map(([key, text]) => [key, Buffer.from(text).toString('base64')]))
 
-const decoded = (secret: Secret): Record<string, string> =>
-  Object.fromEntries(
-    Object.entries(textsOf(secret.data)).map(([key, text]) => [key, Buffer.from(text, 'base64').toString()]),
-  )
+const decoded = ({ data }: Pick<Secret, 'data'>): Record<string, string> =>
+  Object.fromEntries(Object.entries(textsOf(data)).map(([key, text]) => [key, Buffer.from(text, 'base64').toString()]))
