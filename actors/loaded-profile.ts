@@ -31,7 +31,7 @@ type RetryDue = { type: 'retry-due' }
 type Message = LoadedProfileMessage | RetryDue
 
 export interface LoadedProfilePorts {
-  /** The profile that the node must hold; undefined if the ArmorProfile does not exist. */
+  /** The profile that the node must have; undefined if the ArmorProfile does not exist. */
   wanted(key: string): WantedProfile | undefined
   /**
    * Compiles the contents of the ArmorProfile if they are missing. Resolves to the failure, if any; it has a timeout.

@@ -160,7 +160,7 @@ async function follow(
   const recording = isSame ? state.recording! : begun(ports, state, wanted, context)
   const fresh = { recording, settling: false, offered: undefined, failures: 0, unread: false }
   const next = isSame ? state : { ...state, ...fresh }
-  // Send the first offer at once; afterwards the manager says when to offer the recording again.
+  // Send the first offer at once. The manager's answer tells when to offer the recording again.
   if (recording.complete) {
     if (isSame || state.offered !== undefined) return next
     // Save the note about an unreadable file: it must still be known after a restart of the agent.

@@ -51,7 +51,7 @@ function passOn(ports: NodeProfilePorts, message: NodeProfileMessage, key: strin
   }
 }
 
-/** The actor family `node-profile`. A newer message replaces a waiting one. */
+/** The actor family `node-profile`. A newer message replaces a waiting message. */
 export const nodeProfileFamily = (ports: NodeProfilePorts): FamilyOptions<undefined, NodeProfileMessage> => ({
   behaviour: nodeProfile(ports),
   mailbox: { capacity: 4, coalesce: () => 'state' },

@@ -24,9 +24,9 @@ type Context = ActorContext<Message>
 const MAX_ROUNDS = 12
 
 /**
- * Maximum number of concurrent status writes: twice the burst of the rate limiter. A waiting policy holds no data.
- * Without this limit, a thousand policies that change together would hold their observations for seconds, and write
- * outdated statuses.
+ * Maximum number of concurrent status writes: twice the burst of the rate limiter. Without this limit, a thousand
+ * policies that change at the same time would keep their observations in memory for seconds, and write outdated
+ * statuses. A policy that waits for its turn keeps no data.
  */
 const STATUSES_AT_ONCE = 32
 
@@ -194,7 +194,7 @@ function end({ ports, documents }: Means, seen: Observation, context: Context): 
   context.stop()
 }
 
-/** Retries a failed API call or compilation with a growing delay; after a refusal, with a long one. */
+/** Retries a failed API call or compilation after a growing delay, and a refused API call after a long delay. */
 function retryLater(ports: PolicyPorts, memory: Memory, error: PortError, context: Context): Memory {
   const { firstBackoff, maxBackoff: max, refusedInterval } = ports.settings
   ports.count('api-error')

@@ -38,7 +38,7 @@ export interface RolloutPorts {
    * call the webhook, and then the restart would be useless. Empty if nothing must change.
    */
   confine(workload: Workload): PatchOperation[]
-  /** Key of the policy that confines the workload; undefined if none does. */
+  /** Key of the policy that confines the workload; undefined if no policy does. */
   winner(workload: Workload): string | undefined
   /** The profile that a policy for pods gives to this pod: admission sets it in spite of the template. */
   podProfile(pod: Pod, namespace: string): { profile: string; kind: AnyPolicy['kind'] } | undefined
@@ -56,9 +56,9 @@ export interface RolloutPorts {
 type Context = ActorContext<RolloutMessage | Own>
 
 /**
- * Restarts the workloads of one policy for one change, one at a time: the next one when the previous one is healthy and
- * the limiter grants a turn. A patch fails if the workload has changed since it was read. An unhealthy workload, or a
- * workload whose pods lack the profile, pauses the rollout. `decide` decides; this actor acts.
+ * Restarts the workloads of one policy for one change, one at a time: the next workload when the previous workload is
+ * healthy and the limiter grants a turn. A patch fails if the workload has changed since it was read. An unhealthy
+ * workload, or a workload whose pods lack the profile, pauses the rollout. `decide` decides; this actor acts.
  */
 export function rollout(ports: RolloutPorts): Behaviour<Memory, RolloutMessage | Own> {
   return {

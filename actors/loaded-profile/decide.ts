@@ -114,7 +114,7 @@ export interface Conclusion {
   standing: ProfileStatus | undefined
   /** The ArmorProfile is gone and unloaded, so its report can be withdrawn. */
   forgotten: boolean
-  /** Milliseconds until the next try. `none`: do not retry. `as-set`: keep the current timer. */
+  /** Milliseconds until the next attempt. `none`: do not retry. `as-set`: keep the current timer. */
   retry: number | 'none' | 'as-set'
 }
 

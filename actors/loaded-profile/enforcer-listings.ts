@@ -8,8 +8,8 @@ import type { Loader, WantedContent } from './ports.ts'
 export type Listing = ReadonlyMap<string, string>
 
 /**
- * The profiles that the enforcers of a node hold. One listing serves all actors; their loads and unloads update it.
- * Only `refresh` shows changes by other programs.
+ * The profiles that the enforcers of a node have loaded. All actors share the listings, and their loads and unloads
+ * update them. Only `refresh` finds changes by other programs.
  */
 export class EnforcerListings {
   readonly #listings: ReadonlyMap<KernelEnforcer, EnforcerListing>
@@ -38,7 +38,7 @@ export class EnforcerListings {
     return this.#of(enforcer).unload(name, needed)
   }
 
-  /** Replaces the profile by one that allows all. */
+  /** Replaces the profile by a profile that allows all. */
   free(enforcer: KernelEnforcer, name: string): Promise<void> {
     return this.#of(enforcer).free(name)
   }
@@ -70,7 +70,7 @@ class EnforcerListing {
   /** Digests of the allow-all profiles that replaced other profiles. */
   readonly #freed = new Map<string, string>()
   #listing: Promise<void> | undefined
-  /** The listing that starts after the current one. */
+  /** The listing that starts after the current listing. */
   #next: Promise<void> | undefined
   /** Names of profiles that changed since the current listing started: its entries for them may be outdated. */
   #touched = new Set<string>()

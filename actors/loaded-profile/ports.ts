@@ -9,7 +9,7 @@ export interface WantedContent {
   digest: string
 }
 
-/** The profile of one ArmorProfile that this node must hold. */
+/** The profile of an ArmorProfile that this node must have. */
 export interface WantedProfile {
   uid: string
   generation: number
@@ -18,8 +18,8 @@ export interface WantedProfile {
   /** The ArmorProfile is being deleted: remove all its profiles. */
   leaving: boolean
   /**
-   * Enforcers that the ArmorProfile names, each with its content. Undefined content: the ArmorProfile has none for this
-   * enforcer. Undefined map: compile the contents for this node first.
+   * Enforcers that the ArmorProfile names, each with its content. Undefined content: the ArmorProfile has no content
+   * for this enforcer. Undefined map: compile the contents for this node first.
    */
   contents: ReadonlyMap<KernelEnforcer, WantedContent | undefined> | undefined
   /** Rules of the profile that this node does not enforce. */

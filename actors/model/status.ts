@@ -103,7 +103,7 @@ export function unchangedStatus(
   return { ready: isUsable(data), desiredNumber: 0, completedNumber: 0, ...before, conditions: kept }
 }
 
-/** Condition types that say why the manager no longer changes a model. */
+/** Condition types that give the reason why the manager no longer changes a model. */
 const stays = ['Changed', 'Kept']
 
 const madeAnew = (of: string): string =>

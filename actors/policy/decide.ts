@@ -40,8 +40,8 @@ function does(seen: Observation, found: Situation): Part[] {
     // twice.
     case 'gone, still shown':
       return []
-    // The namespace may have too many policies for this manager to keep this one: its profile stays. A later list may
-    // include the policy.
+    // The policy may exist although this manager does not keep it, because its namespace has too many policies. So its
+    // profile stays. A later list may include the policy.
     case 'not kept':
       return [{ timers: { removal: seen.settings.maxInterval } }]
     // Remove the profile: remove it from the workloads, unload it from the nodes, then release the object.
@@ -62,7 +62,7 @@ function does(seen: Observation, found: Situation): Part[] {
       return removed(seen, found.policy, found.profile, 'left', `${found.why}: `)
     case 'not compiled':
       return [{ effect: compile(seen, found) }]
-    // Keep the profile in force. The status and an Event say what is wrong.
+    // Keep the profile in force. The status and an Event report the errors.
     case 'change forbidden':
       return refused(seen, found, { kind: 'forbidden', message: errorListing(found.errors) }, found.until)
     case 'invalid':

@@ -55,7 +55,7 @@ export interface Memory {
   /** Kept until the verdict is settled. */
   compiled: Compiled | undefined
   settled: Settled | undefined
-  /** Version of the profile whose status is from this manager, not from an earlier one. */
+  /** Version of the profile whose status is from this manager, not from an earlier manager. */
   confirmed: string
   policyPace: Pace
   profilePace: Pace
@@ -67,7 +67,7 @@ export interface Memory {
   recording: Began | undefined
   /** The change whose restarts start with the next status, and the wall-clock time of their start. */
   beginning: { change: string; since: number } | undefined
-  /** The last message to the rollout actor: the wanted change, or undefined if it wants none. */
+  /** The last message to the rollout actor: the wanted change; undefined if the message wanted no change. */
   sentRollout: { change: string | undefined; mode?: PolicyMode | undefined } | undefined
   /** The last report of the rollout actor, and the part of it that an Event has announced. */
   progress: RolloutProgress | undefined

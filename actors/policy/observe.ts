@@ -73,7 +73,10 @@ export const seenOf = ({ profileName, policy, profile }: Pick<Objects, 'profileN
 const stateOf = (object: Objects['policy'] | Objects['profile']): string =>
   object === undefined ? '' : `${object.metadata.uid}/${object.metadata.resourceVersion}`
 
-/** The current ArmorProfile: the store may lack one that we created, and may still have one that we released. */
+/**
+ * The current ArmorProfile. The store may not show an ArmorProfile that we have just created, and may still show an
+ * ArmorProfile that we have released.
+ */
 function profileNow(
   known: ArmorProfile | undefined,
   { profile: written, released, profileWrittenAt }: Memory,

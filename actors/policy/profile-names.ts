@@ -42,8 +42,8 @@ interface Held {
 /**
  * Assigns names to policies' profiles. Two policies can lead to one name (`team/prod-web`, `team-prod/web`), but a name
  * in the nodes' kernels must belong to one policy. A policy with an ArmorProfile keeps its name; if two policies have
- * one of this name, the older policy keeps it. Otherwise the leader's `claim` decides, then the statuses, then age. All
- * of this is stored, so a restarted manager decides the same.
+ * an ArmorProfile of this name, the older policy keeps it. Otherwise the leader's `claim` decides, then the statuses,
+ * then age. All of this is stored, so a restarted manager decides the same.
  */
 export class ProfileNames {
   readonly #stores: Pick<ControlPlaneStores, 'policy' | 'profile'>

@@ -131,7 +131,7 @@ function newsOfProfile(before: ArmorProfileStatus | undefined, after: ArmorProfi
   return isComplete || !isDeepStrictEqual(before?.conditions, after.conditions) ? 'better' : 'none'
 }
 
-/** Fewer nodes have loaded this generation than the status says. */
+/** Whether fewer nodes have loaded this generation than the status shows. */
 const loadedLess = (status: ArmorProfileStatus | undefined, generation: number | undefined, loaded: number): boolean =>
   status !== undefined && status.observedGeneration === generation && loaded < status.currentNumberLoaded
 

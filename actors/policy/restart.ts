@@ -127,7 +127,7 @@ function wanted(
 
 /**
  * Turns the rollout actor's reports into Events, one for each report, unless there was nothing to restart. A new leader
- * repeats the start Event, because the previous leader may have ended before it sent one.
+ * repeats the start Event, because the previous leader may have ended before it sent the Event.
  */
 export function announceRollout({ policy, memory: { progress, announced } }: Observation): Part {
   if (policy === undefined || progress === undefined) return {}

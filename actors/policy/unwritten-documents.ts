@@ -10,9 +10,9 @@ export const MAX_UNWRITTEN = 32 * mebibyte
 export const MAX_UNWRITTEN_OF_NAMESPACE = 8 * mebibyte
 
 /**
- * Compiled documents that policies hold until they are written. A policy of a kilobyte may have a document of a
- * megabyte, and each policy would hold one while the API server does not answer. A policy whose document does not fit
- * drops it and compiles again later.
+ * Limits the compiled documents that wait in memory until they are written. A policy of a kilobyte may have a document
+ * of a megabyte, and while the API server does not answer, each policy would keep its document. A policy whose document
+ * does not fit drops it and compiles again later.
  */
 export class UnwrittenDocuments {
   readonly #held = new Map<string, { namespace: string; bytes: number }>()

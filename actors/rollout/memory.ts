@@ -6,7 +6,7 @@ export type Turn = { state: 'none' } | { state: 'asked' | 'granted' | 'held'; na
 
 /** Pods without the profile, found by the last check of a restarted workload. */
 export interface PodsSeen {
-  /** Version of the workload at the check: the result holds while the version stays. */
+  /** Version of the workload at the check. The result is valid while the workload has this version. */
   resourceVersion: string
   /** Earliest time of the next check, by the monotonic clock. */
   again: number
@@ -24,7 +24,7 @@ export interface Memory {
   /** By the API server's clock: workloads that were created later already have the change. */
   lastMade: number
   turn: Turn
-  /** Number of turns requested so far: it distinguishes a withdrawn turn from the current one. */
+  /** Number of turns requested so far. It distinguishes a withdrawn turn from the current turn. */
   turns: number
   /** The last progress sent to the policy, as JSON. */
   lastSent: string

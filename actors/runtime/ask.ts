@@ -4,7 +4,7 @@ import type { Clock, Timer } from '../../src/base/clock.ts'
 export type AskErrorCode =
   /** The actor did not reply in time. It may still handle the message. */
   | 'TIMEOUT'
-  /** The mailbox was full, or a newer message replaced this one. */
+  /** The mailbox was full, or a newer message replaced this message. */
   | 'MAILBOX_FULL'
   /** The actor stopped before it handled the message. */
   | 'STOPPED'

@@ -15,7 +15,7 @@ export const deadLetterReasons = [
   'link-full',
   /** The actor's thread died while the message was on the way or in a mailbox. */
   'thread-died',
-  /** The message holds a value that cannot be cloned for another thread. */
+  /** The message contains a value that cannot be cloned for another thread. */
   'not-clonable',
 ] as const
 
@@ -66,7 +66,7 @@ export class DeadLetters {
     this.logOne(reason, address, message)
   }
 
-  /** Counts messages whose content is lost: those in a thread that died. */
+  /** Counts messages whose content is lost, because their thread died. */
   addMany(reason: DeadLetterReason, address: string, count: number, counters: Tally): void {
     if (count === 0) return
     counters.deadLetters[reason] += count

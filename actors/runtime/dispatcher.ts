@@ -117,7 +117,7 @@ export class Dispatcher {
   }
 
   private startRunners(): void {
-    // If p-queue holds a runner back, the limit is reached.
+    // If p-queue delays a runner, the limit is reached.
     while (this.awaiting.size > 0 && this.queue.size === 0) void this.queue.add(this.runner)
   }
 

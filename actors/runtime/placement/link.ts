@@ -56,7 +56,7 @@ export class Link implements Receiver {
   private lastStats: Stats | undefined
   private readonly addresses: Addresses
   private readonly packer = new Packer()
-  /** Number of the packer's shapes that the other side knows, and the shapes that the other side sent. */
+  /** Number of the packer's shapes that were sent to the other side, and the shapes that the other side has sent. */
   private shapesSent = 0
   private readonly shapes: Shape[] = []
   private asks = new Map<number, Asker>()

@@ -49,7 +49,7 @@ export class Outbox {
   }
 
   /**
-   * Keeps waiting messages for the next port. Drops replies, because they were for the old port.
+   * Keeps waiting messages for the next port. Drops replies, because their callers were behind the old port.
    * @param plain returns a message without the numbers and shapes that only the old port knows
    * @returns the ids of the kept requests
    */

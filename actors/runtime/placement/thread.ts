@@ -45,8 +45,8 @@ export interface ThreadStats {
   /** Messages between the threads: `processed` have arrived, `queued` are on the way. */
   readonly link: Stats
   /**
-   * The last stats of the thread's own actors plus those of earlier threads; messages that died with an earlier thread
-   * are dead letters.
+   * The last stats of the thread's own actors plus the stats of earlier threads. Messages that were lost with an
+   * earlier thread are dead letters.
    */
   readonly inside: Stats
   readonly restarts: number
