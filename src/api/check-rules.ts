@@ -76,7 +76,7 @@ function outerOf(path: string): string | undefined {
   return path === '' ? undefined : path.slice(0, Math.max(path.lastIndexOf('.'), path.lastIndexOf('['), 0))
 }
 
-// Errors of an object that has none.
+// The places of an object without errors.
 const nowhere = new Places([])
 
 interface Run {

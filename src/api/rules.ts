@@ -13,8 +13,8 @@ import { asciiLower } from './vocabulary.ts'
  */
 export interface Rule<T = unknown> {
   /**
-   * The rule in CEL: `self` is the new object, `oldSelf` the old object. `none` says why the CEL of Kubernetes 1.25
-   * cannot express the rule.
+   * The rule in CEL: `self` is the new object, `oldSelf` the old object. `none` gives the reason why the CEL of
+   * Kubernetes 1.25 cannot express the rule.
    */
   cel: string | { none: string }
   code: FieldErrorCode

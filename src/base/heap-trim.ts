@@ -13,8 +13,8 @@ export interface Heap {
 }
 
 /**
- * The heap of this thread. `collect` does what V8 does shortly before it runs out of memory, because Node.js has no API
- * for a full collection: Node.js 20 otherwise collects only new objects, and frees no memory.
+ * The heap of this thread. Node.js has no API for a full collection: Node.js 20 would collect only new objects, and
+ * free no memory. So `collect` requests the collection that V8 does shortly before it runs out of memory.
  */
 export const ownHeap: Heap = {
   sizes: () => {
