@@ -31,7 +31,7 @@ export interface AdvisedRule {
 }
 
 export interface Advice {
-  /** The requested enforcers that support a rule of the policy; all requested enforcers if none of them does. */
+  /** The requested enforcers that support a rule of the policy; all requested enforcers if no enforcer does. */
   enforcers: readonly KernelEnforcer[]
   privileged: boolean
   /** Why the policy starts from AlwaysAllow; empty if it starts from RuntimeDefault. */

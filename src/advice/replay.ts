@@ -59,7 +59,7 @@ export class Replay {
   readonly #kinds = new Map<string, Judged>()
   readonly #programs: readonly string[]
 
-  /** @param programs programs of the workload; an operation without a known program may be from any of them */
+  /** @param programs programs of the workload; an operation without a known program may be from any program */
   constructor(policy: AnyPolicy, compiled: CompiledPolicy, options: CompileOptions, programs: readonly string[] = []) {
     this.#policy = policy
     this.#options = options
