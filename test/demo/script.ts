@@ -42,8 +42,8 @@ export class Script {
     const all = this.#times.reduce((sum, [, milliseconds]) => sum + milliseconds, 0)
     say(`\n${paint('bold', 'Times')}`)
     for (const [title, milliseconds] of this.#times) say(`${seconds(milliseconds)}  ${title}`)
-    say(`${seconds(all)}  in all`)
-    for (const what of this.#broken) say(paint('red', `not as promised: ${what}`))
+    say(`${seconds(all)}  total`)
+    for (const what of this.#broken) say(paint('red', `failed: ${what}`))
     return this.#broken.length === 0
   }
 }

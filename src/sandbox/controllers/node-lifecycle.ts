@@ -69,7 +69,8 @@ class NodeLifecycle {
   }
 
   /**
-   * Marks the pods of a lost node, which does not report them, or removes them. Pods of daemon sets wait for the node.
+   * Marks the pods of a lost node as not ready, because the node does not report them. With `isEvicted`, also deletes
+   * them, except pods of daemon sets, which wait for the node.
    */
   async #clear(name: string, writes: Writes, isEvicted: boolean): Promise<void> {
     const lastTransitionTime = timestamp(this.#cluster.now)
