@@ -50,7 +50,8 @@ interface Opened {
 }
 
 /**
- * Connects to the cluster of the flags. If there is none, prints the reason on standard error, and returns undefined.
+ * Connects to the cluster of the flags. If no cluster is configured, prints the reason on standard error, and returns
+ * undefined.
  */
 function clusterSide(given: AgentArguments): Opened | undefined {
   const { kubeconfig, context, managerCa, managerName, tokenFile, containerd: containerdSocket, cri } = given

@@ -136,8 +136,8 @@ async function readAuthorities(file: string): Promise<{ clientCa: string }> {
 }
 
 /**
- * The certificates in a PEM text. It checks them, because Node.js ignores invalid certificates, and would accept public
- * authorities if none were left.
+ * The certificates in a PEM text. It checks them, because Node.js ignores invalid certificates, and without any valid
+ * certificate accepts public authorities.
  * @param where the source of the text, for messages
  * @throws an Error that names `where`
  */

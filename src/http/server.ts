@@ -24,8 +24,8 @@ export interface ServerLimits {
    */
   bodies: number
   /**
-   * Milliseconds during which a body is not closed in favour of others. Default 0, because a client without
-   * authentication has no right to its place.
+   * Milliseconds for which a request may send its body before it may be closed in favour of other requests. Default 0,
+   * because a client without authentication has no right to its place.
    */
   bodyTime: number
   /**
@@ -247,7 +247,7 @@ export async function startServer(options: ServerOptions): Promise<HttpServer> {
           ...common,
           ...contextOf(tls),
           handshakeTimeout: limits.headTimeout,
-          // Certificates are optional, because the kubelet's probes have none. Handlers check `authorized`.
+          // Certificates are optional, because the kubelet's probes have no certificate. Handlers check `authorized`.
           ...(tls.clientCa !== undefined && { requestCert: true, rejectUnauthorized: false }),
         })
   server.timeout = limits.inactivity

@@ -14,7 +14,7 @@ export class ApiError extends Error {
   override readonly name = 'ApiError'
   /** The HTTP status, or the code of an error inside a watch. */
   readonly code: number
-  /** meta/v1 StatusReason, such as `NotFound`; derived from the code if the server gave none. */
+  /** meta/v1 StatusReason, such as `NotFound`; derived from the code if the server gave no reason. */
   readonly reason: string
   readonly status: Status
   readonly context: Readonly<RequestContext>

@@ -218,7 +218,7 @@ export class ApiClient {
 
   /**
    * Reads an object, changes it with `mutate`, and writes it; after a conflict, again with the new state. `mutate` may
-   * change its object or return another one. If it returns undefined, nothing is written, and the object is returned
+   * change its object or return another object. If it returns undefined, nothing is written, and the object is returned
    * unchanged.
    */
   async updateWithRetry<T extends KubeObject>(

@@ -20,7 +20,7 @@ export interface Handler<T> {
 export interface HandlerObserver {
   /** A handler threw. It is not called again for this change. */
   handlerFailed?(handler: string, change: Change<unknown>, error: unknown): void
-  /** A change for an `edge` handler was merged with the previous one of the same object. */
+  /** A change for an `edge` handler was merged with the previous change of the same object. */
   changeMerged?(handler: string, key: string): void
 }
 

@@ -8,7 +8,7 @@ import type { ListOptions } from './requests.ts'
  * once. The data may be slightly old; the watch that follows brings the newer changes. The cache ignores `limit`, which
  * is for servers without a cache.
  * - `known`, when a watch cannot continue: data at least as new as ours, again from the server's cache. On older
- * servers a `limit` would bypass the cache, so none is sent.
+ * servers a `limit` would bypass the cache, so `limit` is not sent.
  * - `paged`, if that fails (the version was compacted, the server lags, or the answer is too large): the most recent
  * data, page by page, from etcd, or since Kubernetes 1.34 from a snapshot of the cache.
  * - `whole`, if the list expires before its last page: the most recent data, in one answer.

@@ -8,7 +8,7 @@ const TIMEOUT = 10_000
 
 /**
  * Connects through the tunnel of an HTTP proxy. undici's ProxyAgent is not used: if a proxy closes the connection
- * without an answer, ProxyAgent (7.30.2) retries for ever, about a thousand times a second, and the request does not
+ * without an answer, ProxyAgent (7.30.2) retries forever, about a thousand times a second, and the request does not
  * fail.
  */
 export function proxyConnector(proxyUrl: string, tls: buildConnector.BuildOptions): buildConnector.connector {

@@ -54,8 +54,8 @@ export interface ReflectorOptions<T> {
    */
   transform?: (object: T) => T
   /**
-   * Limits the store. While the store has outlines, each watch is followed by a list, because there may be room by
-   * then.
+   * Limits the store. While the store has outlines, a list follows each watch, because other objects may have freed
+   * room meanwhile.
    */
   room?: RoomOptions<T> | undefined
   timing?: Partial<ReflectorTiming>

@@ -100,7 +100,7 @@ const MAX_WAITING = 4_096
  * API server.
  */
 export class ControlPlane {
-  /** Identifies this term. A changed epoch tells agents that the new leader knows nothing about them. */
+  /** Identifies this term. A changed epoch tells agents that the new leader lacks their reports. */
   readonly epoch = randomUUID()
   readonly #options: ControlPlaneOptions
   readonly #system: ActorSystem

@@ -34,7 +34,7 @@ export class TargetBuckets {
     this.#places.delete(policy.key)
   }
 
-  /** The first matching policy. `name` is empty until the server has generated one. */
+  /** The first matching policy. `name` is empty until the server has generated it. */
   find(name: string, labels: Labels): IndexedPolicy | undefined {
     let best = this.#buckets.get(unanchored)?.find((policy) => policy.selector!.matches(labels))
     const named = name === '' ? undefined : this.#buckets.get(namePlace(name))?.[0]

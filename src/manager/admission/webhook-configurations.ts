@@ -119,7 +119,7 @@ const specChanged = {
 }
 
 /**
- * Two kinds of writes are not reviewed: those of managers, and removals of finalizers from an object that is being
+ * Two kinds of writes are not reviewed: writes of managers, and removals of finalizers from an object that is being
  * deleted, so that no namespace is delayed. The spec of such an object is still protected: it tells agents which
  * profile to unload. A model has no spec; users may write its data.
  */

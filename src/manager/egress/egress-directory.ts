@@ -118,7 +118,7 @@ export class EgressDirectory {
     return this.#watched.kinds
   }
 
-  /** What the directory holds for all ArmorProfiles together. */
+  /** Numbers of targets, bytes, published addresses, lists and tenants of all ArmorProfiles together. */
   get held(): Readonly<Record<'targets' | 'bytes' | 'published' | 'lists' | 'tenants', number>> {
     return {
       targets: this.#held.size,
@@ -302,7 +302,7 @@ export class EgressDirectory {
     if (this.#refused.size > 0) this.#retryLater()
   }
 
-  /** Schedules another attempt to admit left-out targets. It does nothing unless room was freed by then. */
+  /** Schedules another attempt to admit left-out targets. The attempt is skipped if no room was freed meanwhile. */
   #retryLater(): void {
     const { clock, retry = 30_000 } = this.#options
     if (this.#stopped || this.#retry !== undefined) return

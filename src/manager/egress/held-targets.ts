@@ -25,8 +25,8 @@ export interface HeldTargetsOptions {
 }
 
 /**
- * The targets of all profiles. Profiles with equal targets share one. Each target takes room of all tenants that use
- * it.
+ * The targets of all profiles. Profiles that want equal targets share one target. Each target takes room of all tenants
+ * that use it.
  */
 export class HeldTargets {
   readonly #options: HeldTargetsOptions

@@ -36,7 +36,7 @@ export const alivePods = 'status.phase!=Succeeded,status.phase!=Failed'
 
 const serviceLabel = 'kubernetes.io/service-name'
 
-/** `namespace/name` of an EndpointSlice's Service; undefined if it has none. */
+/** `namespace/name` of an EndpointSlice's Service; undefined if the EndpointSlice has no Service. */
 export function serviceOf({ metadata }: KubeObject): string | undefined {
   const name = metadata?.labels?.[serviceLabel]
   return name === undefined ? undefined : `${metadata?.namespace}/${name}`
@@ -149,7 +149,7 @@ const maxKnownLabels = 20_000
 const MAX_SHARED = 2_048
 const MARKS = 2 ** 52
 
-/** A group of addresses. Those that do not fit into an ArmorProfile are only counted. */
+/** A group of addresses. Addresses that do not fit into an ArmorProfile are only counted, in `beyond`. */
 interface SlimGroup {
   group: AddressedGroup
   beyond: number

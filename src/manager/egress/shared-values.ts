@@ -1,4 +1,4 @@
-/** Keeps one value for each key as long as the value has holders. */
+/** Keeps one value for each key while the value has users: callers of `hold` that have not called `drop`. */
 export class SharedValues<T> {
   readonly #byKey = new Map<string, { value: T; holders: number }>()
 

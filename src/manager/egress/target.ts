@@ -130,8 +130,8 @@ export class Target<U extends User = User> {
   }
 
   /**
-   * Whether addresses that Services claim count. They do not for targets in all namespaces: otherwise a user who may
-   * create a Service could decide what other tenants' pods cannot reach.
+   * Whether addresses that Services claim count. They do not count for targets in all namespaces. Otherwise a user who
+   * may create a Service could decide which addresses other tenants' pods cannot reach.
    */
   get countsClaimed(): boolean {
     return this.namespace !== ''
@@ -158,7 +158,7 @@ export class Target<U extends User = User> {
   }
 }
 
-/** The most selective label that an object must have: the one with the fewest values. */
+/** The most selective label that an object must have: the label with the fewest values. */
 function placesOf(selector: CompiledSelector): string[] {
   const anchors = selector.anchors().sort((a, b) => (a.values?.size ?? Infinity) - (b.values?.size ?? Infinity))
   const [anchor] = anchors

@@ -12,7 +12,7 @@ import { issueServing, newAuthority } from './issue.ts'
 /** All times are in milliseconds. */
 export interface CertificatePolicy {
   authorityValidity: number
-  /** A new authority is created when the newest one has this time left. Must be well above `publishDelay`. */
+  /** A new authority is created when the newest authority has this time left. Must be well above `publishDelay`. */
   authorityRenewBefore: number
   /** A new authority is published for this time before it signs, so that all clients trust it by then. */
   publishDelay: number
