@@ -202,9 +202,9 @@ export class CertificateKeeper {
   }
 
   /** Parses the Secret once for each change: to parse keys takes most of the time of a check. */
-  #parsed({ data }: Secret): CertificateState {
-    const text = JSON.stringify(data ?? {})
-    if (this.#last?.text !== text) this.#last = { text, state: fromData(decoded({ data }), MAX_AUTHORITIES) }
+  #parsed(secret: Secret): CertificateState {
+    const text = JSON.stringify(secret.data ?? {})
+    if (this.#last?.text !== text) this.#last = { text, state: fromData(decoded(secret), MAX_AUTHORITIES) }
     return this.#last.state
   }
 
