@@ -5,17 +5,25 @@ import type Mocha from 'mocha'
 /** Short files with long durations, for a machine that has not run them yet. */
 const longKnown = [
   'test/control-plane/faults.test.ts',
+  'test/control-plane/chart-rights.test.ts',
   'test/control-plane/kills.test.ts',
+  'test/control-plane/modelling.test.ts',
+  'test/audit/pipeline/pipeline.test.ts',
+  'test/actors/control-plane/scale.test.ts',
+  'test/deploy/bundles.test.ts',
   'test/native/listener.test.ts',
   'test/control-plane/renewal.test.ts',
   'test/control-plane/policies.test.ts',
+  'test/advice/advise.test.ts',
+  'test/cli/policy.test.ts',
+  'test/audit/batch/known-records.test.ts',
+  'test/audit/batch/process-batch.property.test.ts',
   'test/sandbox/kubelet/kubelet.test.ts',
   'test/native/fork-tree.test.ts',
   'test/agent/audit-only.test.ts',
   'test/profile/apparmor/corpus.test.ts',
   'test/kube/paused-leader.test.ts',
   'test/audit/source/multicast.test.ts',
-  'test/actors/control-plane/scale.test.ts',
 ]
 
 /** The duration of each file in its last run, so that long files start first. */
