@@ -2,8 +2,8 @@
 /*
  * libbpf without a kernel, as a library for LD_PRELOAD. Each map has the keys 1 to 4, with ten times the key as value.
  * VANISHES is a call and a key, as in `next 2`: after this call returns the key, the map does not have the key, as if
- * another process removes it. `next` without a key removes every key. An object has three programs; its loading is logged on
- * stderr.
+ * another process removes it. `next` without a key removes every key. An object has three programs; its loading is
+ * logged on stderr.
  */
 #include <bpf/bpf.h>
 #include <bpf/btf.h>

@@ -16,8 +16,8 @@ const noSeccomp = { defaultAction: 'SCMP_ACT_ALLOW' } as const
 type Loaded = Pick<CompiledPolicy, 'enforcers'>
 
 /**
- * Finds the operations that the kernel would decide differently under the new policy. If `incomplete` is empty, these are
- * all of them; a search that reaches its bound is listed in `incomplete`.
+ * Finds the operations that the kernel would decide differently under the new policy. If `incomplete` is empty, these
+ * are all such operations; a search that reaches its bound is listed in `incomplete`.
  */
 export function comparePolicies(before: Loaded, after: Loaded): Compared {
   const found = new Differences()

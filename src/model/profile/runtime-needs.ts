@@ -7,8 +7,8 @@ export interface RuntimeNeed {
 }
 
 /**
- * AppArmor rules that every profile has. The profile is in force from the exec of the container's program on, so earlier
- * operations of runc need no rules. `@{profile_name}` is the profile itself.
+ * AppArmor rules that every profile has. The profile is in force from the exec of the container's program on, so
+ * earlier operations of runc need no rules. `@{profile_name}` is the profile itself.
  */
 export const appArmorNeeds: readonly RuntimeNeed[] = [
   {
