@@ -1,4 +1,4 @@
-/** What a workload did, and how its parts are kept, merged and sent. */
+/** The recorded behaviour of a workload: how its parts are stored, merged and sent. */
 export {
   Behaviour,
   type FileUse,

@@ -15,10 +15,10 @@ export interface SocketFact {
 }
 
 export interface PtraceFact {
-  /** AppArmor's label of the other process. */
+  /** The AppArmor label of the other process. */
   peer?: string
   permissions: readonly string[]
-  /** The other process is outside of the container. */
+  /** Whether the other process is outside the container. */
   external?: boolean
 }
 
@@ -36,13 +36,13 @@ export interface MountFact {
 
 export interface FileUse {
   path: string
-  /** AppArmor's letters, `['r', 'w']` or `['rw']`, or the words of BPF's violations. */
+  /** Letters of AppArmor, `['r', 'w']` or `['rw']`, or words of BPF violations. */
   permissions: readonly string[]
-  /** The user who used it is its owner. Of BPF nothing is known: leave it out. */
+  /** Whether the file belongs to the user who used it. BPF does not report the owner: leave it out. */
   owner?: boolean
 }
 
-/** What is recorded, ready to be sent or stored. */
+/** The recorded behaviour in the form in which it is sent and stored. */
 export interface Recorded {
   result: DynamicResult
   leftOut: LeftOut[]
@@ -64,10 +64,9 @@ function dropSignal({ permissions, signals }: Signal): void {
 }
 
 /**
- * What a workload did: each fact once, however often it comes, in bounded memory whatever the workload does (`Limits`).
- * What does not fit is left out, counted and named. Facts in any order, and parts merged in any order, give the same
- * result; the one exception are `limits.nodes` and the limits in bytes: beyond them directories keep fewer names, and
- * what has no room then is first come, first served.
+ * The behaviour of a workload: each fact once, in bounded memory (`Limits`). Facts beyond the limits are left out,
+ * counted and named. The order of facts and of merges does not change the result, except beyond `limits.nodes` and the
+ * limits in bytes: then directories keep fewer names, and the first facts get the remaining room.
  */
 export class Behaviour {
   private readonly facts: Record<Recorder, RecorderFacts>
@@ -83,7 +82,7 @@ export class Behaviour {
   private readonly room: QuotaWithin
   private readonly others: QuotaWithin
 
-  /** @param outer that it shares with others */
+  /** @param outer a quota that it shares with other behaviours */
   constructor(limits: Limits = defaultLimits, outer: Quota = unlimited) {
     this.limits = limits
     const room = new QuotaWithin(Number.POSITIVE_INFINITY, outer)
@@ -99,7 +98,7 @@ export class Behaviour {
     this.syscalls = newWords(limits.syscalls, others)
   }
 
-  /** That it takes, about: see `Limits`. */
+  /** Its approximate size in bytes: see `Limits`. */
   get bytes(): number {
     return this.room.taken
   }
@@ -113,12 +112,12 @@ export class Behaviour {
     return long === undefined
   }
 
-  /** A profile of AppArmor that the workload ran in. */
+  /** Adds an AppArmor profile in which the workload ran. */
   addProfile(name: string): void {
     if (this.fits(name)) addWords(this.profiles, [name])
   }
 
-  /** The text of an AppArmor record that gives no fact. */
+  /** Adds the text of an AppArmor record from which no fact can be made. */
   addUnhandled(record: string): void {
     if (this.fits(record)) addWords(this.unhandled, [record])
   }
@@ -131,7 +130,7 @@ export class Behaviour {
     this.facts[recorder].addFile(path, permissions, owner)
   }
 
-  /** A pattern of `src/profile/path-pattern.ts` in place of the files that it matches; `example` is such a file. */
+  /** Adds a pattern (`src/profile/path-pattern.ts`) that replaces the files that it matches. `example`: such a file. */
   addPattern(recorder: Recorder, example: string, { path, permissions, owner = false }: FileUse): void {
     this.facts[recorder].addPattern(path, example, permissions, owner)
   }
@@ -171,12 +170,12 @@ export class Behaviour {
     if (this.fits(name)) addWords(this.syscalls, [name])
   }
 
-  /** What was left out before this began, of a part that came from elsewhere. */
+  /** Adds what another part of the recording had left out. */
   addLeftOut(leftOut: readonly LeftOut[]): void {
     this.earlier.addAll(leftOut)
   }
 
-  /** Takes what the other one knows; the other stays as it is. */
+  /** Adds the facts of another behaviour, which does not change. */
   merge(other: Behaviour): void {
     this.facts.appArmor.merge(other.facts.appArmor)
     this.facts.bpf.merge(other.facts.bpf)
@@ -189,7 +188,7 @@ export class Behaviour {
     this.earlier.merge(other.earlier)
   }
 
-  /** All lists sorted, nothing twice: equal facts give equal bytes. */
+  /** The facts as sorted lists without duplicates. Equal facts give equal bytes. */
   toDynamicResult(): DynamicResult {
     return this.toRecorded().result
   }
@@ -204,7 +203,7 @@ export class Behaviour {
   }
 
   private leaveOut(leftOuts: LeftOuts): void {
-    const more = 'more than are kept'
+    const more = 'beyond the limit'
     const kinds = ['profiles', 'unhandled', 'signals', 'mounts', 'syscalls'] as const satisfies LeftOutKind[]
     for (const kind of kinds) leftOuts.add(kind, more, this[kind].lost)
     for (const [, { permissions, signals }] of this.signals.sorted()) {
@@ -264,7 +263,7 @@ function mountOf([key, words]: [string, Words]) {
   return { path, ...(type !== '' && { type }), ...(flags.length > 0 && { flags }) }
 }
 
-/** A new one with what both know. */
+/** A new behaviour with the facts of both. */
 export function merge(a: Behaviour, b: Behaviour, limits?: Limits): Behaviour {
   const both = new Behaviour(limits)
   both.merge(a)

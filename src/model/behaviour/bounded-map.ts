@@ -1,12 +1,12 @@
 import { LostNames, nameHash } from './lost-names.ts'
 import { bytesOfText, type Quota, unlimited } from './room.ts'
 
-/** Of an entry, beside its name. */
+/** Approximate bytes of an entry without its name. */
 const ENTRY_BYTES = 64
 
 const nothing = (): void => undefined
 
-/** Puts what `from` knows into `into`. The same put twice changes nothing, and the order of several does not matter. */
+/** Adds the facts of `from` to `into`. It must be idempotent, and its results must not depend on the order of calls. */
 export type Join<V> = (into: V, from: V) => void
 
 /**
@@ -23,7 +23,7 @@ export class BoundedMap<V> {
   private readonly room: Quota
   private readonly drop: (value: V) => void
 
-  /** @param drop is called with a value that goes */
+  /** @param drop is called with each value that is removed */
   constructor(limit: number, join: Join<V>, room: Quota = unlimited, drop: (value: V) => void = nothing) {
     this.limit = limit
     this.join = join
@@ -39,12 +39,12 @@ export class BoundedMap<V> {
     return this.values.get(name)
   }
 
-  /** What was left out, by name; undefined when nothing was. */
+  /** The names that were left out; undefined if there are none. */
   get lost(): LostNames | undefined {
     return this.lostNames
   }
 
-  /** The value of this name, made when there is none; undefined when the name is left out. */
+  /** The value of this name, created if there is none; undefined if the name is left out. */
   at(name: string, make: () => V): V | undefined {
     const known = this.values.get(name)
     if (known !== undefined) return known
@@ -84,7 +84,7 @@ export class BoundedMap<V> {
     this.drop(value)
   }
 
-  /** Gives back what it took; it is of no use from then on. */
+  /** Returns its bytes to the quota. The map must not be used afterwards. */
   release(): void {
     for (const [name, value] of this.values) this.forget(name, value)
   }
@@ -95,7 +95,7 @@ export class BoundedMap<V> {
     this.lostNames.add(name)
   }
 
-  /** `copy` makes a value of its own for a name that only the other has. */
+  /** Adds the entries of another map. `make` creates the value for a name that only the other map has. */
   merge(other: BoundedMap<V>, make: () => V): void {
     for (const [name, value] of other.values) {
       const own = this.at(name, make)
@@ -109,7 +109,7 @@ export class BoundedMap<V> {
     this.lostNames.merge(lost)
   }
 
-  /** In the order of the names, by code unit. */
+  /** The entries sorted by name, in the order of code units. */
   sorted(): [string, V][] {
     return [...this.values].sort(([a], [b]) => (a < b ? -1 : 1))
   }

@@ -3,20 +3,20 @@ import type { LostNames } from './lost-names.ts'
 import type { Node, PathTree } from './path-tree.ts'
 import { accessesOf, type FileBits, permissionsOf, type Recorder } from './permissions.ts'
 
-/** A file of a tree, or a pattern that stands for those of a directory with too many names. */
+/** A file of a tree, or a pattern for the files of a directory with too many names. */
 export interface FileFact {
   path: string
   bits: FileBits
-  /** Of a pattern: a path that was used. */
+  /** For a pattern: a path that was used. */
   example?: string
 }
 
-/** A directory with names that are in no fact, because no pattern may stand for them. */
+/** A directory with names that are in no fact, because a pattern for them is not allowed. */
 export interface Unnamed {
   directory: string
-  /** Undefined where they are counted with those of all directories. */
+  /** Undefined if these names are counted together with the names of all directories. */
   lost: LostNames | undefined
-  /** The rule of the catalogue that forbids the pattern. */
+  /** The built-in rule that forbids the pattern, or another reason. */
   rule: string
 }
 
@@ -30,9 +30,9 @@ interface Listing {
 }
 
 /**
- * The files of the tree in the order of their paths, and a pattern for each directory that had more names than are
- * kept. Where a built-in rule protects what such a pattern would cover, the names that are kept stand alone, and the
- * others are in `unnamed`.
+ * The files of the tree sorted by path, and a pattern for each directory with more names than the limit. If a built-in
+ * rule protects files that such a pattern would match, only the kept names are listed, and the other names are in
+ * `unnamed`.
  */
 export function listFiles(recorder: Recorder, tree: PathTree): { facts: FileFact[]; unnamed: Unnamed[] } {
   const listing: Listing = { recorder, tree, facts: [], patterns: new Map(), unnamed: [] }
@@ -42,8 +42,8 @@ export function listFiles(recorder: Recorder, tree: PathTree): { facts: FileFact
 }
 
 /**
- * @param shape the path, with a star for each name of a directory that had too many
- * @param alone no pattern stands for all of what is here
+ * @param shape the path, with a star in place of each name from a directory with too many names
+ * @param alone whether no pattern of a directory above matches the files here
  */
 function visit(listing: Listing, node: Node, path: string, shape: string, alone = true): void {
   put(listing, path, shape, node.bits)
@@ -63,10 +63,10 @@ function put({ facts, patterns }: Listing, path: string, shape: string, bits: Fi
   facts.push({ path, bits })
 }
 
-/** Returns the rule for which one of the patterns cannot be. */
+/** Adds the patterns for a directory with too many names. Returns why a pattern is not allowed, if one is not. */
 function makePatterns(listing: Listing, node: Node, path: string): string | undefined {
   let refused: string | undefined
-  // The first as text, as names come in any order.
+  // Keeps the alphabetically first reason, because names come in any order.
   const refuse = (why: string) => {
     if (refused === undefined || why < refused) refused = why
   }
@@ -78,7 +78,7 @@ function makePatterns(listing: Listing, node: Node, path: string): string | unde
   }
   const walk = (each: Node, text: string) => {
     if (/[*][^/]|[^/][*]/.test(text)) {
-      refuse('a star in a name, which a pattern would take for any name')
+      refuse('a name contains a star, which a pattern would treat as a wildcard')
       return
     }
     add(text, each.bits, each.example)
@@ -90,8 +90,8 @@ function makePatterns(listing: Listing, node: Node, path: string): string | unde
   return refused
 }
 
-/** The rule that the pattern would break into, or what else is against it. */
+/** The built-in rule that protects files of the pattern, or another reason why the pattern is not allowed. */
 function whyNot(text: string, permissions: readonly string[]): string | undefined {
-  if (text.startsWith('/*')) return 'a pattern for names in the root directory would be for all of the file system'
+  if (text.startsWith('/*')) return 'a pattern for names in the root directory would match the whole file system'
   return whyNoPattern(text, accessesOf(permissions))
 }

@@ -21,8 +21,8 @@ function addCommon(behaviour: Behaviour, recorder: Recorder, common: Common): vo
 }
 
 /**
- * What a model says was done. A file with `oldPath` is a pattern, as upstream has it; all other paths mean themselves.
- * @param result of a valid ArmorProfileModel
+ * The behaviour that a model contains. As in upstream, a file with `oldPath` is a pattern; all other paths are literal.
+ * @param result from a valid ArmorProfileModel
  */
 export function fromDynamicResult(result: DynamicResult, leftOut: readonly LeftOut[] = [], limits?: Limits): Behaviour {
   const behaviour = new Behaviour(limits)

@@ -21,25 +21,25 @@ export const leftOutKinds = [
 
 export type LeftOutKind = (typeof leftOutKinds)[number]
 
-/** What of one kind does not fit into a model, and so is not allowed by it. */
+/** Facts of one kind that do not fit into a model, so that the model does not allow them. */
 export interface LeftOut {
   kind: LeftOutKind
-  /** Where, if it is about a directory. */
+  /** The directory, if the facts are about one. */
   directory?: string
-  /** Why, for a person. */
+  /** Why they do not fit, for users. */
   reason: string
-  /** How many different ones; from 64 on an estimate. */
+  /** Number of different facts; from 64 on an estimate. */
   count: number
-  /** Up to three of them. */
+  /** Up to three of the facts. */
   examples: string[]
-  /** From which the parts of a model are put together. */
+  /** The state from which parts of a model can be merged. */
   state: LostNamesState
 }
 
-/** Directories that are named; of others only the names count. */
+/** Maximum number of directories that are listed; names in other directories are only counted. */
 const NAMED_DIRECTORIES = 64
 
-/** Adds up what was left out: the same in any order. */
+/** Collects what was left out. The order of calls does not matter. */
 export class LeftOuts {
   private readonly byPlace = new Map<
     string,
@@ -70,7 +70,7 @@ export class LeftOuts {
     for (const [, { kind, reason, lost, directory }] of all) {
       if (directory !== undefined) directories += 1
       if (directories <= NAMED_DIRECTORIES || directory === undefined) named.add(kind, reason, lost, directory)
-      else named.add(kind, 'in more directories', lost)
+      else named.add(kind, 'in other directories', lost)
     }
     return [...named.byPlace.values()].map(({ kind, reason, lost, directory }) => ({
       kind,

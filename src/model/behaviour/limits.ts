@@ -1,31 +1,31 @@
-/** How much of each kind one `Behaviour` keeps. What comes beyond is left out, counted, and named by a few examples. */
+/** The limits of one `Behaviour` for each kind of fact. Facts beyond them are left out and counted, with examples. */
 export interface Limits {
-  /** Names in one directory; one that has more is a pattern, where no built-in rule forbids that. */
+  /** Names in one directory. A directory with more names becomes a pattern, unless a built-in rule forbids that. */
   directory: number
   /**
-   * Directories and files of one enforcer. Where there are more, `directory` becomes smaller; for a moment they are
+   * Directories and files of one enforcer. If there are more, `directory` becomes smaller; until then, there can be
    * twice as many.
    */
   nodes: number
   /**
-   * Bytes of their paths and of what is kept with each, of one enforcer. Where they take more it is as with too many
-   * `nodes`: the names are the workload's, and long ones are as dear as many.
+   * Bytes of the files of one enforcer: their paths and their facts. More bytes have the same effect as too many
+   * `nodes`, because a workload can choose long names as well as many names.
    */
   fileBytes: number
-  /** The same of all that is not in the tree of files, of all enforcers. */
+  /** Bytes of everything outside the trees of files, for all enforcers together. */
   otherBytes: number
   /** Patterns that came from another model. */
   patterns: number
   executions: number
   capabilities: number
   sockets: number
-  /** Addresses that were connected to. */
+  /** Addresses to which the workload connected. */
   addresses: number
   /** Ports of one address. */
   ports: number
   peers: number
   mounts: number
-  /** Permissions, signals or flags of one thing. */
+  /** Permissions, signals or flags of one fact. */
   words: number
   syscalls: number
   profiles: number
@@ -37,8 +37,8 @@ export interface Limits {
 }
 
 /**
- * `2 * fileBytes + otherBytes` at the most, in memory as in JSON: 14 MiB, however long the names are. A workload of a
- * real service takes some 100 KiB.
+ * At most `2 * fileBytes + otherBytes`, 14 MiB, in memory and as JSON, however long the names are. A real service takes
+ * about 100 KiB.
  */
 export const defaultLimits: Limits = {
   directory: 256,

@@ -1,8 +1,8 @@
 import { ownText } from './room.ts'
 
 /**
- * A number for a name by which names are put in an order that no workload has chosen: the limits keep those that come
- * first in it. The same on every node and in every release, or parts of one model could not be merged.
+ * A hash that puts names in an order that the workload cannot choose: limits keep the names with the smallest hashes.
+ * It must be the same on every node and in every release, so that parts of a model can be merged.
  * @returns an integer from 0 to 2^32 - 1
  */
 export function nameHash(name: string): number {
@@ -13,34 +13,34 @@ export function nameHash(name: string): number {
   return (hash ^ (hash >>> 16)) >>> 0
 }
 
-/** Another number, as those of what is left out are all large: what is kept has the small ones. */
+/** A second hash for names that are left out: their first hashes are all large, because the small hashes are kept. */
 function lostHash(name: string): number {
   let hash = Math.imul(nameHash(name) ^ 0x9e37_79b9, 0x85eb_ca6b)
   hash = Math.imul(hash ^ (hash >>> 15), 0xc2b2_ae35)
   return (hash ^ (hash >>> 13)) >>> 0
 }
 
-/** Hashes that are kept, from which the number of all is estimated: 12 % off in two thirds of all cases. */
+/** Number of kept hashes, from which the number of names is estimated: the error is below 12 % in two thirds of cases. */
 const SKETCH = 64
 const EXAMPLES = 3
-/** Characters of an example. */
+/** Maximum number of characters of an example. */
 const EXAMPLE_LENGTH = 256
 
-/** That it takes at the most, with examples of usual lengths. */
+/** Maximum bytes of a LostNames with examples of usual length. */
 export const LOST_BYTES = 1024
 
-/** `LostNames` as JSON has it. */
+/** A LostNames as JSON. */
 export interface LostNamesState {
   /** Ascending. */
   hashes: number[]
-  /** Names of the first of them; an empty one where it is not known. */
+  /** The names of the first hashes; empty if a name is unknown. */
   examples: string[]
 }
 
 /**
- * Names that did not fit: their approximate number, and a few of them. A name that comes again is counted once, here
- * and in merged counts. The smallest hashes stand for all (a k-minimum-values sketch), so that
- * memory is the same for a hundred names and for a million.
+ * Names that did not fit: their approximate number, and a few examples. A repeated name counts once, also after merges.
+ * The smallest hashes represent all names (a k-minimum-values sketch), so that a million names take no more memory than
+ * a hundred.
  */
 export class LostNames {
   private readonly hashes: number[] = []
@@ -70,7 +70,7 @@ export class LostNames {
     for (const hash of other.hashes) this.put(hash, other.examples.get(hash))
   }
 
-  /** How many different names; from 64 on an estimate. */
+  /** The number of different names; from 64 on an estimate. */
   get count(): number {
     if (this.hashes.length < SKETCH) return this.hashes.length
     return Math.round(((SKETCH - 1) * 2 ** 32) / (this.hashes[SKETCH - 1]! + 1))
@@ -96,7 +96,7 @@ export class LostNames {
   }
 }
 
-/** Where the first number stands that is not smaller. */
+/** The index of the first number that is not smaller. */
 function placeOf(sorted: readonly number[], wanted: number): number {
   let low = 0
   let high = sorted.length

@@ -4,30 +4,30 @@ import type { FileBits } from './permissions.ts'
 import { bytesOfText, ownText, QuotaWithin, unlimited } from './room.ts'
 
 /**
- * What is known at one path. `bits` are those of the file of this name, `slash` those of the directory as AppArmor
- * writes it, with a slash at its end.
+ * The facts about one path. `bits` are about the file with this path, `slash` about the directory, whose path AppArmor
+ * writes with a slash at its end.
  */
 export interface Node {
   children: Map<string, Node> | undefined
   bits: FileBits
   slash: FileBits
-  /** A path that is meant, where the names above are not kept: in `rest`. The first of them as text. */
+  /** For nodes in `rest`, where names above are not kept: the alphabetically first path that the node stands for. */
   example: string | undefined
   slashExample: string | undefined
-  /** What was done below names that are not kept, as if all of them were one name. */
+  /** The facts below names that are not kept, as if they were one name. */
   rest: Node | undefined
   /** The names that are not kept. */
   lost: LostNames | undefined
-  /** The child that goes next; unknown until it is asked for. */
+  /** The child that is removed next; undefined until it is needed. */
   last: string | undefined
-  /** That it takes of the room, without its children. */
+  /** The bytes that it takes from the quota, without its children. */
   bytes: number
 }
 
-/** Of a node, beside its path: in memory that is dearer than in JSON. */
+/** Approximate bytes of a node in memory without its path; in JSON a node takes less. */
 const NODE_BYTES = 96
 
-/** Names that a directory keeps at the least, however many directories there are. */
+/** Minimum number of names that a directory keeps, however many directories there are. */
 const NARROWEST = 4
 
 const emptyNode = (bytes: number): Node => ({
@@ -47,18 +47,17 @@ function first(a: string | undefined, b: string | undefined): string | undefined
   return a < b ? a : b
 }
 
-/** Whether `a` is kept rather than `b`. */
+/** Whether `a` is kept in preference to `b`. */
 function goesBefore(a: string, b: string): boolean {
   const [hashA, hashB] = [nameHash(a), nameHash(b)]
   return hashA < hashB || (hashA === hashB && a < b)
 }
 
 /**
- * Files by their path, in bounded memory. A directory keeps so many names, those with the smallest hashes; what is done
- * below the others is kept as if they were one name (`rest`). So the order in which facts come does not matter: the
- * same facts give the same tree, and trees can be merged in any order. Only beyond the bounds on all nodes and their
- * bytes the order counts: then each directory keeps fewer names, a quarter less each time, and when that no longer
- * helps, new facts are left out and counted in `refused`.
+ * Files by path, in bounded memory. A directory keeps a limited number of names, those with the smallest hashes; facts
+ * below all other names are kept as if these were one name (`rest`). So the order of facts and merges does not change
+ * the tree. Only beyond the limits for all nodes and bytes does the order matter: then each directory keeps a quarter
+ * as many names, repeatedly, and if that does not help, new facts are left out and counted in `refused`.
  */
 export class PathTree {
   readonly root = emptyNode(0)
@@ -70,7 +69,7 @@ export class PathTree {
   private readonly maxBytes: number
   private readonly room: QuotaWithin
 
-  /** @param room a quota of twice `fileBytes`; others may use a part */
+  /** @param room a quota of twice `fileBytes`, of which others may use a part */
   constructor(limits: Pick<Limits, 'directory' | 'nodes' | 'fileBytes'>, room?: QuotaWithin) {
     this.directory = limits.directory
     this.max = limits.nodes
@@ -89,8 +88,8 @@ export class PathTree {
   }
 
   /**
-   * Where there are too many nodes, or too long ones, each directory keeps fewer names from here on, so that there is
-   * room for all directories.
+   * If there are too many nodes or bytes, each directory keeps fewer names from now on, so that all directories have
+   * room.
    */
   private narrow(): void {
     while ((this.nodes > this.max || this.room.taken > this.maxBytes) && this.directory > NARROWEST) {
@@ -105,7 +104,7 @@ export class PathTree {
     if (node.rest !== undefined) this.shrink(node.rest, `${path}/*`)
   }
 
-  /** @param at where in the path the next name begins */
+  /** @param at the index in the path at which the next name begins */
   private insert(from: Node, path: string, at: number, bits: FileBits, rest: boolean): void {
     let node = from
     let inRest = rest
@@ -142,7 +141,7 @@ export class PathTree {
     } else this.refused.add(path)
   }
 
-  /** Takes the room for another example, if it is to be another one. */
+  /** Takes bytes from the quota if the new example replaces the old one. Returns false if there is no room. */
   private keepsExample(node: Node, before: string | undefined, example: string | undefined): boolean {
     if (example === undefined || first(before, example) === before) return true
     const bytes = bytesOfText(example) - (before === undefined ? 0 : bytesOfText(before))
@@ -157,7 +156,8 @@ export class PathTree {
   }
 
   /**
-   * Where what the node lost is counted: where there is no room to say it of each directory, with that of all together.
+   * The counter for names that the node does not keep. Without room for a counter of its own, the node shares the
+   * counter of the whole tree.
    */
   private lostOf(node: Node): LostNames {
     if (node.lost !== undefined) return node.lost
@@ -172,7 +172,7 @@ export class PathTree {
     return this.room.take(bytes)
   }
 
-  /** The node of the name, or what stands for all names that are not kept; undefined when there is no room. */
+  /** The node of the name, or `rest` if the name is not kept; undefined if there is no room. */
   private child(node: Node, name: string, directory: string): Node | undefined {
     const known = node.children?.get(name)
     if (known !== undefined) return known
@@ -191,9 +191,9 @@ export class PathTree {
   }
 
   private made(directory: string, name: string): Node | undefined {
-    // Room for what is made before narrow() is asked again: a merge with another full tree at the most.
+    // Leaves room for nodes until the next narrow(): at most those of a merge with another full tree.
     if (this.nodes >= (this.directory > NARROWEST ? 2 * this.max : this.max)) return undefined
-    // The whole path, as JSON has it with each file.
+    // Counts the whole path, because JSON contains it for each file.
     const bytes = NODE_BYTES + bytesOfText(directory) + bytesOfText(name)
     if (!this.take(bytes)) return undefined
     this.nodes += 1
@@ -221,7 +221,7 @@ export class PathTree {
     for (const child of node.children?.values() ?? []) this.release(child)
   }
 
-  /** @param path of `child`, which is none of the rest yet */
+  /** @param path the path of `child`, which is not in `rest` yet */
   private joinRest(node: Node, child: Node, path: string): void {
     node.rest ??= this.made(path.slice(0, path.lastIndexOf('/') + 1), '*')
     if (node.rest === undefined) this.refused.add(path)
@@ -238,7 +238,7 @@ export class PathTree {
     this.narrow()
   }
 
-  /** @param path of `from`; @param inRest whether `into` is below a rest, where examples are kept */
+  /** @param path the path of `from`; @param inRest whether `into` is below a `rest` node, which keeps examples */
   private join(into: Node, from: Node, path: string, inRest: boolean): void {
     if (from.bits !== 0) this.putFile(into, from.bits, inRest ? (from.example ?? path) : undefined, path)
     if (from.slash !== 0)
@@ -256,7 +256,7 @@ export class PathTree {
     else this.join(into.rest, from.rest, `${path}/*`, true)
   }
 
-  /** What all names of an overflowing directory have in common, as one node: the names that are kept, and the rest. */
+  /** The facts of all names of a directory with too many names, as one node: the kept names and `rest` together. */
   everyName(node: Node, path: string): Node {
     const tree = new PathTree({
       directory: this.directory,
@@ -278,8 +278,8 @@ function lastOf(node: Node): string {
 }
 
 /**
- * Those beyond the first `kept`, in the order of `goesBefore`. Each hash is made once: a workload may have many names,
- * and long ones.
+ * The names after the first `kept`, in the order of `goesBefore`. Each hash is computed once, because a workload may
+ * have many long names.
  */
 function lastNames({ children }: Node, kept: number): string[] {
   if (children === undefined || children.size <= kept) return []

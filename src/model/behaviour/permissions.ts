@@ -1,11 +1,11 @@
 import type { FileAccess } from '../../rules/meaning.ts'
 
-/** The words for what is done with a file, by enforcer: bits from 2 on of `FileBits`. */
+/** The permissions of files by enforcer. Their bits in `FileBits` start at 2. */
 // biome-ignore format: a table reads better
 const words = {
   /** Letters of AppArmor's rules: map, read, write, append, link, lock. */
   appArmor: ['m', 'r', 'w', 'a', 'l', 'k'],
-  /** As `permissions` of a violation has them (bpf-names.ts in src/audit/decode). */
+  /** Words of `permissions` in violations (bpf-names.ts in src/audit/decode). */
   bpf: [
     'exec', 'write', 'read', 'append', 'create', 'delete', 'rename', 'setattr', 'getattr', 'chmod', 'chown', 'link',
   ],
@@ -13,7 +13,7 @@ const words = {
 
 export type Recorder = keyof typeof words
 
-/** What each word means for the rules of the catalogue. */
+/** The access in rules of the catalogue that corresponds to each word. */
 const accesses: Readonly<Record<string, FileAccess>> = {
   m: 'read',
   r: 'read',
@@ -29,29 +29,29 @@ const accesses: Readonly<Record<string, FileAccess>> = {
   ),
 }
 
-/** The accesses that these permissions are. */
+/** The accesses that correspond to these permissions. */
 export function accessesOf(permissions: readonly string[]): Set<FileAccess> {
   return new Set(permissions.flatMap((word) => accesses[word] ?? []))
 }
 
-/** What is known of a file: bits, so that a million of them cost little. */
+/** The facts about a file, as bits, so that a million files take little memory. */
 export type FileBits = number
 
-/** It was used. */
+/** The file was used. */
 export const USED: FileBits = 1
-/** By others than its owner, too. */
+/** The file was used by others than its owner. */
 export const BY_OTHERS: FileBits = 2
 const FIRST = 2
 
 /**
- * AppArmor's log has letters that its rules lack: what is created or deleted is written. Execution is a fact of its
- * own.
+ * Letters of AppArmor's log that its rules do not have: creating and deleting need `w`. An execution is a separate
+ * fact.
  */
 const meant: Readonly<Record<string, string>> = { c: 'w', d: 'w', x: '' }
 
 /**
- * The bits of these words. For AppArmor a word may be several letters, `rw`, as the log has them.
- * @returns also the words that are not known
+ * The bits of these words. For AppArmor, a word may be several letters, `rw`, as in its log.
+ * @returns the bits, and the unknown words
  */
 export function bitsOf(recorder: Recorder, permissions: readonly string[]): { bits: FileBits; unknown: string[] } {
   const known: readonly string[] = words[recorder]
@@ -67,7 +67,7 @@ export function bitsOf(recorder: Recorder, permissions: readonly string[]): { bi
   return { bits, unknown }
 }
 
-/** The words of these bits, sorted as text, as all lists of a model are. */
+/** The words of these bits, sorted like all lists of a model. */
 export function permissionsOf(recorder: Recorder, bits: FileBits): string[] {
   return words[recorder].filter((_, at) => (bits & (1 << (at + FIRST))) !== 0).toSorted()
 }

@@ -2,14 +2,14 @@ import type { DynamicResult } from '../../api/types.ts'
 import type { Recorded } from './behaviour.ts'
 import type { LeftOut } from './left-out.ts'
 
-/** A part of what was recorded, small enough to be sent. A reader that has all of `count` has all. */
+/** A part of a recording, small enough to be sent. The recording is complete if a reader has all `count` pieces. */
 export interface Piece extends Recorded {
   /** From 0. */
   index: number
   count: number
 }
 
-/** One entry of a list of a `DynamicResult`, and the fields that lead to the list. */
+/** One entry of a list in a `DynamicResult`, and the field names that lead to the list. */
 type Entry = { path: readonly string[]; value: unknown; bytes: number }
 
 const bytesOf = (value: unknown): number => Buffer.byteLength(JSON.stringify(value))
@@ -29,7 +29,7 @@ function put(result: Record<string, unknown>, path: readonly string[], value: un
   else put(result[name!] as Record<string, unknown>, more, value)
 }
 
-/** What the fields around the lists can take, of one piece. */
+/** Maximum bytes of the fields around the lists of one piece. */
 const FRAME = 1024
 
 class Pieces {
@@ -41,7 +41,7 @@ class Pieces {
     this.size = size - FRAME
   }
 
-  /** The piece that has room for so many bytes. */
+  /** A piece with room for this many bytes. */
   for(bytes: number): Recorded {
     if (bytes > this.room) {
       this.all.push({ result: {}, leftOut: [] })
@@ -53,11 +53,11 @@ class Pieces {
 }
 
 /**
- * Takes the recorded apart, in its order. Every piece is something recorded of its own, so those that arrive can be
- * merged in any order, and one that arrives twice changes nothing.
- * @param size bytes of a piece as JSON
- * @throws {RangeError} when one entry alone is larger than a piece: a name has at most 4096 characters, so from 64 KiB
- * on none is
+ * Splits a recording into pieces, in order. Every piece is a valid recording, so pieces can be merged in any order, and
+ * a repeated piece changes nothing.
+ * @param size maximum bytes of a piece as JSON
+ * @throws {RangeError} if a single entry is larger than a piece; names have at most 4096 characters, so 64 KiB always
+ * suffice
  */
 export function piecesOf({ result, leftOut }: Recorded, size: number): Piece[] {
   const pieces = new Pieces(size)
@@ -79,8 +79,8 @@ export function piecesOf({ result, leftOut }: Recorded, size: number): Piece[] {
 }
 
 /**
- * Puts pieces together that came in any order, and perhaps twice.
- * @returns the numbers of those that are missing when not all are there
+ * Joins pieces, which may come in any order and more than once.
+ * @returns the recording, or the numbers of missing pieces
  */
 export function joinPieces(
   pieces: readonly Piece[],

@@ -10,8 +10,7 @@ import { bytesOfText, type Quota, QuotaWithin } from './room.ts'
 import { addWords, dropWords, joinWords, newWords, type Words, wordsOf } from './words.ts'
 
 /**
- * A file as a model has it. `oldPath` is there when `path` is a pattern: it is one of the paths that the pattern stands
- * for.
+ * A file in a model. If `path` is a pattern, `oldPath` is one of the paths that the pattern stands for.
  */
 export interface ModelFile {
   path: string
@@ -26,7 +25,7 @@ interface PatternFact {
 }
 
 interface Pattern extends PatternFact {
-  /** That were taken for the example. */
+  /** Bytes that the example takes from the quota. */
   bytes: number
 }
 
@@ -35,15 +34,15 @@ function joinPatterns(into: PatternFact, from: PatternFact): void {
   if (from.example < into.example) into.example = from.example
 }
 
-/** What AppArmor or BPF saw, except facts that only one enforcer sees. */
+/** Facts that AppArmor or BPF recorded, except kinds that only one of them records. */
 export class RecorderFacts {
   readonly executions: Words
   readonly capabilities: Words
-  /** By JSON of domain, type and protocol. */
+  /** Keyed by the JSON of domain, type and protocol. */
   readonly sockets: Words
-  /** Ports by address. */
+  /** Ports, keyed by address. */
   readonly egress: BoundedMap<Words>
-  /** Permissions by JSON of peer and whether it is outside. */
+  /** Permissions, keyed by the JSON of the peer and of whether it is outside the container. */
   readonly ptraces: BoundedMap<Words>
   private readonly files: PathTree
   private readonly patterns: BoundedMap<Pattern>
@@ -55,7 +54,7 @@ export class RecorderFacts {
   private readonly limits: Limits
   private readonly others: Quota
 
-  /** @param room for files; @param others for all else */
+  /** @param room quota for files; @param others quota for everything else */
   constructor(recorder: Recorder, limits: Limits, room: Quota, others: Quota) {
     this.recorder = recorder
     this.limits = limits
@@ -126,7 +125,7 @@ export class RecorderFacts {
     return owner ? bits : bits | BY_OTHERS
   }
 
-  /** Whether it is as the kernel has paths, and within the limits. */
+  /** Whether the text is a path of the kernel, and within the limits. */
   private isPath(path: string): boolean {
     if (!path.startsWith('/') || path.length > this.limits.name || path.includes('\0')) return false
     if (path.includes('//') || /\/\.\.?(?:\/|$)/.test(path)) return false
@@ -149,11 +148,11 @@ export class RecorderFacts {
     this.badPatterns.merge(other.badPatterns)
   }
 
-  /** What of the files is left out, besides, is added to `leftOuts`. */
+  /** The list of files. Files that are left out are added to `leftOuts`. */
   fileList(leftOuts: LeftOuts): ModelFile[] {
     const { facts, unnamed } = listFiles(this.recorder, this.files)
     for (const { directory, lost, rule } of unnamed) {
-      leftOuts.add('files', `more names than are kept, and ${reasonOf(rule)}`, lost, directory)
+      leftOuts.add('files', `more names than the limit, and ${reasonOf(rule)}`, lost, directory)
     }
     const byPath = new Map<string, { path: string; bits: FileBits; example?: string }>()
     for (const fact of [...facts, ...this.ownPatterns()]) {
@@ -179,22 +178,22 @@ export class RecorderFacts {
   }
 
   leaveOut(leftOuts: LeftOuts): void {
-    const more = 'more than are kept'
+    const more = 'beyond the limit'
     leftOuts.add('executions', more, this.executions.lost)
     leftOuts.add('capabilities', more, this.capabilities.lost)
     leftOuts.add('sockets', more, this.sockets.lost)
     leftOuts.add('addresses', more, this.egress.lost)
     leftOuts.add('ptraces', more, this.ptraces.lost)
     leftOuts.add('patterns', more, this.patterns.lost)
-    leftOuts.add('files', 'more files and directories in all than are kept', this.files.refused)
-    leftOuts.add('texts', 'no path, or one that is too long or too deep', this.notPaths)
-    leftOuts.add('patterns', 'no pattern of paths', this.badPatterns)
-    leftOuts.add('words', 'permissions that are not known', this.strangeWords)
-    for (const [ip, ports] of this.egress.sorted()) leftOuts.add('ports', `more than are kept of ${ip}`, ports.lost)
+    leftOuts.add('files', 'beyond the limit for all files and directories', this.files.refused)
+    leftOuts.add('texts', 'not a path, or a path that is too long or too deep', this.notPaths)
+    leftOuts.add('patterns', 'not a path pattern', this.badPatterns)
+    leftOuts.add('words', 'unknown permissions', this.strangeWords)
+    for (const [ip, ports] of this.egress.sorted()) leftOuts.add('ports', `beyond the limit for ${ip}`, ports.lost)
     for (const [, permissions] of this.ptraces.sorted()) leftOuts.add('words', more, permissions.lost)
   }
 
-  /** Sockets and connections, sorted; undefined when there are none. */
+  /** Sockets and connections, sorted; undefined if there are none. */
   network() {
     const sockets = wordsOf(this.sockets).map(socketOf)
     const egresses = this.egress.sorted().map(([ip, ports]) => ({
@@ -221,4 +220,6 @@ function socketOf(key: string): { domain?: string; type?: string; protocol?: str
 }
 
 const reasonOf = (rule: string): string =>
-  /^[a-z-]+$/.test(rule) ? `the built-in rule ${rule} protects what a pattern would cover` : `no pattern: ${rule}`
+  /^[a-z-]+$/.test(rule)
+    ? `the built-in rule ${rule} protects what a pattern would cover`
+    : `a pattern is not possible: ${rule}`

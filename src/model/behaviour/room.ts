@@ -1,16 +1,16 @@
 /**
- * Bytes that may be taken, of memory or of JSON: whichever a thing has more of. What takes some gives it back when it
- * goes.
+ * A limit for bytes. An object counts with its size in memory or as JSON, whichever is larger, and returns its bytes
+ * when it is removed.
  */
 export interface Quota {
-  /** @returns false where there is no room for so many, and nothing is taken */
+  /** @returns false, without taking anything, if fewer bytes are left */
   take(bytes: number): boolean
   give(bytes: number): void
 }
 
 export const unlimited: Quota = { take: () => true, give: () => undefined }
 
-/** A part of another room, of at most so many bytes. */
+/** A part of another quota, with a limit of its own. */
 export class QuotaWithin implements Quota {
   readonly max: number
   readonly #outer: Quota
@@ -37,7 +37,7 @@ export class QuotaWithin implements Quota {
   }
 }
 
-/** Bytes of a text in JSON, at the most: a workload chooses its names, and may choose those that JSON escapes. */
+/** Maximum bytes of a text in JSON. A workload can choose names with characters that JSON escapes. */
 export function bytesOfText(text: string): number {
   let bytes = 0
   for (let at = 0; at < text.length; at++) {
@@ -49,5 +49,5 @@ export function bytesOfText(text: string): number {
   return bytes
 }
 
-/** The same text, which holds nothing else in memory: a part of a text may hold all of it. */
+/** A copy of the text. V8 keeps the whole text in memory for a part of it, and a copy avoids that. */
 export const ownText = (text: string): string => ` ${text}`.slice(1)

@@ -1,16 +1,16 @@
 import { BoundedMap } from './bounded-map.ts'
 import type { Quota } from './room.ts'
 
-/** Names without a value. */
+/** A bounded set of names. */
 export type Words = BoundedMap<true>
 
 const nothing = (): void => undefined
 const present = (): true => true
 
-/** At most so many names. */
+/** A set of at most `limit` names. */
 export const newWords = (limit: number, room?: Quota): Words => new BoundedMap<true>(limit, nothing, room)
 
-/** They go, and what they took is free. */
+/** Returns the bytes of the set to its quota. */
 export const dropWords = (words: Words): void => words.release()
 
 export function addWords(words: Words, names: readonly string[]): void {
@@ -19,5 +19,5 @@ export function addWords(words: Words, names: readonly string[]): void {
 
 export const joinWords = (into: Words, from: Words): void => into.merge(from, present)
 
-/** In the order of code units. */
+/** The names, sorted by code units. */
 export const wordsOf = (words: Words): string[] => words.sorted().map(([name]) => name)

@@ -7,11 +7,11 @@ interface Pattern {
   file: ModelFile
   pattern: PathPattern
   directory: boolean
-  /** What stands before the first star: most paths differ there. */
+  /** The text before the first star. Most paths differ there, which saves a full match. */
   start: string
 }
 
-/** Which uses of files a model allows. */
+/** The uses of files that a model allows. */
 export class AllowedFiles {
   private readonly literal = new Map<string, ModelFile>()
   private readonly byText = new Map<string, ModelFile>()
@@ -33,7 +33,7 @@ export class AllowedFiles {
     this.patterns.push({ file, pattern: parsed.pattern, directory, start })
   }
 
-  /** The permissions of the file that no entry allows; none when all are allowed. */
+  /** The permissions of the file that no entry of the model allows. */
   missing(file: ModelFile): string[] {
     const isPattern = file.oldPath !== undefined && file.oldPath !== ''
     const entries = isPattern ? this.sameText(file.path) : [...this.sameName(file.path), ...this.matching(file)]

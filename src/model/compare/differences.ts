@@ -1,18 +1,18 @@
 import type { DynamicResult } from '../../api/types.ts'
 import { AllowedFiles } from './allowed-files.ts'
 
-/** Something that one model allows and another does not. */
+/** A fact that one model allows and another does not. */
 export interface Difference {
   enforcer: 'AppArmor' | 'BPF' | 'Seccomp'
   /** The field of the model. */
   kind: string
-  /** For a person. */
+  /** A description for users. */
   what: string
 }
 
 type Facts = NonNullable<DynamicResult['appArmor']> & NonNullable<DynamicResult['bpf']>
 
-/** The facts of a section as texts that a model has or lacks. Files are compared by what they allow. */
+/** The facts of a section as texts, which are compared. Files are not in it: they are compared by what they allow. */
 function textsOf(facts: Partial<Facts>): [kind: string, texts: string[]][] {
   const network = facts.network ?? facts.networks
   return [
@@ -45,7 +45,7 @@ function textsOf(facts: Partial<Facts>): [kind: string, texts: string[]][] {
   ]
 }
 
-/** What a section allows, made ready for many questions: a model may have tens of thousands of facts. */
+/** The facts that a section allows, indexed for many queries: a model may have tens of thousands of facts. */
 class AllowedFacts {
   readonly #known: ReadonlyMap<string, ReadonlySet<string>>
   readonly #files: AllowedFiles
@@ -67,7 +67,7 @@ class AllowedFacts {
   }
 }
 
-/** What a model allows. */
+/** The facts that a model allows. */
 export class Allowed {
   readonly #appArmor: AllowedFacts
   readonly #bpf: AllowedFacts
@@ -79,7 +79,7 @@ export class Allowed {
     this.#calls = new Set(seccomp?.syscalls ?? [])
   }
 
-  /** What another one allows and this one does not, in the order of the fields. */
+  /** The facts that another model allows and this model does not, in the order of the fields. */
   missing({ appArmor = {}, bpf = {}, seccomp }: DynamicResult): Difference[] {
     return [
       ...this.#appArmor.missing('AppArmor', appArmor),
@@ -91,5 +91,5 @@ export class Allowed {
   }
 }
 
-/** What the first model allows and the second does not. */
+/** The facts that the first model allows and the second does not. */
 export const onlyIn = (one: DynamicResult, other: DynamicResult): Difference[] => new Allowed(other).missing(one)

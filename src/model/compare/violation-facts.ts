@@ -20,14 +20,14 @@ function fields(of: Fields, key: string): Fields {
   return typeof value === 'object' && value !== null && !Array.isArray(value) ? (value as Fields) : {}
 }
 
-/** AppArmor's mask: letters, or for a ptrace or signal a word. */
+/** The mask of an AppArmor record: letters; for ptrace and signals a word. */
 const maskOf = (event: Fields): string => text(event, 'deniedMask') || text(event, 'requestedMask')
 
 function fileOfAppArmor(event: Fields): Fact | undefined {
   const path = text(event, 'name')
   const letters = maskOf(event)
   if (!path.startsWith('/') || letters === '') return undefined
-  // As upstream has it: by its owner where both ids are there and the same.
+  // As in upstream, the owner used the file if both ids are present and equal.
   const owner = typeof event['ouid'] === 'number' && event['ouid'] === event['fsuid'] && event['ouid'] < 2 ** 32
   const permissions = [...letters].filter((letter) => 'mrwalkcd'.includes(letter))
   if (permissions.length === 0) return undefined
@@ -83,7 +83,7 @@ function ofSeccomp(event: Fields): Fact | undefined {
   return name === '' || name.startsWith('unknown') ? undefined : (behaviour) => behaviour.addSyscall(name)
 }
 
-/** What would have to be in a model for this not to be a violation; undefined where no fact of a model would. */
+/** The fact that a model would need to allow this event; undefined if no fact of a model can allow it. */
 export function factOf(enforcer: string, event: Fields): Fact | undefined {
   if (enforcer === 'AppArmor') return ofAppArmor(event)
   if (enforcer === 'Seccomp') return ofSeccomp(event)
@@ -91,7 +91,7 @@ export function factOf(enforcer: string, event: Fields): Fact | undefined {
   return enforcer === 'BPF' && Object.hasOwn(ofBpf, operation) ? ofBpf[operation]!(event) : undefined
 }
 
-/** The fact alone. */
+/** A behaviour with only this fact. */
 export function alone(fact: Fact): Behaviour {
   const behaviour = new Behaviour()
   fact(behaviour)

@@ -1,10 +1,10 @@
 import { looksRandom } from './letters.ts'
 
-/** So many names that differ in one part of the same length are one pattern, if most of these parts look random. */
+/** This many names that differ in one part of equal length become a pattern, if most of these parts look random. */
 const SERIES = 4
 const SHARE = 0.6
 
-/** The last part of letters and digits that is as long as what mktemp(3) and its like draw. */
+/** The last part of letters and digits that is as long as the random parts of mktemp(3) and similar functions. */
 const part = /[0-9A-Za-z]{6,16}(?=[^0-9A-Za-z]*$)/
 
 interface Series {
@@ -13,11 +13,11 @@ interface Series {
 }
 
 /**
- * Names of one directory that differ in letters and digits which a program has drawn, `job.aB3dE9xQ` to `job.okocqyab`.
- * A single name may look like a word; several do not.
+ * Finds names of one directory that differ in randomly drawn letters and digits, `job.aB3dE9xQ` to `job.okocqyab`. A
+ * single random part may look like a word, but not several.
  */
 export class DrawnNames {
-  /** By name without the part, and its length. */
+  /** Keyed by the name without the part, and by the length of the part. */
   private readonly series = new Map<string, Series>()
 
   see(name: string): void {
@@ -31,7 +31,7 @@ export class DrawnNames {
     if (looksRandom(drawn, true)) series.random += 1
   }
 
-  /** The name with a star for the part; undefined when it is of no series. */
+  /** The name with a star in place of the part; undefined if the name is not in a series. */
   patternOf(name: string): string | undefined {
     const found = part.exec(name)
     if (found === null) return undefined

@@ -7,43 +7,43 @@ import { type Kind, type Shape, shapeOf } from './name-shape.ts'
 import { Numbers } from './numbers.ts'
 import { knownName, placeOf } from './places.ts'
 
-/** Which names a pattern stands for. */
+/** A pattern, and the names that it stands for. */
 export interface Explanation {
   pattern: string
-  /** What varies. */
+  /** The kinds of parts that vary. */
   kinds: Kind[]
-  /** How many paths that were seen. */
+  /** The number of recorded paths. */
   count: number
-  /** The first of them as text, five at the most. */
+  /** The alphabetically first recorded paths, at most five. */
   examples: string[]
 }
 
-/** A pattern that was not made. */
+/** A pattern that was not used. */
 export interface Kept extends Explanation {
-  /** The built-in rule that protects what it would cover, or what else is against it. */
+  /** The built-in rule that protects files that the pattern would match, or another reason. */
   rule: string
 }
 
 export interface Generalised {
   result: DynamicResult
   patterns: Explanation[]
-  /** Paths that vary by their look, and stay as they are. */
+  /** Paths that seem to vary, but stay as they are. */
   kept: Kept[]
 }
 
 const EXAMPLES = 5
 
-/** A path with a star for each part that varies. */
+/** A path with a star in place of each part that varies. */
 interface PathShape {
   pattern: string
   kinds: Kind[]
 }
 
-/** `0a` in `objects/0a/0a1b…`: directories that part hashes by how they begin. */
+/** Whether the name is a directory that groups hashes by their first digits: `0a` in `objects/0a/0a1b…`. */
 const isFanOut = (name: string, next: Shape | undefined): boolean =>
   next?.kinds.length === 1 && next.kinds[0] === 'hash' && /^[0-9a-fA-F]{1,3}$/.test(name)
 
-/** The shapes of the names of a path, the last first, as a directory may vary because of what is in it. */
+/** The shapes of the names of a path. The last name comes first, because a directory may vary with its content. */
 function shapesOf(names: readonly string[]): (Shape | undefined)[] {
   const shapes: (Shape | undefined)[] = names.map(() => undefined)
   for (let i = names.length - 1; i > 0; i--) {
@@ -57,7 +57,7 @@ function shapesOf(names: readonly string[]): (Shape | undefined)[] {
   return shapes
 }
 
-/** A path, and what is known of its names so far. */
+/** A path, and the shapes that are known so far for its names. */
 interface Walker {
   file: ModelFile
   names: readonly string[]
@@ -66,14 +66,14 @@ interface Walker {
 
 const nameAt = ({ names, shapes }: Walker, i: number): string => shapes[i]?.pattern ?? names[i]!
 
-/** A pattern already, as of a directory with too many names: it varies in its other names. */
+/** Whether the path is a pattern already, for a directory with too many names. Its other names may vary too. */
 const isPattern = ({ oldPath = '' }: ModelFile): boolean => oldPath !== ''
 const hasStar = (name: string): boolean => name.includes('*')
 
 /**
- * Looks for series of numbers and of names that were drawn, from the root down: what is in directories that are one
- * pattern is looked at together.
- * @param i of the names that are looked at; all above are the same for all walkers
+ * Finds series of numbers and of randomly drawn names, from the root down. Directories that become one pattern are
+ * searched together.
+ * @param i index of the names to compare; all names above it are equal for all walkers
  */
 function findSeries(walkers: readonly Walker[], i: number): void {
   const here = walkers.filter(({ names }) => i < names.length)
@@ -102,7 +102,7 @@ function findSeries(walkers: readonly Walker[], i: number): void {
   for (const group of below.values()) findSeries(group, i + 1)
 }
 
-/** The files with what varies in their paths; those that have a star and mean themselves are not looked at. */
+/** The files with the varying parts of their paths. Literal paths that contain a star are left alone. */
 function walkersOf(files: readonly ModelFile[]): Walker[] {
   const varies = (file: ModelFile): boolean => isPattern(file) || !hasStar(file.path)
   const walkers = files.map((file): Walker => {
@@ -123,7 +123,7 @@ function shapeOfPath(walker: Walker): PathShape | undefined {
   return { pattern, kinds: [...new Set(walker.shapes.flatMap((shape) => shape?.kinds ?? []))].sort() }
 }
 
-/** What several files have in common, when one stands for all. */
+/** Files that one pattern stands for. */
 class Group {
   readonly files: ModelFile[] = []
   readonly kinds = new Set<Kind>()
@@ -184,7 +184,7 @@ function settle(pattern: string, group: Group, { files, patterns, kept }: Lists)
   }
 }
 
-/** Files of the same pattern, which one model had already, become one. */
+/** Joins files with the same path, such as a new pattern that the model contained already. */
 function joined(files: readonly ModelFile[]): ModelFile[] {
   const byPath = new Map<string, ModelFile>()
   for (const file of files) {
@@ -203,8 +203,8 @@ function both(a: ModelFile, b: ModelFile): ModelFile {
 }
 
 /**
- * Puts patterns in place of names that vary from run to run. Deterministic: the same files give the same patterns.
- * Executions stay as they are, as a program of a new name is what a model is there to refuse.
+ * Replaces names that vary from run to run by patterns. The same files always give the same patterns. Executions stay as
+ * they are, because a model must refuse programs with new names.
  */
 export function generalise(result: DynamicResult): Generalised {
   const { appArmor, bpf } = result
@@ -221,7 +221,7 @@ export function generalise(result: DynamicResult): Generalised {
   }
 }
 
-/** AppArmor and BPF see the same files, which are explained once. */
+/** Joins the explanations of AppArmor and BPF, which see the same files. */
 function together<T extends Explanation>(all: readonly T[]): T[] {
   const byPattern = new Map<string, T>()
   for (const each of all) {

@@ -1,6 +1,6 @@
 /**
- * Pairs of letters that English words and the names of programs are made of: about a quarter of all pairs, and nine
- * tenths of those in words. Random letters have them by chance alone.
+ * Pairs of letters that are common in English words and names of programs: about a quarter of all possible pairs, and
+ * nine tenths of the pairs in words. Random letters contain them only by chance.
  */
 const common =
   'ab ac ad ag ai ak al am an ap ar as at au av aw ay ba be bi bl bo br bu by ca ce ch ci ck cl co cr ct cu da db de di do dr ds du ' +
@@ -12,7 +12,7 @@ const common =
 
 const pairs: ReadonlySet<string> = new Set(common.split(' '))
 
-/** From 0, as no word is, to 1: the share of the pairs of neighbouring letters that words are made of. */
+/** The share of common pairs among the pairs of neighbouring letters: near 1 for words, low for random letters. */
 export function wordlike(letters: string): number {
   const lower = letters.toLowerCase()
   if (lower.length < 2) return 1
@@ -26,7 +26,7 @@ function kindOf(code: number): number {
   return code <= 0x5a ? 1 : 2
 }
 
-/** How often digits, capitals and small letters take turns; a capital that begins a word is no turn. */
+/** How often digits, capitals and small letters alternate. A capital at the beginning of a word does not count. */
 function turnsOf(token: string): number {
   let turns = 0
   for (let i = 1; i < token.length; i++) {
@@ -38,13 +38,12 @@ function turnsOf(token: string): number {
   return turns
 }
 
-/** Shorter ones are taken for random only where temporary files are. */
+/** Shorter texts count as random only in directories for temporary files. */
 const LONG = 10
 
 /**
- * Whether letters and digits look as if a program had drawn them: kinds of characters that take turns, or pairs of
- * letters that no word has.
- * @param temporary names here are made to be new each time
+ * Whether letters and digits look random: kinds of characters alternate, or pairs of letters are uncommon in words.
+ * @param temporary whether the directory is for temporary files
  */
 export function looksRandom(token: string, temporary: boolean): boolean {
   const { length } = token

@@ -1,6 +1,6 @@
 import { looksRandom } from './letters.ts'
 
-/** What a part of a name is that another run has otherwise. */
+/** Kinds of name parts that differ from run to run. */
 export type Kind =
   | 'process number'
   | 'number'
@@ -11,15 +11,15 @@ export type Kind =
   | 'name of a pod'
   | 'random name'
 
-/** Where a name stands. */
+/** The kind of directory that contains a name. */
 export interface Place {
-  /** Files that are to be new each time are made here. */
+  /** Whether the directory is for temporary files. */
   temporary: boolean
-  /** Part of an image: names change with it, and not from run to run. */
+  /** Whether the directory is part of the image: its names change with the image, not from run to run. */
   image: boolean
 }
 
-/** A name with a star for each part that varies. */
+/** A name with a star in place of each part that varies. */
 export interface Shape {
   pattern: string
   kinds: Kind[]
@@ -27,7 +27,7 @@ export interface Shape {
 
 interface Rule {
   kind: Kind
-  /** With the flag `g`; it must not take time beyond the length of the name. */
+  /** It must have the flag `g`, and its time must be linear in the length of the name. */
   part: RegExp
   holds?(part: string, place: Place): boolean
 }
@@ -42,7 +42,7 @@ const isHash = (part: string): boolean =>
 
 const notOfImage = (_: string, { image }: Place): boolean => !image
 
-/** What mktemp(3) and its like put behind a word: `php` and six letters. */
+/** The random ending that mktemp(3) and similar functions add to a word: `php` and six letters. */
 function endingOf(length: number): Rule {
   return {
     kind: 'random name',
@@ -51,7 +51,7 @@ function endingOf(length: number): Rule {
   }
 }
 
-/** The first that takes a part has it. */
+/** The rules, in order: the first rule that matches a part decides its kind. */
 const rules: readonly Rule[] = [
   {
     kind: 'UUID',
@@ -96,7 +96,7 @@ const rules: readonly Rule[] = [
 ]
 
 /**
- * The parts of the name that vary by their look; undefined when none does, or when a star in the name is no wildcard.
+ * The parts of the name that seem to vary; undefined if there are none, or if the name contains a literal star.
  */
 export function shapeOf(name: string, place: Place): Shape | undefined {
   if (name.length < 5 || name.includes('*')) return undefined

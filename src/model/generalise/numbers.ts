@@ -1,15 +1,15 @@
-/** So many names that differ only in numbers are one pattern. */
+/** This many names that differ only in numbers become a pattern. */
 const SERIES = 4
 
-/** Digits in a name, and what is between them. */
+/** The numbers in a name. */
 const digits = /\d+/g
 
 /**
- * Names of one directory that differ in their numbers alone, `part-1` to `part-9`: small numbers vary only where
- * several of them were seen.
+ * Finds names of one directory that differ only in their numbers, `part-1` to `part-9`. Small numbers count as varying
+ * only if several of them were recorded.
  */
 export class Numbers {
-  /** By name without its numbers: the values at each place. */
+  /** The values at each place, keyed by the name without its numbers. */
   private readonly series = new Map<string, { names: Set<string>; values: Set<string>[] }>()
 
   see(name: string): void {
@@ -22,7 +22,7 @@ export class Numbers {
     this.series.set(key, known)
   }
 
-  /** The name with a star for each number that was seen with several values; undefined when it is of no series. */
+  /** The name with a star for each number that has several values; undefined if the name is not in a series. */
   patternOf(name: string): string | undefined {
     const series = this.series.get(name.replace(digits, '\0'))
     if (series === undefined || series.names.size < SERIES) return undefined

@@ -1,8 +1,8 @@
 import type { Kind, Place } from './name-shape.ts'
 
-/** Places where names of a certain form vary, whatever they look like. */
+/** Directories in which names of a certain form vary, although they may not look random. */
 interface Known {
-  /** The directory, with a star for what varies. */
+  /** Matches the directory. */
   directory: RegExp
   name: RegExp
   pattern: string
@@ -22,7 +22,7 @@ const known: readonly Known[] = [
   { directory: /\/snapshots$/, name: /^\d+$/, pattern: '*', kind: 'number' },
 ]
 
-/** The pattern of a name that varies because of where it stands. */
+/** The pattern of a name that varies because of its directory. */
 export function knownName(directory: string, name: string): { pattern: string; kind: Kind } | undefined {
   return known.find((one) => one.name.test(name) && one.directory.test(directory))
 }
@@ -30,10 +30,10 @@ export function knownName(directory: string, name: string): { pattern: string; k
 const temporary =
   /^\/(?:tmp|var\/tmp|dev\/shm|run|var\/run|var\/lock)(?:\/|$)|\/\.?(?:tmp|temp|temporary|cache|caches|session|sessions)(?:\/|$)/i
 const image = /^\/(?:usr|lib|lib32|lib64|libx32|bin|sbin|etc|boot)(?:\/|$)/
-/** What is written at run time for all that. */
+/** Directories below those of the image that are written at run time. */
 const written = /\/(?:tmp|temp|logs?|work|run|sessions?|cache)(?:\/|$)|^\/usr\/(?:local|share)\/.*\/data(?:\/|$)/
 
-/** @param directory as it was seen, without a slash at its end */
+/** @param directory the recorded path, without a slash at its end */
 export function placeOf(directory: string): Place {
   return { temporary: temporary.test(directory), image: image.test(directory) && !written.test(directory) }
 }

@@ -12,12 +12,12 @@ import { appArmorNeeds } from './runtime-needs.ts'
 
 const path = 'data.dynamicResult.appArmor'
 
-/** The text is part of an object, and the API server's storage takes 1.5 MiB of one. */
+/** The text is part of an object, and the API server's storage accepts 1.5 MiB for each object. */
 const MAX_BYTES = 900_000
 
 type AppArmorFacts = NonNullable<DynamicResult['appArmor']>
 
-/** Lines of one kind, and the field that they are made of. */
+/** Lines of one kind, and the field from which they are made. */
 interface Section {
   field: keyof AppArmorFacts
   title: string
@@ -29,11 +29,11 @@ const is = (list: readonly string[], word: string | undefined): boolean => word 
 function executionLine(file: string): Line {
   return isPath(file) && !file.endsWith('/')
     ? { line: `${quoted(literal(file))} rmix,` }
-    : { rule: file, reason: 'is no path of a program' }
+    : { rule: file, reason: 'is not the path of a program' }
 }
 
 function capabilityLine(name: string): Line {
-  return is(capabilities, name) ? { line: `capability ${name},` } : { rule: name, reason: 'is no capability' }
+  return is(capabilities, name) ? { line: `capability ${name},` } : { rule: name, reason: 'is not a capability' }
 }
 
 type Socket = NonNullable<NonNullable<AppArmorFacts['networks']>['sockets']>[number]
@@ -42,12 +42,13 @@ function socketLine({ domain = '', type = '' }: Socket): Line {
   const family = domain.toLowerCase().replace(/^af_/, '')
   const kind = type.toLowerCase().replace(/^sock_/, '')
   if (!is(socketDomains, family))
-    return { rule: `${domain} ${type}`, reason: 'is no socket family that AppArmor knows' }
+    return { rule: `${domain} ${type}`, reason: 'is not a socket family that AppArmor knows' }
   return { line: is(socketTypes, kind) && kind !== 'dccp' ? `network ${family} ${kind},` : `network ${family},` }
 }
 
 /**
- * Profiles within ours that complain mode makes for programs without a rule are ours in a profile that has the rule.
+ * The label of a peer for a rule. Complain mode puts programs without a rule into profiles named `//null-…`; in a
+ * profile with the rule, these programs run in the profile itself.
  */
 function peerOf(peer: string, own: ReadonlySet<string>): string | undefined {
   const label = peer.replace(/\/\/null-.*$/s, '')
@@ -70,7 +71,7 @@ function ptraceLine({ peer = '', permissions }: Ptrace, own: ReadonlySet<string>
   const label = peerOf(peer, own)
   const words = [...new Set(permissions.flatMap((word) => traces[word] ?? []))].sort()
   if (label === undefined || words.length === 0)
-    return { rule: `ptrace ${peer}`, reason: 'has no peer or no permission that AppArmor knows' }
+    return { rule: `ptrace ${peer}`, reason: 'lacks a peer or a permission that AppArmor knows' }
   return { line: `ptrace (${words.join(',')}) peer=${label},` }
 }
 
@@ -79,16 +80,15 @@ function signalLine({ peer, permissions, signals }: Signal, own: ReadonlySet<str
   const words = permissions.filter((word) => word === 'send' || word === 'receive').sort()
   const names = signals.filter((name) => /^(?:[a-z]+[12]?|rtmin\+\d{1,2})$/.test(name)).sort()
   if (label === undefined || words.length === 0 || names.length === 0) {
-    return { rule: `signal ${peer}`, reason: 'has no peer, no permission or no signal that AppArmor knows' }
+    return { rule: `signal ${peer}`, reason: 'lacks a peer, a permission or a signal that AppArmor knows' }
   }
   return { line: `signal (${words.join(',')}) set=(${names.join(',')}) peer=${label},` }
 }
 
 /**
- * Also those that BPF has seen. AppArmor reports a capability once on a processor, for any profile, and then stays
- * silent about the next requests (security/apparmor/capability.c, audit_caps), so its own records lack some. But an
- * overlay asks for sys_admin with its own credentials when a file is made, which BPF takes
- * for the workload's question, and AppArmor does not.
+ * The capabilities of AppArmor's record, and those that only BPF recorded: AppArmor reports a capability once on each
+ * CPU, for any profile, and not again for the next requests (security/apparmor/capability.c, audit_caps). sys_admin of
+ * BPF does not count: overlayfs checks it when a file is created, which BPF attributes to the workload.
  */
 function capabilitiesOf({ appArmor, bpf }: DynamicResult): string[] {
   const known = (bpf?.capabilities ?? []).filter((name) => is(capabilities, name) && name !== 'sys_admin')
@@ -99,8 +99,8 @@ function sectionsOf(result: DynamicResult, facts: AppArmorFacts, name: string): 
   const own = new Set([name, ...(facts.profiles ?? [])])
   const { executions = [], files = [], ptraces = [], signals = [] } = facts
   return [
-    { field: 'executions', title: 'Programs that were run.', lines: executions.map(executionLine) },
-    { field: 'files', title: 'Files, and what was done with them.', lines: fileLines(files, executions) },
+    { field: 'executions', title: 'Programs that the workload ran.', lines: executions.map(executionLine) },
+    { field: 'files', title: 'Files and their permissions.', lines: fileLines(files, executions) },
     { field: 'capabilities', title: 'Capabilities.', lines: capabilitiesOf(result).map(capabilityLine) },
     { field: 'networks', title: 'Sockets.', lines: (facts.networks?.sockets ?? []).map(socketLine) },
     { field: 'ptraces', title: 'Tracing.', lines: ptraces.map((ptrace) => ptraceLine(ptrace, own)) },
@@ -108,7 +108,7 @@ function sectionsOf(result: DynamicResult, facts: AppArmorFacts, name: string): 
   ]
 }
 
-/** What was left out, and why. */
+/** A comment that names a fact that is left out, and why. */
 const noteOf = (each: Line): string[] => ('line' in each ? [] : [comment(`left out: ${each.rule}: ${each.reason}`)])
 
 function explained({ pattern, kinds, count, examples }: Explanation): string {
@@ -123,15 +123,15 @@ function bodyOf(sections: readonly Section[]): string[] {
     const notes = lines.flatMap(noteOf)
     return written.length + notes.length === 0 ? [] : ['', comment(title), ...written, ...notes]
   })
-  return [comment('What the runtime needs to start a container.'), ...needs, ...recorded]
+  return [comment('Rules that the runtime needs to start a container.'), ...needs, ...recorded]
 }
 
 /**
- * The profile, as a DefenseInDepth policy takes it, that allows what AppArmor recorded, the capabilities that BPF did,
- * and what the runtime needs, and nothing else. No name of the model can leave its place. What no rule can be made of
- * is left out and named.
- * @param name of the profile, from `profileName()`
- * @param patterns which names patterns stand for, as far as that is known: said in the text
+ * The profile for a DefenseInDepth policy. It allows only what AppArmor recorded, the capabilities that BPF recorded,
+ * and what the runtime needs. Names of the model are escaped. Facts for which a rule is not possible are left out and
+ * named.
+ * @param name name of the profile, from `profileName()`
+ * @param patterns explanations of patterns, for comments in the text
  */
 export function appArmorProfileOf(
   result: DynamicResult,
@@ -150,12 +150,13 @@ export function appArmorProfileOf(
     '',
     `profile ${name} flags=(attach_disconnected,mediate_deleted) {`,
   ]
-  const stand = patterns.length === 0 ? [] : ['', comment('What the patterns stand for.'), ...patterns.map(explained)]
+  const stand =
+    patterns.length === 0 ? [] : ['', comment('Names that the patterns stand for.'), ...patterns.map(explained)]
   const lines = [...bodyOf(sections), ...stand].map((line) => (line === '' ? '' : `  ${line}`))
   const text = `${[...head, ...lines, '}'].join('\n')}\n`
   const bytes = Buffer.byteLength(text)
   if (bytes > MAX_BYTES) {
-    const problem = `makes a profile of ${bytes} bytes, and ${MAX_BYTES} are taken: put patterns in place of names that vary, or record less at once`
+    const problem = `makes a profile of ${bytes} bytes, and the limit is ${MAX_BYTES}: replace names that vary by patterns, or record less at once`
     return { ok: false, errors: [{ code: 'TOO_LARGE', path, problem }] }
   }
   const read = readCustomProfile(text, name, path, newestAppArmor)

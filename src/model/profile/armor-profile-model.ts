@@ -6,11 +6,11 @@ import { profilesOf } from './profiles-of.ts'
 /** The workload of the model. */
 export interface ModelIdentity {
   namespace: string
-  /** Of the profile, from `profileName()`, and so of the model. */
+  /** The name of the profile, from `profileName()`, which is also the name of the model. */
   name: string
 }
 
-/** The object of a model with the profiles that are made of it: of each enforcer that recorded something. */
+/** The object of a model, with a profile for each enforcer that recorded something. */
 export function armorProfileModelOf(
   { namespace, name }: ModelIdentity,
   result: DynamicResult,

@@ -1,7 +1,7 @@
 /**
- * System calls that do the same in another form: whichever of them a program makes depends on how much there is to read
- * or write at a time, on the C library, or on the processor it is built for. So another run makes others than were
- * recorded, though it does nothing else.
+ * System calls that do the same in another form. Which of them a program makes depends on how much it reads or writes at
+ * a time, on the C library, and on the architecture. So another run may make other calls than the recorded ones,
+ * although it does the same.
  */
 export const callFamilies: readonly (readonly string[])[] = [
   ['readv', 'pread64', 'preadv', 'preadv2'],
@@ -18,7 +18,7 @@ export const callFamilies: readonly (readonly string[])[] = [
   ['nanosleep', 'clock_nanosleep'],
 ]
 
-/** The calls with all that do the same. */
+/** The calls, and all calls of their families. */
 export function withFamilies(names: readonly string[]): string[] {
   const known = new Set(names)
   return [...names, ...callFamilies.filter((family) => family.some((name) => known.has(name))).flat()]

@@ -6,19 +6,19 @@ import type { FileAccess } from '../../rules/meaning.ts'
 import { accessesOf } from '../behaviour/permissions.ts'
 import type { ModelFile } from '../behaviour/recorder-facts.ts'
 
-/** A line of a profile, or why there is none. */
+/** A line of a profile, or why there is not one. */
 export type Line = { line: string } | { rule: string; reason: string }
 
 const letters = 'rwalkm'
 
-/** Letters in AppArmor's order; `w` is all writing, so `a` is nothing beside it. */
+/** The letters in AppArmor's order. `w` includes `a`. */
 function lettersOf(permissions: readonly string[]): string {
   const all = new Set(permissions.flatMap((word) => [...word]))
   if (all.has('w')) all.delete('a')
   return [...letters].filter((letter) => all.has(letter)).join('')
 }
 
-/** Whether the kernel has paths like it, and AppArmor's parser takes it as it is. */
+/** Whether the text is a path of the kernel that AppArmor's parser does not change. */
 export function isPath(path: string): boolean {
   return path.startsWith('/') && !path.includes('\0') && !path.includes('//') && !/\/\.\.?(?:\/|$)/.test(path)
 }
@@ -28,7 +28,7 @@ interface Allowed {
   access: ReadonlySet<FileAccess>
 }
 
-/** Lines for the files of a model; what is refused of patterns comes last. */
+/** Lines for the files of a model. Refusals of names within patterns come last. */
 export function fileLines(files: readonly ModelFile[], executions: readonly string[]): Line[] {
   const isLiteral = ({ oldPath = '' }: ModelFile) => oldPath === ''
   const allowed: Allowed[] = [
@@ -43,13 +43,14 @@ export function fileLines(files: readonly ModelFile[], executions: readonly stri
 }
 
 function literalLine({ path, owner, permissions }: ModelFile): Line {
-  if (!isPath(path)) return { rule: path, reason: 'is no path as the kernel has it' }
+  if (!isPath(path)) return { rule: path, reason: 'is not a path of the kernel' }
   return ruleLine(owner, quoted(literal(path)), permissions, path)
 }
 
 function ruleLine(owner: boolean | undefined, glob: string, permissions: readonly string[], rule: string): Line {
   const allowed = lettersOf(permissions)
-  if (allowed === '') return { rule, reason: `has no permission of AppArmor: ${permissions.join(' ') || 'none'}` }
+  if (allowed === '')
+    return { rule, reason: `lacks a permission that AppArmor knows: ${permissions.join(' ') || 'none'}` }
   return { line: `${owner === true ? 'owner ' : ''}${glob} ${allowed},` }
 }
 
@@ -66,7 +67,7 @@ const refused: readonly [FileAccess, string][] = [
   ['write', 'wl'],
 ]
 
-/** Names that a pattern does not mean; not those that were recorded by their own name. */
+/** Refusals of names that a pattern does not include, except names that were recorded literally. */
 function refusalLines({ path, permissions }: ModelFile, allowed: readonly Allowed[]): string[] {
   const read = parseModelPattern(path)
   if (!read.ok || read.directory) return []

@@ -2,20 +2,20 @@ import type { ArmorProfileModel } from '../../api/types.ts'
 
 type Data = ArmorProfileModel['data']
 
-/** What an ArmorProfileModel has of its data. */
+/** The data that an ArmorProfileModel contains. */
 export interface Kept {
   storageType: NonNullable<ArmorProfileModel['storageType']>
   data: Data
-  /** What there is no room for, though enforcers need it; empty where there is none. */
+  /** Data that enforcers need but that does not fit; empty if everything fits. */
   problem: string
 }
 
 export const sizeOf = (value: unknown): number => Buffer.byteLength(JSON.stringify(value))
 
 /**
- * What goes into the object: all, or as much as has room of what enforcers need: profiles, and what BPF recorded, which
- * it enforces as it is.
- * @param largest bytes that the API server takes
+ * The data that the object contains: all, or as much as fits of the data that enforcers need. These are the profiles,
+ * and the record of BPF, which BPF enforces directly.
+ * @param largest maximum bytes that the API server accepts
  */
 export function keptInObject(data: Data, largest: number): Kept {
   if (sizeOf(data) <= largest) return { storageType: 'CRDInternal', data, problem: '' }
@@ -25,21 +25,21 @@ export function keptInObject(data: Data, largest: number): Kept {
   const storageType = 'LocalDisk'
   if (sizeOf({ ...ofProfile, ...ofBpf }) <= largest)
     return { storageType, data: { ...ofProfile, ...ofBpf }, problem: '' }
-  const remedy = 'record a workload that does less, or several policies'
+  const remedy = 'record a workload that does less, or split the recording into several policies'
   const tooLarge = (what: string, value: object): string =>
-    `${what} takes ${sizeOf(value)} bytes, and an object of the API server ${largest}; ${remedy}`
+    `${what} takes ${sizeOf(value)} bytes, and the limit of the API server is ${largest}; ${remedy}`
   if (sizeOf(ofProfile) <= largest)
-    return { storageType, data: ofProfile, problem: tooLarge('what BPF has to enforce, beside the profiles,', ofBpf) }
+    return { storageType, data: ofProfile, problem: tooLarge('the record of BPF, in addition to the profiles,', ofBpf) }
   return { storageType, data: {}, problem: tooLarge('the profile', ofProfile) }
 }
 
-/** Whether the object lacks some of what was recorded, which is in a file. */
+/** Whether the object lacks a part of the recording, which is then in a file. */
 export function isPart({ storageType, data: { profile, dynamicResult = {} } }: ArmorProfileModel): boolean {
   const names = Object.keys(dynamicResult)
   const hasOthers = profile?.appArmor !== undefined || profile?.seccomp !== undefined
   return storageType === 'LocalDisk' && (names.length === 0 || (names.join() === 'bpf' && hasOthers))
 }
 
-/** Whether enforcers can use what the object has. */
+/** Whether the object contains data that enforcers can use. */
 export const isUsable = ({ profile, dynamicResult }: Data): boolean =>
   profile !== undefined || dynamicResult?.bpf !== undefined

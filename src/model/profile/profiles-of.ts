@@ -6,8 +6,8 @@ import { appArmorProfileOf } from './apparmor-profile.ts'
 import { seccompProfileOf } from './seccomp-profile.ts'
 
 /**
- * The profiles of a model: of AppArmor and of Seccomp, where they recorded something. BPF takes the facts as they are.
- * @param patterns which names the patterns of the model stand for, as far as that is known: said in the profile
+ * The AppArmor and Seccomp profiles of a model, if these enforcers recorded something. BPF uses the facts directly.
+ * @param patterns explanations of the model's patterns, for comments in the profile
  */
 export function profilesOf(
   result: DynamicResult,

@@ -13,7 +13,7 @@ export interface RuntimeNeed {
 export const appArmorNeeds: readonly RuntimeNeed[] = [
   {
     allows: ['include if exists <abstractions/base>'],
-    why: "The loader, the C library, locales, /dev/null and /dev/urandom, as this node's AppArmor has it.",
+    why: "The loader, the C library, locales, /dev/null and /dev/urandom, from this node's AppArmor.",
   },
   {
     allows: ['/dev/null rw,', '/dev/pts/[0-9]* rw,', '/dev/console rw,', '/dev/tty rw,'],
@@ -21,12 +21,15 @@ export const appArmorNeeds: readonly RuntimeNeed[] = [
   },
   {
     allows: ['signal (receive) peer=unconfined,', 'signal (receive) peer=runc,', 'signal (receive) peer=crun,'],
-    why: 'The runtime ends the container, and sends what kubectl and the kubelet ask for.',
+    why: 'The runtime stops the container, and sends signals for kubectl and the kubelet.',
   },
-  { allows: ['signal (send,receive) peer=@{profile_name},'], why: 'Processes of the container end each other.' },
+  {
+    allows: ['signal (send,receive) peer=@{profile_name},'],
+    why: 'Processes of the container send signals to each other.',
+  },
   {
     allows: ['ptrace (read,readby) peer=@{profile_name},', 'ptrace (readby) peer=unconfined,'],
-    why: 'ps within the container, and tools of the node that look at it.',
+    why: 'ps in the container, and tools of the node that inspect it.',
   },
 ]
 

@@ -8,8 +8,8 @@ import { seccompNeeds } from './runtime-needs.ts'
 const path = 'data.dynamicResult.seccomp'
 
 /**
- * The OCI profile that allows the system calls of the model, their other forms, and those that the runtime needs, and
- * refuses all others. A name that is no system call is left out and named.
+ * The OCI profile that allows only the system calls of the model, their other forms, and the calls that the runtime
+ * needs. Names that are not system calls are left out and named.
  */
 export function seccompProfileOf({ seccomp }: DynamicResult): Result<string> {
   const recorded = seccomp?.syscalls ?? []
@@ -20,7 +20,7 @@ export function seccompProfileOf({ seccomp }: DynamicResult): Result<string> {
   const known = new Set(recorded.filter(isSyscall))
   const skipped = recorded
     .filter((name) => !known.has(name))
-    .map((rule): Skipped => ({ enforcer: 'Seccomp', path: `${path}.syscalls`, rule, reason: 'is no system call' }))
+    .map((rule): Skipped => ({ enforcer: 'Seccomp', path: `${path}.syscalls`, rule, reason: 'is not a system call' }))
   const names = [...new Set(withFamilies([...known, ...seccompNeeds.flatMap(({ allows }) => allows)]))].sort()
   const rules = names.map((name) => ({ name, action: 'SCMP_ACT_ALLOW' as const, when: [] }))
   return { ok: true, value: `${JSON.stringify(ownProfile('SCMP_ACT_ERRNO', rules))}\n`, skipped }

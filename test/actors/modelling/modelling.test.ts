@@ -151,7 +151,9 @@ describe('a modelling of behaviour', () => {
     expect(world.model?.storageType).to.equal('LocalDisk')
     expect(world.model?.data.dynamicResult).to.equal(undefined)
     expect(world.files.get(KEY)?.appArmor?.files).to.have.length(30_000)
-    expect(conditions(world)['']?.message).to.match(/makes a profile of \d+ bytes, and 900000 are taken: put patterns/)
+    expect(conditions(world)['']?.message).to.match(
+      /makes a profile of \d+ bytes, and the limit is 900000: replace names/,
+    )
     // A new leader does not have this file, and collects it from the nodes again.
     world.killManager()
     world.startManager()

@@ -100,7 +100,7 @@ describe('an AppArmor profile of a model', () => {
     expect(made.skipped).to.have.length(8)
     const rules = made.value.split('\n').filter((line) => !line.trimStart().startsWith('#'))
     expect(rules.join('\n')).to.not.match(/\bfile\b|sys_admin/)
-    expect(made.value).to.include('# left out: /a/../b: is no path of a program\n')
+    expect(made.value).to.include('# left out: /a/../b: is not the path of a program\n')
   })
 
   it('has patterns as globs of their files, without the names that built-in rules protect', function () {

@@ -37,7 +37,7 @@ describe('what the object of a model keeps', () => {
       bpf: 6_000,
       profile: 5_000,
       has: ['profile'],
-      problem: /^what BPF has to enforce.* takes 60\d\d bytes/,
+      problem: /^the record of BPF.* takes 60\d\d bytes/,
     },
     {
       title: 'nothing, and says so',

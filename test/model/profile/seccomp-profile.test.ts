@@ -25,7 +25,7 @@ describe('a seccomp profile of a model', () => {
     if (!made.ok) throw new Error('refused')
     expect(allowedBy(made.value)).to.have.members([...new Set(['socket', 'read', ...needs])])
     expect(made.skipped.map(({ rule, reason }) => `${rule} ${reason}`)).to.deep.equal([
-      'no_such_call is no system call',
+      'no_such_call is not a system call',
     ])
   })
 
