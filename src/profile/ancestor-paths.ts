@@ -4,7 +4,7 @@ import { type PathPattern, parsePathPattern, type Token } from './path-pattern.t
 // directory, or mounts over it, reaches its content by a path that the rule does not know. So a rule protects these
 // directories too. `/a/b/c` lies in `/a` and `/a/b`, `/etc/**` in `/etc`, `/proc/**/mounts` in `/proc` and `/proc/**`.
 
-/** Whether the text stands for every path, so that no move can carry anything out of it. */
+/** Whether the text matches every path, so that a move cannot take a file out of it. */
 function matchesAnything(text: string): boolean {
   return /^\/?\*\*(?:\/\*\*)*$/.test(text)
 }

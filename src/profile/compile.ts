@@ -26,30 +26,30 @@ import type { Result, Skipped } from './result.ts'
 import { compileSeccomp } from './seccomp/compile-seccomp.ts'
 
 export interface CompileOptions {
-  /** What the node's AppArmor can say. Left out: it is for no certain node, and so for the oldest that is supported. */
+  /** Features of the node's AppArmor. Left out: compile for the oldest supported AppArmor, not for a certain node. */
   appArmor?: AppArmorFeatures
   /** Block devices of the node, as in CompileContext. */
   blockDevices?: readonly string[]
   /** Hooks that the node lacks, as in CompileContext. */
   absentHooks?: readonly string[]
-  /** What runtimes of the node take, as in CompileContext. */
+  /** Seccomp flags that the node's runtimes accept, as in CompileContext. */
   seccompReports?: SeccompReports
   /** As in CompileContext. */
   egressControl?: EgressControl
   addresses?: readonly EgressAddresses[]
-  /** Where vArmor itself is installed; part of the profile names of cluster policies. */
+  /** The namespace in which vArmor is installed; part of the profile names of cluster policies. */
   installNamespace?: string
-  /** What the profile is called, where it is known not to be the policy's first name. */
+  /** The name of the profile, if it differs from the policy's first profile name. */
   profileName?: string
   /** For a policy whose `profileType` is BehaviorModel. */
   model?: BehaviorModel
   /** The behaviour modelling of the policy has ended: nothing is recorded. */
   modelingComplete?: boolean
-  /** Compile for these, whatever `spec.policy.enforcer` says. */
+  /** Compile for these enforcers instead of those in `spec.policy.enforcer`. */
   enforcers?: readonly KernelEnforcer[]
 }
 
-/** What each enforcer loads for one policy. */
+/** The profiles that the enforcers load for one policy. */
 export interface CompiledPolicy {
   kind: 'VarmorPolicy' | 'VarmorClusterPolicy'
   /** Absent for a cluster policy. */
@@ -68,14 +68,14 @@ export interface CompiledPolicy {
 const PATH = 'spec.policy'
 
 /**
- * Compiles a policy for each of its enforcers. `object` may be anything: it is validated first. All errors come at
- * once, those of the schema and those of every compiler, which then see the parts of the policy that are sound.
+ * Compiles a policy for each of its enforcers. `object` may be anything: it is validated first. All errors are returned
+ * at once: the errors of the schema, and the errors of the compilers in the valid parts of the policy.
  */
 export function compilePolicy(object: unknown, options: CompileOptions = {}): Result<CompiledPolicy> {
   return compileValidated(object, validatePolicy(object), options)
 }
 
-/** The same, of what `validatePolicy` has found `faults` in. */
+/** Compiles a policy in which `validatePolicy` found `faults`. */
 export function compileValidated(
   object: unknown,
   faults: readonly FieldError[],
@@ -90,7 +90,7 @@ export function compileValidated(
   return { ok: true, value: describe(policy, compiled.enforcers, skipped, options), skipped }
 }
 
-/** Marks what AppArmor leaves out only where it is old. */
+/** Marks rules that only an old AppArmor leaves out. */
 function byNode(
   policy: VarmorPolicy | VarmorClusterPolicy,
   options: CompileOptions,
@@ -100,7 +100,7 @@ function byNode(
   if (options.appArmor !== undefined || !skipped.some(isAppArmors)) return [...skipped]
   const newer = { ...options, appArmor: newestAppArmor }
   const newest = compileAll(policy.spec.policy, ['AppArmor'], { ...contextOf(policy, newer), withoutText: true })
-  // Then that is what such a node reports.
+  // A node with a new AppArmor reports these errors itself.
   if (newest.errors.length > 0) return [...skipped]
   const everywhere = new Set(newest.skipped.map(({ path, rule, reason }) => JSON.stringify([path, rule, reason])))
   return skipped.map((one) =>
@@ -110,7 +110,7 @@ function byNode(
   )
 }
 
-/** What the compilers find in the sound parts of an unsound policy. */
+/** The errors that the compilers find in the valid parts of an invalid policy. */
 function errorsInTheRest(object: unknown, faults: readonly FieldError[], options: CompileOptions): FieldError[] {
   const rest = withoutFaults(object, faults)
   return rest === undefined ? [] : compileWanted(rest.policy, options).errors.filter(rest.isReal)
@@ -165,7 +165,7 @@ function compileAll(policy: Policy, wanted: readonly Enforcer[], context: Compil
 }
 
 /**
- * Of errors of one kind at one place, the first: two compilers read one field, and the schema has seen it before both.
+ * Keeps the first of several equal errors at one field: the schema and two compilers may report the same error.
  */
 function unique(errors: readonly FieldError[]): FieldError[] {
   const byPlace = new Map<string, FieldError>()
@@ -176,7 +176,7 @@ function unique(errors: readonly FieldError[]): FieldError[] {
   return [...byPlace.values()]
 }
 
-/** Fields that speak to one enforcer only. */
+/** Fields that concern one enforcer only. */
 const ownFields: [enforcer: Enforcer, section: 'enhanceProtect' | 'defenseInDepth', field: string][] = [
   ['AppArmor', 'enhanceProtect', 'appArmorRawRules'],
   ['BPF', 'enhanceProtect', 'bpfRawRules'],
@@ -193,7 +193,7 @@ const sectionOf: Partial<Record<PolicyMode, string>> = {
   DefenseInDepth: 'defenseInDepth',
 }
 
-/** Parts of the policy that no compiler reads: rules for an enforcer that it does not name, and the proxy's. */
+/** Notes on parts of the policy that are not compiled: rules for enforcers that it does not name, and NetworkProxy. */
 function notes(policy: Policy, chosen: readonly KernelEnforcer[] | undefined): Skipped[] {
   if (chosen !== undefined) return []
   const named = wantedEnforcers(policy, undefined)

@@ -1,8 +1,8 @@
 import type { EgressAddresses, ModelBpf } from '../api/types.ts'
 
-/** What a node's AppArmor can say: the parser's version, and the rule kinds that its kernel and parser both know. */
+/** Features of a node's AppArmor: the parser's version, and the kinds of rules that both kernel and parser support. */
 export interface AppArmorFeatures {
-  /** apparmor_parser's version as `[major, minor]`; 3.0 is the oldest that is supported. */
+  /** The version of apparmor_parser as `[major, minor]`; at least 3.0. */
   parser: readonly [number, number]
   /** `userns,` rules (parser 4.0 and kernel 6.7). */
   userns: boolean
@@ -12,10 +12,10 @@ export interface AppArmorFeatures {
   mqueue: boolean
 }
 
-/** The least that a supported node has: Debian 12's parser 3.0.8. A profile compiled for it loads everywhere. */
+/** The oldest supported AppArmor: parser 3.0.8 of Debian 12. A profile that is compiled for it loads on every node. */
 export const oldestAppArmor: AppArmorFeatures = { parser: [3, 0], userns: false, ioUring: false, mqueue: false }
 
-/** All that rules can ask for. */
+/** An AppArmor with all features that rules can use. */
 export const newestAppArmor: AppArmorFeatures = { parser: [4, 1], userns: true, ioUring: true, mqueue: true }
 
 /** Profiles that behaviour modelling made, for the policies whose `profileType` is BehaviorModel. */
@@ -24,49 +24,49 @@ export interface BehaviorModel {
   appArmor?: string
   /** OCI seccomp JSON, as in `ArmorProfileModel.data.profile.seccomp`. */
   seccomp?: string
-  /** What BPF saw, as in `ArmorProfileModel.data.dynamicResult.bpf`. */
+  /** The record of BPF, as in `ArmorProfileModel.data.dynamicResult.bpf`. */
   bpf?: ModelBpf
 }
 
-/** The flag of a seccomp filter that has the kernel log each refused call (seccomp(2)). */
+/** The flag of a seccomp filter that makes the kernel log each refused call (seccomp(2)). */
 export const LOG_FLAG = 'SECCOMP_FILTER_FLAG_LOG'
 
 /**
- * The flags of seccomp filters that all runtimes of a node take; or, where refusals cannot be logged, what is to blame,
- * and why.
+ * The flags of seccomp filters that all runtimes of a node accept; or, if refusals cannot be logged, the component that
+ * prevents it, and why.
  */
 export type SeccompReports = { flags: readonly string[] } | { by: string; why: string }
 
-/** Whose addresses the manager looks for: upstream's enablePodEgressControl and enableServiceEgressControl. */
+/** Kinds whose addresses the manager looks up: upstream's enablePodEgressControl and enableServiceEgressControl. */
 export interface EgressControl {
   pods: boolean
   services: boolean
 }
 
-/** What a compiler needs to know besides the policy. All of it is a value: compilers do no I/O. */
+/** The input of a compiler besides the policy. It contains only values, because compilers do no I/O. */
 export interface CompileContext {
   /** Name of the profile, from `profileName()`. */
   profileName: string
   appArmor: AppArmorFeatures
-  /** Skips AppArmor's text; only its left-out rules count. The text of EnhanceProtect is empty, and fits any size. */
+  /** Skip the text of EnhanceProtect for AppArmor, and its size limit: only the left-out rules are needed. */
   withoutText?: boolean
-  /** Block devices of the node that is compiled for, `/dev/sda1`: rules about disks name those of unusual names. */
+  /** Block devices of the node, such as `/dev/sda1`: rules about disks also cover devices with unusual names. */
   blockDevices?: readonly string[]
   /**
-   * Hooks that the BPF programs have and the kernel lacks, `lsm/inode_init_security_anon`; none where it is for no
-   * certain node.
+   * Hooks of the BPF programs that the kernel lacks, such as `lsm/inode_init_security_anon`; none if the profile is not
+   * for a certain node.
    */
   absentHooks?: readonly string[]
-  /** Left out where it is for no certain node. */
+  /** Left out if the profile is not for a certain node. */
   seccompReports?: SeccompReports
   /**
-   * Kinds whose addresses the manager looks for; left out: unknown, because there is no cluster. For profiles that are
-   * not compiled for a certain node.
+   * Kinds whose addresses the manager looks up; left out if unknown, without a cluster. Only for profiles that are not
+   * for a certain node.
    */
   egressControl?: EgressControl
-  /** Addresses of Services and Pods as the manager has said them. Of what is compiled for a node. */
+  /** Addresses of Services and Pods from the manager. Only for profiles that are compiled for a node. */
   addresses?: readonly EgressAddresses[]
   model?: BehaviorModel
-  /** The policy's behaviour modelling has ended: its profile is to allow all, not to record. */
+  /** Whether the policy's behaviour modelling has ended: the profile then allows everything and does not record. */
   modelingComplete?: boolean
 }

@@ -5,7 +5,7 @@ import { isImpossible } from '../rules/meaning.ts'
 import type { Skipped } from './result.ts'
 import { type SelectedRule, selectRules } from './selected-rules.ts'
 
-/** A rule that a policy names, and who has a meaning for it, whether the policy names that enforcer or not. */
+/** A rule that a policy names, and the enforcers that support it, whether or not the policy names these enforcers. */
 interface NamedRule {
   path: string
   by: readonly Enforcer[]
@@ -13,21 +13,21 @@ interface NamedRule {
 
 const PATH = 'spec.policy'
 
-/** What a policy comes to with its enforcers. */
+/** The part of a policy that its enforcers enforce. */
 export interface Coverage {
   /**
-   * Why no rule that it names is enforced on any node, and what would; empty where one may be, and for a policy that
-   * names none.
+   * Why no rule of the policy is enforced on any node, and the remedy; empty if a rule may be enforced, and for a
+   * policy without rules.
    */
   nothing: string
-  /** What is left out of its rules, on all nodes. Nothing is where it names none. */
+  /** The parts of its rules that all nodes leave out. */
   parts: readonly Skipped[]
   /** If only a newer AppArmor enforces these rules: why a node that leaves all of them out enforces nothing. */
   newer: { skipped: readonly Skipped[]; nothing: string } | undefined
 }
 
 /**
- * Whether what a policy names is enforced, wholly or in part, given what compiling it for no certain node has skipped.
+ * Finds out how far a policy is enforced, from the parts that a compilation without a certain node skipped.
  */
 export function coverageOf(policy: Policy, skipped: readonly Skipped[]): Coverage {
   const named = namedRules(policy)
@@ -64,7 +64,7 @@ function nothingText(written: string, enforcers: readonly Enforcer[], named: rea
   return `${written} enforces none of the rules that the policy names: ${remedy}`
 }
 
-/** AlwaysAllow and BehaviorModeling promise nothing. */
+/** The rules of a policy. AlwaysAllow and BehaviorModeling have none. */
 function namedRules({ mode, enhanceProtect, defenseInDepth }: Policy): NamedRule[] {
   switch (mode) {
     case 'RuntimeDefault':
@@ -91,7 +91,7 @@ function ofEnhanceProtect(enhanceProtect: EnhanceProtect, path: string): NamedRu
       by: ['AppArmor'] as const,
     })),
     ...raw('bpfRawRules', 'BPF', bpfRawRules),
-    // What is allowed anyway is no rule.
+    // SCMP_ACT_ALLOW does not count as a rule: such calls are allowed anyway.
     ...syscallRawRules.flatMap(({ action }, i): NamedRule[] =>
       action === 'SCMP_ACT_ALLOW' ? [] : [{ path: join(join(path, 'syscallRawRules'), i), by: ['Seccomp'] }],
     ),
@@ -99,7 +99,7 @@ function ofEnhanceProtect(enhanceProtect: EnhanceProtect, path: string): NamedRu
   ]
 }
 
-/** Rules for some programs only are AppArmor's alone. */
+/** Only AppArmor supports rules for some programs. */
 function builtIn({ rule, targets, path }: SelectedRule): NamedRule {
   const forAll = targets.length === 0
   const by: Enforcer[] = [

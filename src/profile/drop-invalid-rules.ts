@@ -6,14 +6,14 @@ import { validatePolicy } from '../api/validate.ts'
 type Json = Record<string, unknown>
 type Step = string | number
 
-/** What is left of an unsound policy for the compilers to look at. */
+/** The valid rest of an invalid policy, for the compilers. */
 export interface SoundRest {
   policy: AnyPolicy
-  /** Whether an error of a compiler is about what the user wrote, and not about what stands in for a fault. */
+  /** Whether an error of a compiler is about the user's text, and not about a placeholder for a fault. */
   isReal(error: FieldError): boolean
 }
 
-/** What is repaired can lay a fault bare (an item without its only list), but each time a level further out. */
+/** A repair can cause a new fault (an item without its only list), but each time one level further out. */
 const ROUNDS = 8
 
 /**
@@ -39,12 +39,12 @@ export function withoutFaults(object: unknown, faults: readonly FieldError[]): S
   }
 }
 
-/** The places of faults that a compiler could stumble over. */
+/** The paths of faults that can make a compiler fail. */
 function seriousOf(faults: readonly FieldError[]): Set<string> {
   return new Set(faults.filter(({ code }) => code !== 'UNKNOWN_FIELD').map(({ path }) => path))
 }
 
-/** Repairs each part that a fault is in. Returns the places where something stands in. */
+/** Repairs each part with a fault. Returns the paths of placeholders. */
 function repairAll(object: Json, spec: Json, policy: Json, faulty: ReadonlySet<string>): string[] {
   const any = (start: string) => [...faulty].some((path) => path.startsWith(start))
   if (any('apiVersion')) object['apiVersion'] = apiVersion
@@ -66,7 +66,7 @@ function isObject(value: unknown): value is Json {
   return typeof value === 'object' && value !== null && !Array.isArray(value)
 }
 
-/** The mode that a policy with a wrong one most likely means: the one whose section it has. */
+/** The most likely mode of a policy with an invalid mode: the mode whose section it has. */
 function modeOf(policy: Json): string {
   if (isObject(policy['enhanceProtect'])) return 'EnhanceProtect'
   return isObject(policy['defenseInDepth']) ? 'DefenseInDepth' : 'AlwaysAllow'
@@ -77,7 +77,7 @@ function stepsOf(path: string): Step[] {
   return [...steps].map(([, index, quoted, name]) => (index !== undefined ? Number(index) : (quoted ?? name ?? '')))
 }
 
-/** The path itself, and those of all that it lies in. */
+/** The path itself, and the paths of all parents. */
 function placesAbove(path: string): string[] {
   const ends = [...path.matchAll(/[.[]/g)].map(({ index }) => index)
   return [...ends.map((end) => path.slice(0, end)), path]
@@ -113,7 +113,7 @@ function repair(root: Json, path: string, items: SoundItems): string[] {
   return [prefixOf(steps, at + 1)]
 }
 
-/** For each list the first item that no fault is in, looked for once. */
+/** The first item without a fault for each list, which is searched once. */
 class SoundItems {
   readonly #touched: ReadonlySet<string>
   readonly #found = new Map<string, unknown>()

@@ -2,7 +2,7 @@ import { blockDevices } from '../rules/block-devices.ts'
 import type { Restriction } from '../rules/meaning.ts'
 import { matchesPath, parsePathPattern } from './path-pattern.ts'
 
-/** What a compiler gets to see: the disks of the node are named. */
+/** A restriction for compilers, after `node-disks` is replaced by the node's disks. */
 export type CompiledRestriction = Exclude<Restriction, { kind: 'node-disks' }>
 
 /**

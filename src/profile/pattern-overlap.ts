@@ -1,6 +1,6 @@
 import type { PathPattern, Token } from './path-pattern.ts'
 
-/** A step of a pattern: one byte, or as many as it likes of a class. */
+/** A step of a pattern: one byte, any number of bytes of a class, or an optional skip. */
 type Item = { byte: number } | { many: 'name' | 'any' } | { skip: number }
 
 const SLASH = 0x2f
@@ -24,7 +24,7 @@ function itemsIn(pattern: PathPattern): readonly Item[] {
   return items
 }
 
-/** The places that are reached from `at` without a byte. */
+/** The positions that are reachable from `at` without a byte. */
 function reached(items: readonly Item[], at: number, found = new Set<number>()): Set<number> {
   if (found.has(at)) return found
   found.add(at)
@@ -37,7 +37,7 @@ function reached(items: readonly Item[], at: number, found = new Set<number>()):
   return found
 }
 
-/** Whether one byte can be of both items. */
+/** Whether one byte can match both items. */
 function meet(a: Item, b: Item): boolean {
   if ('skip' in a || 'skip' in b) return false
   if ('byte' in a) return 'byte' in b ? a.byte === b.byte : b.many === 'any' || a.byte !== SLASH
@@ -74,7 +74,7 @@ export function overlap(one: PathPattern, other: PathPattern): boolean {
   return false
 }
 
-/** Whether what stands before the first wildcards already differs: so it is for most pairs. */
+/** Whether the texts before the first wildcards differ, as in most pairs. */
 function apart(one: PathPattern, other: PathPattern): boolean {
   const [a, b] = [beginning(one), beginning(other)]
   return a.length < b.length ? !b.startsWith(a) : !a.startsWith(b)

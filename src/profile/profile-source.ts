@@ -5,11 +5,11 @@ import { type CompiledPolicy, compilePolicy } from './compile.ts'
 import { type BehaviorModel, type CompileContext, oldestAppArmor } from './context.ts'
 import type { Result } from './result.ts'
 
-/** What an ArmorProfile says that its profiles are made of: all that compiling takes besides the node. */
+/** The sources of an ArmorProfile's profiles: the input of a compilation, without the facts about the node. */
 export interface CarriedProfile {
   profileName: string
   enforcer: string
-  /** What the workloads do is being recorded. */
+  /** Whether the workloads are being recorded. */
   recording: boolean
   source: ProfileSource
   /** Addresses of Services and Pods that the rules mean, as far as the manager has said them. */
@@ -19,14 +19,14 @@ export interface CarriedProfile {
 /** What each enforcer of a node loads. */
 export type Contents = Partial<Record<KernelEnforcer, string>>
 
-/** What of a node decides what is compiled for it. */
+/** The facts about a node that change its compiled profiles. */
 export type NodeFacts = Required<Pick<CompileContext, 'appArmor' | 'blockDevices'>> &
   Pick<CompileContext, 'absentHooks' | 'seccompReports'>
 
-/** Compiles for one node, wherever it runs. `namespace`: whose it is. */
+/** Compiles for one node, in this thread or another. `namespace`: the namespace of the ArmorProfile. */
 export type CompileCarried = (carried: CarriedProfile, namespace: string) => Promise<Result<Contents>>
 
-/** What an ArmorProfile carries of its policy. Of the model, just the parts that the policy builds on. */
+/** The sources that an ArmorProfile contains: the policy, and the parts of the model that the policy uses. */
 export function sourceOf(policy: Policy, model: BehaviorModel = {}): ProfileSource {
   const { appArmor, seccomp, bpf } = policy.defenseInDepth ?? {}
   const used: BehaviorModel = {
@@ -46,7 +46,7 @@ export function compileCarried(carried: CarriedProfile, node: NodeFacts): Result
   const policy = parsed(source.policy)
   if (policy === undefined)
     return { ok: false, errors: [{ code: 'UNPARSABLE', path: 'spec.source.policy', problem: 'this is not JSON' }] }
-  // For whom it is, the manager has checked; it makes no difference here.
+  // The manager has checked the target; it does not matter here.
   const target = { kind: 'Pod', name: 'any' }
   const object = { apiVersion, kind: 'VarmorPolicy', metadata: { name: 'carried' }, spec: { target, policy } }
   const { model } = source
@@ -61,14 +61,14 @@ export function compileCarried(carried: CarriedProfile, node: NodeFacts): Result
   return { ok: true, value: contentsOf(compiled.value), skipped: compiled.skipped }
 }
 
-/** On this thread: where no input is hostile. */
+/** Compiles on this thread, for input that cannot be hostile. */
 export const compileHere =
   (node: NodeFacts = { appArmor: oldestAppArmor, blockDevices: [] }): CompileCarried =>
   async (carried) =>
     compileCarried(carried, node)
 
 /**
- * As texts. Seccomp's text is that of the ArmorProfile, plus the flag that has refusals reported.
+ * The profiles as texts. Seccomp's text may have a flag for reports that the text in the ArmorProfile does not have.
  */
 function contentsOf({ enforcers: { AppArmor, BPF, Seccomp } }: CompiledPolicy): Contents {
   return {
@@ -82,7 +82,7 @@ function parsed(text: string): unknown {
   try {
     return JSON.parse(text)
   } catch {
-    // The caller says so: undefined is no JSON.
+    // The caller reports the error.
     return undefined
   }
 }

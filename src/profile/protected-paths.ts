@@ -7,7 +7,7 @@ import { overlap } from './pattern-overlap.ts'
 export interface ProtectedPath {
   pattern: PathPattern
   deny: ReadonlySet<FileAccess>
-  /** The first rule of the catalogue that does. */
+  /** The first rule of the catalogue that protects it. */
   rule: string
 }
 
@@ -35,7 +35,7 @@ function collect(): ProtectedPath[] {
   return [...byText.values()]
 }
 
-/** What the file rules of the catalogue name. */
+/** The paths that the file rules of the catalogue name. */
 export const protectedPaths: readonly ProtectedPath[] = collect()
 
 /**

@@ -1,10 +1,10 @@
 import type { Enforcer } from '../api/enforcer.ts'
 import type { FieldError } from '../api/field-error.ts'
 
-/** A rule of the policy that an enforcer cannot carry. Never silent: the caller puts it on the policy's status. */
+/** A rule of the policy that an enforcer does not support. The caller reports it in the policy's status. */
 export interface Skipped {
   enforcer: Enforcer
-  /** The field that asked for it, as in `FieldError.path`. */
+  /** The field that contains the rule, as in `FieldError.path`. */
   path: string
   /** The built-in rule's name, or the words of a raw rule. */
   rule: string
@@ -18,5 +18,5 @@ export interface Skipped {
   byNode?: true
 }
 
-/** What a compiler returns: a value with what had to be left out, or every error at once. */
+/** The result of a compiler: a value and the rules that it leaves out, or all errors. */
 export type Result<T> = { ok: true; value: T; skipped: Skipped[] } | { ok: false; errors: FieldError[] }

@@ -52,8 +52,8 @@ export function expanded(glob: string, profileName: string): string[] | undefine
 }
 
 /**
- * Two slashes at the very beginning stay, as in POSIX (filter_slashes() in parser_regex.c). Such a glob matches no path,
- * because paths of the kernel begin with one slash.
+ * Two slashes at the very beginning stay, as in POSIX (filter_slashes() in parser_regex.c). Such a glob matches no
+ * path, because paths of the kernel begin with one slash.
  */
 const withoutDoubleSlashes = (glob: string): string => {
   const kept = /^\/\/(?!\/)/.test(glob) ? '/' : ''

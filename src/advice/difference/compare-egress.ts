@@ -48,7 +48,8 @@ function merged(stretches: readonly Stretch[]): Stretch[] {
 const none: EgressTable = { v4: [], v6: [], portSets: [] }
 
 /**
- * Finds the addresses and ports for which the tables of two profiles decide differently. Compares every stretch of both.
+ * Finds the addresses and ports for which the tables of two profiles decide differently. Compares every stretch of
+ * both.
  */
 export function compareEgress(
   before: EgressRules | undefined,

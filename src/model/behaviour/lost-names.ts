@@ -20,7 +20,7 @@ function lostHash(name: string): number {
   return (hash ^ (hash >>> 13)) >>> 0
 }
 
-/** Number of kept hashes, from which the number of names is estimated: the error is below 12 % in two thirds of cases. */
+/** Number of kept hashes. The number of names that they give is at most 12 % wrong in two thirds of all cases. */
 const SKETCH = 64
 const EXAMPLES = 3
 /** Maximum number of characters of an example. */

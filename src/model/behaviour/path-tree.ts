@@ -69,7 +69,7 @@ export class PathTree {
   private readonly maxBytes: number
   private readonly room: QuotaWithin
 
-  /** @param room a quota of twice `fileBytes`, of which others may use a part */
+  /** @param room a quota of twice `fileBytes`; others may use a part of it */
   constructor(limits: Pick<Limits, 'directory' | 'nodes' | 'fileBytes'>, room?: QuotaWithin) {
     this.directory = limits.directory
     this.max = limits.nodes

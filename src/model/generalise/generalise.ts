@@ -203,8 +203,8 @@ function both(a: ModelFile, b: ModelFile): ModelFile {
 }
 
 /**
- * Replaces names that vary from run to run by patterns. The same files always give the same patterns. Executions stay as
- * they are, because a model must refuse programs with new names.
+ * Replaces names that vary from run to run by patterns. The same files always give the same patterns. Executions stay
+ * as they are, because a model must refuse programs with new names.
  */
 export function generalise(result: DynamicResult): Generalised {
   const { appArmor, bpf } = result

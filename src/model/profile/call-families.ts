@@ -1,6 +1,6 @@
 /**
- * System calls that do the same in another form. Which of them a program makes depends on how much it reads or writes at
- * a time, on the C library, and on the architecture. So another run may make other calls than the recorded ones,
+ * System calls that do the same in another form. The form that a program uses depends on how much it reads or writes
+ * at a time, on the C library, and on the architecture. So another run may make other calls than the recorded calls,
  * although it does the same.
  */
 export const callFamilies: readonly (readonly string[])[] = [

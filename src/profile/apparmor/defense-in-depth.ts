@@ -71,8 +71,8 @@ function stillRefused(quiet: readonly string[], path: string): Skipped[] {
 const allRules = ({ rules, children }: CustomBlock): ParsedRule[] => [...rules, ...children.flatMap(allRules)]
 
 /**
- * Refusals that the parser passes over in silence, for all that the node could: it is the profile that says which ABI
- * it is for.
+ * Denials that the parser drops without a message because the profile's ABI lacks them, even if the node supports
+ * them.
  */
 function idle(abi: string, rules: readonly ParsedRule[], path: string): Skipped[] {
   if (abi !== '3.0') return []
