@@ -13,6 +13,8 @@ const rooms = {
   'src/http': ['src/base'],
   'src/metrics': ['src/base', 'src/http', 'src/kube', 'actors/runtime'],
   'actors/runtime': ['src/base'],
+  // The managers' defaults are in their room, and the option tables show them.
+  'src/options': ['src/base', 'src/api', 'src/profile', 'actors', 'src/manager'],
   actors: ['actors/runtime', 'src/base', 'src/api', 'src/profile', 'src/model'],
 }
 const composition = ['src/manager', 'src/agent', 'src/sandbox']

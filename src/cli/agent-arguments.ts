@@ -1,66 +1,12 @@
 import { dirname, join, parse } from 'node:path'
-import type { FileSize } from 'rotating-file-stream'
 import type { LabelChoice } from '../agent/containers/pod-facts.ts'
 import type { LogLimits } from '../agent/violation-logs.ts'
 import type { SourceRequest } from '../audit/source/choose-source.ts'
-import type { RecordsRate } from '../enforcer/bpf/layout.ts'
 import type { MetricsListen } from '../metrics/metrics-server.ts'
+import type { AgentArguments } from '../options/agent.ts'
+import { bytesOfSize } from '../options/readers.ts'
 import type { Metadata } from './metadata.ts'
-import { type MetricsArguments, metricsListen } from './metrics-arguments.ts'
-import { bytesOfSize } from './read-option.ts'
-import type { LogFormat } from './role-logger.ts'
-
-export interface AgentArguments extends MetricsArguments {
-  auditOnly: boolean
-  containers?: string
-  auditSource?: string
-  auditLogPaths?: string
-  log: string
-  nodeName?: string
-  metadata?: string
-  checkpoint?: string
-  fromStart: boolean
-  workers?: number
-  violationsPodLabels?: string
-  logUntrustedRecords: boolean
-  statusEvery?: number
-  logFormat?: LogFormat
-  verbosity: number
-  kubeconfig?: string
-  context?: string
-  namespace?: string
-  manager: string[]
-  managerCa?: string
-  managerName?: string
-  tokenFile: string
-  /** Folder of policies, for a node without a cluster. */
-  policies?: string
-  policiesState: string
-  seccompDir?: string
-  apparmorDir: string
-  containerd: string
-  cri?: string
-  containerdNamespaces: string[]
-  dockerDir: string
-  readinessPort?: number
-  readinessHost?: string
-  strictReadiness: boolean
-  metricsHost?: string
-  violationsMaxSize: FileSize
-  violationsMaxFiles: number
-  violationsCompress: boolean
-  violationsMaxTotalSize?: FileSize
-  violationsRate?: number
-  unloadAllAaProfiles: boolean
-  removeAllSeccompProfiles: boolean
-  unloadAllBpfProfiles: boolean
-  bpfRingSize?: FileSize
-  bpfContainers?: number
-  bpfProfiles?: number
-  bpfProfileMemory?: FileSize
-  bpfRecordsRate?: RecordsRate
-  strictStart: boolean
-}
+import { metricsListen } from './metrics-arguments.ts'
 
 export interface Checked {
   request: SourceRequest

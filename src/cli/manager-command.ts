@@ -3,54 +3,12 @@ import type { Logger } from '../base/logger.ts'
 import type { KubeConnection } from '../kube/connection.ts'
 import { Manager } from '../manager/manager.ts'
 import type { ManagerOptions, ReachOptions } from '../manager/options.ts'
+import type { ManagerArguments } from '../options/manager.ts'
 import { apiServerThere, connect, installNamespace } from './cluster.ts'
-import { type MetricsArguments, metricsListen, metricsProblem } from './metrics-arguments.ts'
+import { metricsListen, metricsProblem } from './metrics-arguments.ts'
 import { misuse } from './misuse.ts'
 import { type Role, runRole } from './role.ts'
-import { type LogFormat, roleLogger } from './role-logger.ts'
-
-export interface ManagerArguments extends MetricsArguments {
-  kubeconfig?: string
-  context?: string
-  namespace?: string
-  identity?: string
-  host?: string
-  webhookPort: number
-  statusPort: number
-  name: string[]
-  certificates?: string
-  webhookService: string
-  statusService: string
-  webhookUrl?: string
-  webhookMatchLabel: string
-  webhookFailurePolicy: 'Ignore' | 'Fail'
-  webhookExemptNamespaces: string[]
-  webhookTimeout: number
-  webhookClientCa?: string
-  webhookClientNames?: string[]
-  bpfExclusiveMode: boolean
-  confineInitContainers: boolean
-  restartExistWorkloads: boolean
-  enableBehaviorModeling: boolean
-  generalise: boolean
-  modelsFolder: string
-  enableServiceEgressControl: boolean
-  enablePodEgressControl: boolean
-  restartsInFlight: number
-  restartsInFlightPerNamespace: number
-  restartsPerMinute: number
-  restartsPerMinutePerNamespace: number
-  clientRateLimitQPS: number
-  clientRateLimitBurst: number
-  agentUser?: string
-  tokenAudience: string[]
-  allowUnboundTokens: boolean
-  reportInterval: number
-  compileDeadline: number
-  shutdownDelay: number
-  logFormat: LogFormat
-  verbosity: number
-}
+import { roleLogger } from './role-logger.ts'
 
 /** Milliseconds for a manager to stop, in addition to the shutdown delay. The chart gives it 30 s. */
 const timeout = 25_000

@@ -1,13 +1,6 @@
 import type { CredentialFiles } from '../http/file-credentials.ts'
 import type { MetricsListen } from '../metrics/metrics-server.ts'
-
-/** The manager's and the agent's options for metrics. */
-export interface MetricsArguments {
-  enableMetrics: boolean
-  metricsPort: number
-  metricsCert?: string
-  metricsKey?: string
-}
+import type { MetricsArguments } from '../options/shared.ts'
 
 /** A contradiction between these options. */
 export function metricsProblem({ metricsCert, metricsKey }: MetricsArguments): string | undefined {

@@ -1,7 +1,7 @@
 import { resolve } from 'node:path'
 import { checkFolder, FolderError } from '../agent/standalone/policy-files.ts'
 import { StandaloneBackend, type StandaloneSideOptions } from '../agent/standalone/standalone-backend.ts'
-import type { AgentArguments } from './agent-arguments.ts'
+import type { AgentArguments } from '../options/agent.ts'
 import { printable } from './output.ts'
 import { readPolicies } from './read-policies.ts'
 

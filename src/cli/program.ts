@@ -1,11 +1,11 @@
 import { Command, CommanderError, InvalidArgumentError, Option } from 'commander'
 import { type KernelEnforcer, parseEnforcers } from '../api/enforcer.ts'
+import { readActions, readAmount, readCount, readDuration } from '../options/readers.ts'
 import { readLikeGo } from './go-flags.ts'
 import { addModel } from './model/program.ts'
 import { endWithReader, formats, printable } from './output.ts'
 import { packageVersion } from './package-version.ts'
 import { addPolicy } from './policy/add-policy.ts'
-import { readActions, readAmount, readCount, readDuration } from './read-option.ts'
 import { addAgent, addManager, addUninstall } from './roles.ts'
 
 // Each command loads only its own code, so that it starts fast.

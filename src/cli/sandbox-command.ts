@@ -1,16 +1,9 @@
 import { resolve } from 'node:path'
+import type { SandboxArguments } from '../options/sandbox.ts'
 import { Sandbox } from '../sandbox/sandbox.ts'
 import { paint, print } from './output.ts'
 import { type Role, runRole } from './role.ts'
-import { type LogFormat, roleLogger } from './role-logger.ts'
-
-export interface SandboxArguments {
-  nodes: number
-  port?: number
-  data?: string
-  logFormat: LogFormat
-  verbosity: number
-}
+import { roleLogger } from './role-logger.ts'
 
 /** Runs a sandbox until SIGINT or SIGTERM. Returns the exit status. */
 export async function sandboxCommand(given: SandboxArguments): Promise<number> {

@@ -1,25 +1,10 @@
 import type { KubeConfig } from '@kubernetes/client-node'
 import { ConfigError, loadConfig } from '../kube/config.ts'
+import type { SandboxNodeArguments } from '../options/sandbox.ts'
 import { runSandboxNode, type SandboxNode } from '../sandbox/kubelet/run-sandbox-node.ts'
 import { printable } from './output.ts'
-import type { Endpoint } from './read-option.ts'
 import { type Role, runRole } from './role.ts'
-import { type LogFormat, roleLogger } from './role-logger.ts'
-
-export interface SandboxNodeArguments {
-  kubeconfig: string
-  name: string
-  containerd: string
-  listen: Endpoint
-  advertise?: Endpoint
-  nodeIp?: string
-  label?: Record<string, string>
-  rootDir: string
-  podLogsDir: string
-  network: 'host' | 'cni'
-  logFormat: LogFormat
-  verbosity: number
-}
+import { roleLogger } from './role-logger.ts'
 
 /** Runs a node of a sandbox until SIGTERM or SIGINT. Returns the exit status. */
 export async function sandboxNodeCommand(given: SandboxNodeArguments): Promise<number> {

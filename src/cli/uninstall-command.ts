@@ -3,23 +3,11 @@ import { ApiError, ConnectionError } from '../kube/api-error.ts'
 import { ApiClient } from '../kube/client.ts'
 import { PriorityLimiter } from '../kube/limiter.ts'
 import { ElsewhereError, uninstall } from '../manager/uninstall.ts'
+import type { UninstallArguments } from '../options/uninstall.ts'
 import { connect, inPod, installNamespace } from './cluster.ts'
 import { misuse } from './misuse.ts'
 import { printable } from './output.ts'
-import { type LogFormat, roleLogger } from './role-logger.ts'
-
-export interface UninstallArguments {
-  kubeconfig?: string
-  context?: string
-  namespace?: string
-  managerDeployment: string
-  agentDaemonset: string
-  ofHelm: boolean
-  keepPolicies: boolean
-  timeout: number
-  logFormat: LogFormat
-  verbosity: number
-}
+import { roleLogger } from './role-logger.ts'
 
 /**
  * Removes everything that vArmor created in a cluster. Pods that do not stop remain, and are listed. Returns the exit

@@ -7,7 +7,7 @@ import { varmor } from './run.ts'
 /** Flags, environment and home folder that lead to no cluster. */
 const nowhere = { KUBECONFIG: '', KUBERNETES_SERVICE_HOST: '', HOME: '/nonexistent' }
 
-/** One case of each kind; read-option.test.ts has the values that option readers refuse. */
+/** One case of each kind; test/options/readers.test.ts has the values that option readers refuse. */
 const rows: { args: string[]; status: 1 | 2; says: RegExp; env?: NodeJS.ProcessEnv }[] = [
   { args: ['manager', '--webhook-port', '70000'], status: 2, says: /--webhook-port.*port from 1 to 65535/ },
   { args: ['manager'], env: { METRICS_SERVICE_PORT: 'x' }, status: 2, says: /METRICS_SERVICE_PORT.*port from 1/s },

@@ -1,7 +1,7 @@
 import { type Command, Option } from 'commander'
 import { featureNames } from '../../advice/features.ts'
+import { readActions, readDnsName, readDuration } from '../../options/readers.ts'
 import { formats } from '../output.ts'
-import { readActions, readDnsName, readDuration } from '../read-option.ts'
 import { readCapabilities, readFeatures, readKernelEnforcers, readTarget } from './read-words.ts'
 
 // The commands of `varmor policy`. Each command loads only its own code, so that it starts fast.

@@ -1,6 +1,6 @@
 import { expect } from 'chai'
 import { InvalidArgumentError } from 'commander'
-import * as read from '../../src/cli/read-option.ts'
+import * as read from '../../src/options/readers.ts'
 
 const rows: { reader: (text: string) => unknown; takes: [text: string, value: unknown][]; refuses: string[] }[] = [
   {
@@ -27,14 +27,6 @@ const rows: { reader: (text: string) => unknown; takes: [text: string, value: un
       ['2g', '2G'],
     ],
     refuses: ['0M', '10', '', '10K', '1.5M', '-1M', '10MB', '10000000M'],
-  },
-  {
-    reader: read.readFileCount,
-    takes: [
-      ['1', 1],
-      ['999', 999],
-    ],
-    refuses: ['0', '1000', '-1', '1.5', '', 'x'],
   },
   {
     reader: read.readEventRate,
@@ -86,14 +78,6 @@ const rows: { reader: (text: string) => unknown; takes: [text: string, value: un
       ['denied, Allowed', ['AUDIT', 'DENIED', 'ALLOWED']],
     ],
     refuses: ['', 'refused', 'DENIED,', 'AUDIT|ALLOWED'],
-  },
-  {
-    reader: read.readVerbosity,
-    takes: [
-      ['0', 0],
-      ['4', 4],
-    ],
-    refuses: ['-1', '100', 'loud', ''],
   },
   {
     reader: read.readPort,

@@ -46,12 +46,6 @@ export function readRingSize(text: string): `${number}M` {
   return `${count}M`
 }
 
-/** Number of files to keep. */
-export function readFileCount(text: string): number {
-  if (!/^[1-9]\d{0,2}$/.test(text)) throw new InvalidArgumentError('It must be a whole number from 1 to 999.')
-  return Number(text)
-}
-
 /** Events per second. */
 export function readEventRate(text: string): number {
   if (!/^\d{1,9}(\.\d{1,9})?$/.test(text) || Number(text) < 0.001)
@@ -89,11 +83,6 @@ export function readActions(text: string, before: string[] = []): string[] {
   if (!named.every((name) => actions.includes(name)))
     throw new InvalidArgumentError(`It must be ${actions.join(', ')}, or several of these, separated by commas.`)
   return [...before, ...named]
-}
-
-export function readVerbosity(text: string): number {
-  if (!/^\d{1,2}$/.test(text)) throw new InvalidArgumentError('It must be a whole number from 0 to 99.')
-  return Number(text)
 }
 
 /** A port; 0 means any free port. */
