@@ -480,6 +480,20 @@ static napi_value iterate(napi_env env, napi_callback_info info, const char *ite
 	return NULL;
 }
 
+static napi_value follow(napi_env env, napi_callback_info info)
+{
+	struct failure failure = { "follow", 0 };
+	char folder[STATE_PATH];
+	struct handle *handle;
+	napi_value args[2];
+
+	if (!get_args(env, info, 2, args) || !(handle = get_handle(env, args[0])) ||
+	    !(is_undefined(env, args[1]) || get_text(env, args[1], "folder", folder, sizeof(folder))))
+		return NULL;
+	failure.error = -state_follow(&handle->state, is_undefined(env, args[1]) ? NULL : folder);
+	return failure.error ? throw_failure(env, &failure) : answer_nothing(env, NULL);
+}
+
 static napi_value find_tasks(napi_env env, napi_callback_info info)
 {
 	return iterate(env, info, "varmor_find_tasks");
@@ -628,6 +642,7 @@ NAPI_MODULE_INIT()
 		{ "open", NULL, open_state, NULL, NULL, NULL, napi_enumerable, NULL },
 		{ "write", NULL, write_all, NULL, NULL, NULL, napi_enumerable, NULL },
 		{ "removeWhere", NULL, remove_where, NULL, NULL, NULL, napi_enumerable, NULL },
+		{ "follow", NULL, follow, NULL, NULL, NULL, napi_enumerable, NULL },
 		{ "findTasks", NULL, find_tasks, NULL, NULL, NULL, napi_enumerable, NULL },
 		{ "listProfiles", NULL, list_profiles, NULL, NULL, NULL, napi_enumerable, NULL },
 		{ "get", NULL, get_value, NULL, NULL, NULL, napi_enumerable, NULL },

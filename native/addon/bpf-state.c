@@ -509,6 +509,30 @@ int state_swap(struct state_map *map, size_t offset, uint64_t expected, uint32_t
 	return __atomic_compare_exchange_n(place, &before, number, false, __ATOMIC_SEQ_CST, __ATOMIC_SEQ_CST);
 }
 
+int state_follow(struct state *state, const char *folder)
+{
+	struct state_map *before = state_map(state, "varmor_before");
+	struct bpf_map_info info = { 0 };
+	__u32 length = sizeof(info), zero = 0, value;
+	char path[2 * STATE_PATH];
+	int fd, error;
+
+	if (!before)
+		return -errno;
+	if (!folder)
+		return state_set(before, &zero, before->type == BPF_MAP_TYPE_ARRAY_OF_MAPS ? NULL : &zero);
+	path_of(path, sizeof(path), folder, "", "varmor_tasks");
+	fd = bpf_obj_get(path);
+	if (fd < 0)
+		return -errno;
+	error = bpf_obj_get_info_by_fd(fd, &info, &length) ? -errno : 0;
+	value = before->type == BPF_MAP_TYPE_ARRAY_OF_MAPS ? (__u32)fd : info.id;
+	if (!error)
+		error = state_set(before, &zero, &value);
+	close(fd);
+	return error;
+}
+
 /* Returns a descriptor to read the iterator once; below 0 with errno. A map iterator walks the profiles' records. */
 static int open_iterator(const struct state *state, const char *name)
 {

@@ -90,6 +90,12 @@ int state_remove_where(struct state_map *map, uint32_t offset, uint32_t number);
  */
 int state_swap(struct state_map *map, size_t offset, uint64_t expected, uint32_t number);
 
+/*
+ * Lets the iterator bind tasks that the programs in this folder have bound; NULL ends that. Returns 0 or
+ * -errno.
+ */
+int state_follow(struct state *state, const char *folder);
+
 /* Reads all output of a pinned iterator. Returns memory that the caller frees, and its length; NULL with errno. */
 void *state_iterate(const struct state *state, const char *name, size_t *length);
 

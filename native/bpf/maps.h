@@ -32,6 +32,33 @@ VARMOR_MAPS struct {
 } varmor_tasks SEC(".maps");
 #endif
 
+/*
+ * The tasks of the programs of another build, while these are attached: the kernel id of their map; in the old object,
+ * the map itself. Only the iterator reads it.
+ */
+#ifndef VARMOR_OLD
+VARMOR_MAPS struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, __u32);
+} varmor_before SEC(".maps");
+#else
+struct varmor_tasks_map {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__uint(max_entries, 1);
+	__type(key, __u64);
+	__type(value, struct varmor_task);
+};
+VARMOR_MAPS struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY_OF_MAPS);
+	__uint(max_entries, 1);
+	__uint(key_size, sizeof(__u32));
+	__array(values, struct varmor_tasks_map);
+} varmor_before SEC(".maps");
+#endif
+
 /* Key: number of the container. The agent writes single fields, because programs fill in the mount namespace. */
 VARMOR_MAPS struct {
 	__uint(type, BPF_MAP_TYPE_ARRAY);

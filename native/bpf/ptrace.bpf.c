@@ -48,7 +48,7 @@ static __always_inline bool refuses(__u32 own, __u32 other, __u32 access, bool q
  */
 static __always_inline bool is_on_its_way(struct task_struct *child, __u32 own)
 {
-	return is_confined() && number_by_cgroup(child) == (int)own;
+	return is_confined() && varmor_number_by_pids(address_of(child), number_by_cgroup(child)) == (int)own;
 }
 
 SEC("lsm/ptrace_access_check")

@@ -42,19 +42,57 @@ static long look_at_storage(__u32 round, struct storage_walk *walk)
 
 #define STORAGES 64
 
+static __always_inline __u32 stored_container(struct task_struct *task, __u32 map)
+{
+	struct storage_walk walk = { .map = map };
+
+	walk.at = BPF_CORE_READ(task, bpf_storage, list.first);
+	walk.container = varmor_unknown_zero;
+	bpf_loop(STORAGES, look_at_storage, &walk, 0);
+	return walk.container;
+}
+
 /* Reads the container of a task from its storage without the helper. */
 __hidden __noinline __u32 varmor_container_by_hand(struct task_struct *task)
 {
 	struct bpf_map *map = (void *)&varmor_tasks;
-	struct storage_walk walk = {};
 
-	if (!task)
-		return 0;
-	walk.at = BPF_CORE_READ(task, bpf_storage, list.first);
-	walk.map = map->id;
-	walk.container = varmor_unknown_zero;
-	bpf_loop(STORAGES, look_at_storage, &walk, 0);
-	return walk.container;
+	return task ? stored_container(task, map->id) : 0;
+}
+
+/* The same for a task by its address. */
+__weak __noinline __u32 varmor_container_at(__u64 address)
+{
+	struct bpf_map *map = (void *)&varmor_tasks;
+
+	return stored_container((void *)address, map->id);
+}
+
+/* The container to which the programs of another build have bound the task; 0: none. */
+__weak __noinline __u32 varmor_container_before(__u64 address)
+{
+	__u32 zero = 0, *map = bpf_map_lookup_elem(&varmor_before, &zero);
+
+	return map && *map ? stored_container((void *)address, *map) : 0;
+}
+#else
+static __always_inline __u32 container_in(void *map, __u64 address)
+{
+	struct varmor_task *own = map ? bpf_map_lookup_elem(map, &address) : NULL;
+
+	return own ? own->container : 0;
+}
+
+__weak __noinline __u32 varmor_container_at(__u64 address)
+{
+	return container_in(&varmor_tasks, address);
+}
+
+__weak __noinline __u32 varmor_container_before(__u64 address)
+{
+	__u32 zero = 0;
+
+	return container_in(bpf_map_lookup_elem(&varmor_before, &zero), address);
 }
 #endif
 
@@ -141,6 +179,11 @@ static long look_at_cgroup(__u32 round, struct cgroup_walk *walk)
 	name = BPF_CORE_READ(cgroup, kn, name);
 	number = BPF_CORE_READ(cgroup, kn, id);
 	length = bpf_probe_read_kernel_str(walk->name, sizeof(walk->name), name) - 1;
+	/* slice:cri-containerd:ID may be longer; its end is read without its start. */
+	if (length == (long)sizeof(walk->name) - 1) {
+		name += sizeof(id);
+		length = bpf_probe_read_kernel_str(walk->name, sizeof(walk->name), name) - 1;
+	}
 	if (length >= (long)sizeof(SCOPE) - 1 && length < (long)sizeof(walk->name)) {
 		char end[sizeof(SCOPE)] = {};
 
@@ -231,10 +274,96 @@ __weak __noinline __u64 varmor_number_of_cgroup(__u64 address)
 	return find_cgroup(task, set, &walk) ? walk.number : 0;
 }
 
+/* The first process of a task's pid namespace; NULL in the outermost namespace, or if it is the task's own process. */
+static __always_inline struct task_struct *first_of_pids(struct task_struct *task)
+{
+	struct pid *of_task = BPF_CORE_READ(task, thread_pid);
+	__u32 level = BPF_CORE_READ(of_task, level);
+	struct pid_namespace *pids = NULL;
+	struct task_struct *first;
+	void *pid = of_task;
+
+	if (!level)
+		return NULL;
+	bpf_probe_read_kernel(&pids, sizeof(pids),
+			      pid + bpf_core_field_offset(struct pid, numbers) + level * bpf_core_type_size(struct upid) +
+				      bpf_core_field_offset(struct upid, ns));
+	first = BPF_CORE_READ(pids, child_reaper);
+	return first && BPF_CORE_READ(first, signal) != BPF_CORE_READ(task, signal) ? first : NULL;
+}
+
+/*
+ * The container of the first process in the task's pid namespace, if a runtime has put the task beside that process;
+ * 0: none.
+ */
+__weak __noinline __u32 varmor_container_of_pids(__u64 address)
+{
+	struct task_struct *task = (void *)address, *first = first_of_pids(task);
+
+	return first ? varmor_container_at(address_of(first)) : 0;
+}
+
+struct cgroup_search {
+	struct cgroup *at;
+	__u64 number;
+	bool found;
+};
+
+static long compare_cgroup(__u32 round, struct cgroup_search *search)
+{
+	/* A variable, because BPF_CORE_READ would look for this program's struct in the kernel. */
+	struct cgroup *cgroup = search->at;
+
+	if (!cgroup)
+		return 1;
+	search->found = BPF_CORE_READ(cgroup, kn, id) == search->number;
+	search->at = (void *)BPF_CORE_READ(cgroup, self.parent);
+	return search->found;
+}
+
+/* Whether the first process of the pid namespace has left the cgroup of its container. */
+static __always_inline bool has_moved(struct task_struct *first, __u32 number)
+{
+	struct varmor_container *container = container_numbered(number);
+	struct cgroup_search search = { .found = varmor_unknown_zero };
+
+	if (!container || !container->cgroup)
+		return false;
+	search.at = cgroup_of(BPF_CORE_READ(first, cgroups));
+	search.number = container->cgroup;
+	REPEAT(CGROUP_DEPTH, CGROUP_DEPTH, compare_cgroup, &search);
+	return !search.found;
+}
+
+/*
+ * The container of a task that a runtime adds to a running container. A cgroup names it only as long as the container
+ * does not move processes to other cgroups, so the pid namespace counts, too. A debug container shares the pid
+ * namespace of another container, but has a cgroup and a mount namespace of its own. `number`: the one by cgroup.
+ */
+__weak __noinline int varmor_number_by_pids(__u64 address, int number)
+{
+	const struct varmor_settings *set = settings();
+	struct task_struct *task = (void *)address, *first = first_of_pids(task);
+	struct mnt_namespace *ns = BPF_CORE_READ(task, nsproxy, mnt_ns);
+	bool shares;
+	int joined;
+
+	if (!first || !set)
+		return number;
+	joined = varmor_container_at(address_of(first)) & VARMOR_NUMBERS;
+	if (!joined || joined == number)
+		return number;
+	shares = ns == BPF_CORE_READ(first, nsproxy, mnt_ns);
+	/* The runtime's own program is in the host's mount namespace, and so is nsenter's without --mount. */
+	if (BPF_CORE_READ(ns, ns.inum) == set->host_mnt_ns)
+		return shares ? joined : number;
+	return shares || number == VARMOR_NOT_IN_ONE || has_moved(first, joined) ? joined : number;
+}
+
 /*
  * The mount namespace of a container is the one in which its first program runs. A container that starts again under
- * the same id has another cgroup, and a new mount namespace that no other task has. A process that a runtime adds later
- * shares both, even if the container has moved to a cgroup of its own making.
+ * the same id has another cgroup, another pid namespace, and a new mount namespace that no other task has. A process
+ * that a runtime adds later shares them, unless the container has moved.
  */
 static __always_inline void note_mnt_ns(__u32 number, struct task_struct *task)
 {
@@ -245,8 +374,8 @@ static __always_inline void note_mnt_ns(__u32 number, struct task_struct *task)
 	if (!container)
 		return;
 	cgroup = varmor_number_of_cgroup(address_of(task));
-	if (container->mnt_ns &&
-	    (!container->cgroup || !cgroup || container->cgroup == cgroup || references_of(ns) != 1))
+	if (container->mnt_ns && (!container->cgroup || !cgroup || container->cgroup == cgroup || references_of(ns) != 1 ||
+				  varmor_container_of_pids(address_of(task)) == number))
 		return;
 	note_namespace(container, ns);
 	container->cgroup = cgroup;
@@ -286,9 +415,10 @@ int BPF_PROG(varmor_bprm_creds_for_exec, struct linux_binprm *bprm)
 	__u32 mnt_ns = mnt_ns_of(task);
 	int number;
 
-	if (!set || mnt_ns == set->host_mnt_ns || container_of_task(task))
+	if (!set || container_of_task(task))
 		return 0;
-	number = place_current(task);
+	number = mnt_ns == set->host_mnt_ns ? VARMOR_NOT_IN_ONE : place_current(task);
+	number = varmor_number_by_pids(address_of(task), number);
 	if (number == VARMOR_NOT_KNOWN && set->strict_start && stop(task, &number))
 		return 0;
 	/* 0: the container has no profile. */
@@ -296,7 +426,8 @@ int BPF_PROG(varmor_bprm_creds_for_exec, struct linux_binprm *bprm)
 		return 0;
 	if (!bind(task, number))
 		return -ENOMEM;
-	note_mnt_ns(number, task);
+	if (mnt_ns != set->host_mnt_ns)
+		note_mnt_ns(number, task);
 	return may(BPF_CORE_READ(bprm, file, f_path.dentry), BPF_CORE_READ(bprm, file, f_path.mnt), VARMOR_FILE_EXEC, MAY_EXECUTE);
 }
 
@@ -366,7 +497,7 @@ static __always_inline void see_first_namespace(__u32 number, struct task_struct
 		return;
 	if (!container->ns)
 		note_namespace(container, BPF_CORE_READ(task, nsproxy, mnt_ns));
-	if (!container->cgroup)
+	if (!container->cgroup && number_by_cgroup(task) == (int)number)
 		container->cgroup = varmor_number_of_cgroup(address_of(task));
 }
 
@@ -394,12 +525,16 @@ int varmor_find_tasks(struct bpf_iter__task *ctx)
 		set->root_level = level_of_root(task);
 	found.container = container_of_task(task);
 	if (!found.container) {
-		if (mnt_ns == 0 || mnt_ns == set->host_mnt_ns)
-			return 0;
-		number = number_by_cgroup(task);
-		if (number < 0)
-			return 0;
-		found.bound = number && !is_runtimes(task, set->host_mnt_ns) && bind(task, number);
+		number = varmor_container_before(address_of(task));
+		if (!container_numbered(number)) {
+			number = mnt_ns == 0 || mnt_ns == set->host_mnt_ns ? VARMOR_NOT_IN_ONE : number_by_cgroup(task);
+			number = mnt_ns == 0 ? number : varmor_number_by_pids(address_of(task), number);
+			if (number < 0)
+				return 0;
+			if (is_runtimes(task, set->host_mnt_ns))
+				number = 0;
+		}
+		found.bound = number && bind(task, number);
 		if (found.bound)
 			found.container = number;
 	}

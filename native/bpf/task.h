@@ -108,6 +108,7 @@ static __always_inline bool is_confined(void)
 
 /* task.bpf.c */
 int varmor_number_by_cgroup(__u64 address, __u32 says);
+int varmor_number_by_pids(__u64 address, int number);
 
 static __always_inline __u64 address_of(struct task_struct *task)
 {

@@ -64,6 +64,11 @@ export interface BpfAddon {
    * @returns number of removed entries
    */
   removeWhere(state: NativeState, map: string, which: { offset: number; number: number }): Promise<number>
+  /**
+   * Lets `findTasks` bind tasks that the programs in another folder have bound; null ends that. The kernel may wait for
+   * a moment.
+   */
+  follow(state: NativeState, folder: string | null): void
   /** Scans the tasks of containers and binds unbound tasks. Returns consecutive structs varmor_found. */
   findTasks(state: NativeState): Promise<Uint8Array>
   /** Returns consecutive structs varmor_slot: which map is in which slot of `varmor_profiles`. */

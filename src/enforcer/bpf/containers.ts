@@ -38,7 +38,11 @@ export class BpfContainers {
   readonly #taken = new Set<number>()
   /** The highest taken number, or more. */
   #top = 0
-  readonly #before: Pick<Numbering, 'containers' | 'last'>
+  /** Profiles of tasks that outlived their container under programs of another build, by the container's number. */
+  readonly #outlived = new Map<number, string>()
+  /** Programs of other builds no longer confine any container. */
+  #tookOver = false
+  readonly #before: Omit<Numbering, 'profiles'>
   readonly #size: number
   readonly #goOn: (pid: number) => void
   readonly #uptime: () => number
@@ -54,7 +58,7 @@ export class BpfContainers {
     state: BpfState,
     encoder: Pick<ProfileEncoder, 'containers' | 'ownAddresses' | 'ownKeys'>,
     goOn: (pid: number) => void,
-    before: Pick<Numbering, 'containers' | 'last'>,
+    before: Omit<Numbering, 'profiles'>,
     uptime: () => number,
   ) {
     this.#state = state
@@ -89,6 +93,7 @@ export class BpfContainers {
   /** Finds the numbers in use: those of containers, and of tasks that outlived their container. */
   async recover(): Promise<void> {
     const living = new Set([...Array.from(this.#known.values(), ({ number }) => number), ...this.#kept.values()])
+    await this.#bindAsBefore()
     const used = numbersIn(await this.#state.findTasks())
     const before = this.#state.lastNumber('container')
     const max = [...living, ...used].reduce((one, other) => Math.max(one, other), 0)
@@ -98,8 +103,32 @@ export class BpfContainers {
       this.#taken.add(number)
       if (!living.has(number)) this.#ended.add(number)
     }
+    for (const number of used) if (this.#ended.has(number)) this.#outlive(number)
     if (last !== before) this.#state.noteNumber('container', undefined, last)
     await this.#release(used)
+  }
+
+  /**
+   * Binds the tasks that programs of other builds have bound, including tasks that have left their container's cgroup.
+   */
+  async #bindAsBefore(): Promise<void> {
+    for (const [folder, numbers] of this.#before.builds) {
+      if (!this.#agrees(numbers) || !this.#state.follow(folder)) continue
+      // A scan may miss a task that is forked meanwhile.
+      for (let done = 0; done < maxScans; done++)
+        if (boundIn(await this.#state.findTasks(), new Set()).length === 0) break
+    }
+    this.#state.unfollow()
+  }
+
+  /** Whether these numbers mean the same containers here. Two agents at once may have assigned a number twice. */
+  #agrees(numbers: ReadonlyMap<string, number>): boolean {
+    const known = Array.from(this.#known, ([id, { number }]) => [id, number] as const)
+    const own = new Map([...this.#kept, ...known])
+    const idOf = new Map(Array.from(own, ([id, number]) => [number, id]))
+    return [...numbers].every(
+      ([id, number]) => number === 0 || ((own.get(id) ?? number) === number && (idOf.get(number) ?? id) === id),
+    )
   }
 
   get ids(): IterableIterator<string> {
@@ -139,7 +168,7 @@ export class BpfContainers {
     const isKept = this.#kept.has(id)
     const number = profile === '' ? 0 : this.#take(id)
     if (number > 0) {
-      this.#clearNamespace(number)
+      this.#setFirst(number, isKept ? this.#before.of(number)?.facts : undefined)
       this.#point(number, this.#waiting.has(id) ? 0 : (slot ?? 0))
     }
     this.#known.set(id, { number, profile, ...(number > 0 && !isKept && { since: this.#uptime() }) })
@@ -171,9 +200,11 @@ export class BpfContainers {
 
   /** Marks the container as ended: a container that is added with the same id before the removal is a new one. */
   end(id: string): void {
-    this.#waiting.delete(id)
+    const waited = this.#waiting.delete(id)
     const known = this.#known.get(id)
-    if (known !== undefined) known.hasEnded = true
+    if (known === undefined) return
+    known.hasEnded = true
+    if (waited && known.number > 0) this.#outlived.set(known.number, known.profile)
   }
 
   /** Removes an ended container. Tasks of it that live on stay in its profile. */
@@ -189,6 +220,8 @@ export class BpfContainers {
   point(profile: string, slot: number): void {
     for (const [id, known] of this.#known)
       if (known.profile === profile && known.number > 0 && !this.#waiting.has(id)) this.#point(known.number, slot)
+    if (!this.#tookOver) return
+    for (const [number, name] of this.#outlived) if (name === profile) this.#point(number, slot)
   }
 
   /** Whether programs of another build still confine the container. */
@@ -198,8 +231,11 @@ export class BpfContainers {
 
   /** All containers are known, so the numbers of the others may be reused. */
   settled(): void {
-    for (const number of this.#kept.values()) this.#ended.add(number)
-    this.#kept.clear()
+    for (const number of this.#kept.values()) {
+      if (this.#ended.has(number)) continue
+      this.#ended.add(number)
+      this.#outlive(number)
+    }
   }
 
   /**
@@ -212,6 +248,16 @@ export class BpfContainers {
       if (number > 0) this.#point(number, slotOf(profile) ?? 0)
     }
     this.#waiting.clear()
+    this.#tookOver = true
+    for (const [number, profile] of this.#outlived) this.#point(number, slotOf(profile) ?? 0)
+  }
+
+  /** Keeps, from `takeOver` on, tasks in their profile whose container has ended. */
+  #outlive(number: number): void {
+    const { facts, profile } = this.#before.of(number) ?? {}
+    if (profile === undefined) return
+    this.#setFirst(number, facts)
+    this.#outlived.set(number, profile)
   }
 
   /** Moves every container in one slot to another slot, whatever its profile, including ended containers. */
@@ -251,6 +297,8 @@ export class BpfContainers {
     for (const number of this.#ended) {
       if (used.has(number)) continue
       this.#ended.delete(number)
+      this.#outlived.delete(number)
+      for (const [id, kept] of this.#kept) if (kept === number) this.#kept.delete(id)
       this.#point(number, 0)
       await this.#own.set(number, [])
       this.#taken.delete(number)
@@ -260,6 +308,8 @@ export class BpfContainers {
   #take(id: string): number {
     const number = this.#kept.get(id) ?? this.#next()
     this.#kept.delete(id)
+    this.#ended.delete(number)
+    this.#outlived.delete(number)
     this.#taken.add(number)
     this.#top = Math.max(this.#top, number)
     return number
@@ -283,11 +333,11 @@ export class BpfContainers {
     throw new EnforcerError('KERNEL_REFUSED', 'bind the container', { reason })
   }
 
-  /** Removes facts of another container that had the number. */
-  #clearNamespace(number: number): void {
-    const { ns, mnt_ns, cgroup } = container.at
-    for (const at of [ns, ns + 4, mnt_ns, cgroup, cgroup + 4])
-      this.#state.swap('varmor_containers', number * container.size + at, undefined, 0)
+  /** Sets what programs know of the container's first process. Without facts, removes those of an earlier container. */
+  #setFirst(number: number, facts: Uint8Array = new Uint8Array(container.size)): void {
+    const { ns, ns_id, mnt_ns, cgroup } = container.at
+    for (const at of [ns_id, ns_id + 4, ns, ns + 4, mnt_ns, cgroup, cgroup + 4])
+      this.#state.swap('varmor_containers', number * container.size + at, undefined, wordIn(facts, at))
   }
 
   #point(number: number, slot: number): void {

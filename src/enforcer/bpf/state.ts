@@ -130,6 +130,31 @@ export class BpfState {
     return this.#try(step, () => this.#addon.removeWhere(this.#native, map, which))
   }
 
+  /**
+   * Until `unfollow`, `findTasks` also binds the tasks that the programs of another build have bound, including tasks
+   * that have left their container's cgroup.
+   * @returns false if another process has changed those programs, so that their tasks may not be right
+   */
+  follow(folder: string): boolean {
+    try {
+      return this.#now('read the tasks of another build', () => {
+        const other = this.#addon.open(folder)
+        const set = this.#addon.get(other, 'varmor_settings', word(0))
+        if (set?.length !== settings.size || this.#addon.links(other) < numberIn(settings, set, 'links')) return false
+        this.#addon.follow(this.#native, folder)
+        return true
+      })
+    } catch (error) {
+      if (!(error instanceof EnforcerError)) throw error
+      return false
+    }
+  }
+
+  /** Ends the effect of `follow`, also of one that an earlier agent began. @throws {EnforcerError} */
+  unfollow(): void {
+    this.#now('leave the tasks of another build', () => this.#addon.follow(this.#native, null))
+  }
+
   async findTasks(): Promise<Uint8Array> {
     const tasks = await this.#try('look for tasks of containers', () => this.#addon.findTasks(this.#native))
     return whole('varmor_find_tasks', tasks, found.size)

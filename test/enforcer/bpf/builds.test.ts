@@ -1,14 +1,18 @@
 import { readdirSync } from 'node:fs'
 import { join } from 'node:path'
 import { expect } from 'chai'
+import { container, word, wordIn } from '../../../src/enforcer/bpf/layout.ts'
 import type { BpfEnforcer } from '../../../src/enforcer/bpf.ts'
 import { thrownBy } from '../loader-contract.ts'
 import { enforcerWorld, idOf, web } from './enforcer-world.ts'
 import { containers, fakeEncoder, slots } from './fake-kernel.ts'
 
+const hex = (bytes: Uint8Array): string => Buffer.from(bytes).toString('hex')
+
 describe('programs of several builds', () => {
   const world = enforcerWorld()
   const { open, otherBuild, inForce, stateOf } = world
+  const containersOf = (enforcer: BpfEnforcer) => stateOf(enforcer).maps.get('varmor_containers')!
 
   it('has programs of another build in force until the new ones hold all that those held', async () => {
     const before = await open()
@@ -66,6 +70,54 @@ describe('programs of several builds', () => {
     const others = Array.from({ length: containers - 4 }, (_, i) => `c${i}`)
     for (const name of others) await now.add({ id: idOf(name), profile: web })
     expect(new Set(['a', 'b', 'new', ...others].map((name) => now.numberOf(idOf(name)))).size).to.equal(containers - 1)
+  })
+
+  it('binds tasks that the other build has bound, wherever they are now', async () => {
+    const before = await open()
+    await before.load(web, 'one')
+    for (const name of ['a', 'ended']) await before.add({ id: idOf(name), profile: web })
+    const [a, ended] = ['a', 'ended'].map((name) => before.numberOf(idOf(name))!)
+    const facts = Buffer.from(Array.from({ length: container.size }, (_, i) => (i < 4 ? 0 : i)))
+    facts.writeUInt32LE(wordIn(containersOf(before).get(hex(word(a!)))!, container.at.profile))
+    for (const number of [a!, ended!]) containersOf(before).set(hex(word(number)), Buffer.from(facts))
+    stateOf(before).tasks = [
+      { pid: 10, cgroup: idOf('a'), bound: a! },
+      { pid: 11, cgroup: 'moved', bound: a! },
+      { pid: 12, cgroup: 'moved', bound: ended! },
+    ]
+    await before.remove(idOf('ended'))
+    await before.find()
+    // The new programs know the tasks only once they have seen them.
+    const load = world.kernel.load.bind(world.kernel)
+    world.kernel.load = async (options) => {
+      const loaded = await load(options)
+      if (!loaded.reused)
+        world.kernel.folders.get(options.folder)!.tasks = [10, 11, 12].map((pid) => ({
+          pid,
+          cgroup: 'moved',
+          bound: 0,
+        }))
+      return loaded
+    }
+    const now = await otherBuild()
+    expect(stateOf(now).tasks.map(({ bound }) => bound)).to.deep.equal([a, a, ended])
+    await now.load(web, 'two')
+    await now.settle([{ id: idOf('a'), profile: web }])
+    expect(world.kernel.inForce(now.folder, ended!)).to.equal(undefined)
+    await now.expect(new Set([web]))
+    for (const number of [a!, ended!]) {
+      expect(world.kernel.inForce(now.folder, number)).to.equal('two')
+      expect(
+        containersOf(now)
+          .get(hex(word(number)))!
+          .subarray(4),
+      ).to.deep.equal(facts.subarray(4))
+    }
+    expect(stateOf(now).follows).to.equal(undefined)
+    // Nothing is left of them once they have ended.
+    stateOf(now).tasks = []
+    await now.find()
+    expect(world.kernel.inForce(now.folder, ended!)).to.equal(undefined)
   })
 
   it('gives no number again that another build has given, whose last records may be unread', async () => {

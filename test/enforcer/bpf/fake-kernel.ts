@@ -19,6 +19,8 @@ interface Folder {
   /** Number of slots for containers; a valid container number is lower. */
   containers: number
   tasks: FakeTask[]
+  /** The folder whose bound tasks `findTasks` binds here, too. */
+  follows?: string | undefined
 }
 
 export const slots = 8
@@ -153,14 +155,22 @@ export class FakeKernel implements BpfAddon {
     return gone.length
   }
 
+  follow(state: NativeState, folder: string | null): void {
+    this.#step('follow')
+    this.#folder(state).follows = folder ?? undefined
+  }
+
   async findTasks(state: NativeState): Promise<Uint8Array> {
     this.#step('find tasks')
-    const { tasks } = this.#folder(state)
+    const { tasks, follows } = this.#folder(state)
+    const before = this.folders.get(follows ?? '')?.tasks ?? []
     const ids = this.#map(state, 'varmor_ids')
     const records = tasks.flatMap((task) => {
       const number = ids.get(hex(Buffer.from(task.cgroup)))
-      const fresh = task.bound === 0 && number !== undefined && wordIn(number) > 0
-      if (fresh) task.bound = wordIn(number)
+      const other = before.find(({ pid, bound }) => pid === task.pid && bound > 0)?.bound ?? 0
+      const container = other || (number === undefined ? 0 : wordIn(number))
+      const fresh = task.bound === 0 && container > 0
+      if (fresh) task.bound = container
       const stopped = task.stopped === true && number !== undefined
       if (task.bound === 0 && !stopped) return []
       const flags = { bound: fresh ? 1 : 0, stopped: stopped ? 1 : 0 }

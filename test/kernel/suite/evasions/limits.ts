@@ -116,6 +116,15 @@ export const limits = {
     kernels: 'all',
     enforcers: 'BPF',
   },
+  joined: {
+    title: 'Programs that a runtime adds to a container that controls the cgroups of the node',
+    what: 'A container moves its first process to another cgroup or to the mount namespace of the host, and has a pid namespace that is not its own: the namespace of the node (`hostPID`), of its pod (`shareProcessNamespace`), or of the container that it debugs. Or a container moves the program itself to another cgroup, and leaves its mount namespace, while the runtime starts that program. A program that a runtime adds in this way (`kubectl exec`, a probe) runs unconfined. This needs a container that is privileged, or has CAP_SYS_ADMIN and may write to the cgroup file system of the node.',
+    why: 'The cgroup, the mount namespace and the pid namespace identify the container of such a program, and the container has changed all of them. The programs of the runtime itself must run unconfined in the mount namespace of the host.',
+    remedy:
+      'Add disable-cap-privileged, or use containers that are neither privileged nor in the pid namespace of others.',
+    kernels: 'all',
+    enforcers: 'BPF',
+  },
   'beside the content': {
     title: 'Metadata of files',
     what: 'A container can see the metadata of a file that it may neither read nor write: the size, mode, owner and times (stat(2)), the extended attributes, the target of a symbolic link (readlink(2)), and notices of actions of other processes on the file (inotify(7)).',
