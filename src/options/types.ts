@@ -1,8 +1,8 @@
 import type { Row, ValueType } from './option.ts'
 import * as read from './readers.ts'
 
-// The types of options. Each type reads the text of a flag, and says in JSON schema which values the chart accepts. Both
-// are side by side, because a value that the chart accepts must not stop the program.
+// The types of options. Each type reads the text of a flag, and says in JSON schema which values the chart accepts.
+// Both are side by side, because a value that the chart accepts must not stop the program.
 
 /** Returns the function that declares options of a type. */
 const ofType =

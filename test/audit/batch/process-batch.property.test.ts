@@ -95,7 +95,8 @@ describe('a stream of records', () => {
       // V8 frees the native memory of a scratch between turns of the event loop.
       await nextTurn()
       const lines = mixture(seed, 300, 0.3)
-      // Without the addon, because its memory takes longer to get than a record, and its first record is scanned anyway.
+      // Without the addon, because its memory takes longer to get than a record, and its first record is scanned
+      // anyway.
       const apart = lines.map((line) => run('auditlog', line, { final: true }, new Scratch()))
       const scratch = knowing()
       const whole = run('auditlog', lines.join(''), { final: true }, scratch)
