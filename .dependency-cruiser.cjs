@@ -14,7 +14,7 @@ const rooms = {
   'src/metrics': ['src/base', 'src/http', 'src/kube', 'actors/runtime'],
   'actors/runtime': ['src/base'],
   // The managers' defaults are in their room, and the option tables show them.
-  'src/options': ['src/base', 'src/api', 'src/profile', 'actors', 'src/manager'],
+  'src/options': ['src/base', 'src/api', 'src/profile', 'src/audit', 'actors', 'src/manager'],
   actors: ['actors/runtime', 'src/base', 'src/api', 'src/profile', 'src/model'],
 }
 const composition = ['src/manager', 'src/agent', 'src/sandbox']

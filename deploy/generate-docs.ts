@@ -8,11 +8,13 @@ import { ruleTableOf } from '../src/rules/kernels.ts'
 import { listOfCategory, type RuleCategory } from '../src/rules/meaning.ts'
 import { readShown as readRulesShown, tableOfRules } from '../test/kernel/suite/cases/shown.ts'
 import { readShown, tableOfAttacks, tableOfServices } from '../test/kernel/suite/services/shown.ts'
+import { type ChartRole, roleTables } from './chart-options.ts'
 import { fieldRuleTable, fieldTable } from './field-tables.ts'
+import { flagTable } from './flag-table.ts'
 import { alerts } from './prometheus/alerts.ts'
 
-// Writes the documents' tables that come from data: built-in rules, alerts, log fields, and the kernel tier's results
-// for rules and services. Run it with `npm run generate`; a test fails if a table differs.
+// Writes the documents' tables that come from data: built-in rules, options, alerts, log fields, and the kernel tier's
+// results for rules and services. Run it with `npm run generate`; a test fails if one differs.
 
 const document = (name: string): URL => new URL(`../docs/${name}`, import.meta.url)
 const rules = (category: RuleCategory): string => {
@@ -55,6 +57,11 @@ export const tabledDocuments: Readonly<Record<string, () => string>> = {
       'field-rules': fieldRuleTable(),
     })
   },
+  'reference/flags.md': () =>
+    withTables(
+      readFileSync(document('reference/flags.md'), 'utf8'),
+      Object.fromEntries((Object.keys(roleTables) as ChartRole[]).map((role) => [role, flagTable(roleTables[role])])),
+    ),
   'troubleshooting.md': () =>
     withTables(readFileSync(document('troubleshooting.md'), 'utf8'), {
       alerts: markdownTable(['alert', 'severity', 'it means', 'do'], alertRows),

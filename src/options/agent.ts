@@ -1,3 +1,4 @@
+import { sourceKinds } from '../audit/source/choose-source.ts'
 import { MAX_CONTAINERS, MAX_PROFILES } from '../profile/bpf/limits.ts'
 import type { OptionsOf } from './option.ts'
 import { clusterOptions, formats, logFormat, metricsOptions, verbosityOf } from './shared.ts'
@@ -35,7 +36,7 @@ export const agentOptions = {
   }),
   nodeName: name({ help: 'name of this node', without: '$NODE_NAME, else the host name' }),
   manager: origins({
-    help: 'https://HOST[:PORT] of managers',
+    help: 'URLs of managers: https://HOST[:PORT]',
     default: [],
     without: 'the Service varmor-status-svc',
     value: 'agent.managers',
@@ -119,9 +120,11 @@ export const agentOptions = {
     without: '128M',
     upstream: true,
     value: 'agent.bpfProfileMemory',
+    note: 'It counts towards agent.bpfLsmEnforcer.resources.limits.memory: raise that limit by the same amount.',
   }),
   bpfRecordsRate: recordsRate({
     help: 'maximum BPF records per second (and burst) for each container and kind; more are only counted',
+    note: 'A burst follows a slash, as in 100/1000.',
     without: 'no limit',
     upstream: true,
     value: 'agent.bpfRecordsRate',
@@ -130,15 +133,16 @@ export const agentOptions = {
     help: 'pause new containers until the agent knows them. After an agent crash this also pauses its replacement',
     upstream: true,
     value: 'agent.strictStart',
+    note: 'Then no container starts on the node until an administrator resumes the agent by hand: see docs/bpf.md. With NRI, strict start is not needed.',
   }),
-  auditSource: words({
+  auditSource: choice(sourceKinds, {
     help: 'source of audit records: multicast, file or kmsg',
     without: 'the best that works',
-    unit: 'kind',
     value: 'agent.audit.source',
   }),
   auditLogPaths: words({
     help: 'audit logs, separated by |; the first that exists is followed',
+    without: 'audit.log, then kern.log, if the multicast does not work',
     unit: 'paths',
     upstream: true,
     value: 'agent.audit.logPaths',
@@ -207,7 +211,7 @@ export const agentOptions = {
     value: 'agent.violations.rate',
   }),
   statusEvery: count({
-    help: 'interval at which the counters are logged',
+    help: 'seconds between two log lines with the counters of the agent',
     without: 'never',
     unit: 'seconds',
     value: 'agent.statusEvery',

@@ -71,12 +71,14 @@ export const managerOptions = {
     default: 'Ignore',
     upstream: true,
     value: 'manager.webhook.failurePolicy',
+    note: 'See the README of the chart.',
   }),
   webhookExemptNamespaces: namespaces({
     help: 'namespaces whose pods start without a manager and get no profile',
     default: [],
     upstream: true,
     value: 'manager.webhook.exemptNamespaces',
+    note: "Pods there are not confined. With Fail, vArmor's own namespace and kube-system are always exempt; with Fail and an empty matchLabel, list all other namespaces that the cluster needs (network, storage).",
   }),
   webhookTimeout: wholeNumber(
     // Kubernetes refuses a longer timeout.
@@ -122,6 +124,8 @@ export const managerOptions = {
     help: 'record names exactly as seen; do not replace varying parts by patterns',
     default: true,
     value: 'behaviorModeling.generalise',
+    valueHelp:
+      'replace varying parts of names by patterns, such as process ids and temporary files; false: models keep names exactly as seen',
   }),
   modelsFolder: folder({
     help: 'folder for models that are too large for the API server',
@@ -182,6 +186,7 @@ export const managerOptions = {
   allowUnboundTokens: toggle({
     help: "accept agents' tokens that are bound to neither a node nor a pod; each such token can report for every node",
     value: 'manager.allowUnboundTokens',
+    note: 'The kubelet gives agents bound tokens; a token from a Secret is unbound.',
   }),
   reportInterval: count({
     help: 'seconds between two reports of an agent without changes',
@@ -202,6 +207,7 @@ export const managerOptions = {
       unit: 'seconds',
       default: 10,
       value: 'manager.shutdownDelaySeconds',
+      note: 'API servers and proxies may still send requests to a manager that is not ready. Keep it below uninstall.timeoutSeconds.',
     },
   ),
   ...metricsOptions('manager', { enabled: 'metrics.enabled', args: 'manager.metrics.args' }),

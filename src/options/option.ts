@@ -3,7 +3,7 @@ export interface ValueType<Value> {
   /** Name of the value in help texts, such as `<file>`; an option may name a unit instead. */
   readonly placeholder: string
   /** JSON schema of the chart's value. */
-  readonly schema: object
+  readonly schema: Readonly<Record<string, unknown>>
   /** The permitted texts, if there are few. */
   readonly choices?: readonly string[]
   /** The flag takes several words. */
@@ -38,6 +38,10 @@ export interface Row<Value> {
   /** Upstream has this flag, so it keeps upstream's spelling, which is the key in the table. */
   readonly upstream?: true
   readonly value?: ChartValue
+  /** What the chart's value sets, if this is not what the flag sets. */
+  readonly valueHelp?: string
+  /** Further sentences, for the comments of values.yaml and the reference page. */
+  readonly note?: string
 }
 
 export interface Option<Value> extends Row<Value> {
