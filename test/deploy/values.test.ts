@@ -52,7 +52,7 @@ describe('The comments of the chart’s values', () => {
       `${all} MiB of the kernel`,
       `${namespaces} MiB for`,
       `${one} MiB for`,
-      `Linux allocates it: ${none} KiB`,
+      `| each profile | ${none} KiB |`,
     ])
       expect(bpf).to.include(said)
     expect(bpf).to.include(sizes.replace(/, (?=[^ ]+$)/, ' or '))
