@@ -34,8 +34,8 @@ export interface RolloutPorts {
   stores: Pick<ControlPlaneStores, 'workloads'>
   api: Pick<ControlPlaneApi, 'patchWorkload' | 'eachPod'>
   /**
-   * The patch that gives a workload's containers the profile of its policy, as admission does: the API server may not
-   * call the webhook, and then the restart would be useless. Empty if nothing must change.
+   * The patch that gives a workload's containers the profile of its policy, as admission does. Without this patch, the
+   * restart would be useless if the API server does not call the webhook. Empty if nothing must change.
    */
   confine(workload: Workload): PatchOperation[]
   /** Key of the policy that confines the workload; undefined if no policy does. */

@@ -35,7 +35,7 @@ export interface Decision {
   lookIn: number | undefined
   /** Progress for the policy's actor, if it differs from the last progress that was sent. */
   progress: RolloutProgress | undefined
-  /** The patch to send. Its answer changes the memory, so another decision follows. */
+  /** The patch to send. The server's answer changes the memory of the actor, so another decision follows. */
   patch: Restart | undefined
   /** The workload whose pods the actor must read. Another decision follows. */
   poll: Workload | undefined

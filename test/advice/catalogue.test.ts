@@ -77,7 +77,7 @@ function of(rule: Rule, enforcer: KernelEnforcer): Operation[] {
   return isImpossible(restrictions) ? [] : restrictions.flatMap(forbidden)
 }
 
-/** AppArmor names all processes by their profile, and a rule about those outside has no words there. */
+/** AppArmor names processes by their profile, so it has no rule about processes outside of all profiles. */
 const beyond = (enforcer: KernelEnforcer, operation: Operation): boolean =>
   enforcer === 'AppArmor' && operation.kind === 'file' && operation.type === 'block-device'
 

@@ -17,7 +17,7 @@ function replayed(policy: VarmorPolicy, result: DynamicResult): Replayed {
   return replay.end()
 }
 
-/** The policy after the changes, places in lists being those of before. */
+/** The policy after the changes. Places in lists are those of the policy before the changes. */
 function changed(policy: VarmorPolicy, changes: readonly Change[]): VarmorPolicy {
   const copy = structuredClone(policy)
   const holderOf = (field: string): [holder: Record<string, unknown>, key: string] => {

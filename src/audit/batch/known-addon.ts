@@ -50,7 +50,7 @@ export interface KnownAddon {
     lineKinds: Int32Array,
     sums: Int32Array,
   ): void
-  /** @param held whether earlier answers for a second stay valid */
+  /** @param held whether answers that were found earlier in the same second are still valid */
   beginKnown(known: Known, held: boolean): void
   /** Forgets everything except the forms. */
   forgetKnown(known: Known): void

@@ -90,7 +90,7 @@ const recordTime = new RecordTime()
 
 /**
  * The `id` of a BPF record as text.
- * @param key the start of this boot's ids, up to the seconds
+ * @param key the beginning of the ids of this boot: all text before the seconds
  */
 export function recordId(key: string, bytes: Uint8Array, view: DataView, start: number, end: number): string {
   recordTime.read(view, start + header.at.time)

@@ -194,7 +194,10 @@ export class Checkpoint {
     })
   }
 
-  /** Stores the counts of other sources, and where these continue. Replaces all such counts. Never throws. */
+  /**
+   * Stores the counts of the other sources, and the positions at which these sources continue. Replaces all such
+   * counts. Never throws.
+   */
   keep(parts: Readonly<Record<string, Part>>): Promise<void> {
     const places = Object.entries(this.#parts).map(([name, { place }]) => [name, place])
     this.#parts = { ...partsOf(Object.fromEntries(places)), ...parts }

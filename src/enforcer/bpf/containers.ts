@@ -352,7 +352,10 @@ function numbersIn(tasks: Uint8Array): Set<number> {
   return numbers
 }
 
-/** Pids of stopped processes whose container is known now, without pid 0 of tasks outside of this pid namespace. */
+/**
+ * Pids of stopped processes whose container is known now. A task outside of this pid namespace has pid 0, and is left
+ * out.
+ */
 function stoppedIn(tasks: Uint8Array): number[] {
   const pids: number[] = []
   for (let at = 0; at < tasks.length; at += found.size)

@@ -23,7 +23,7 @@ export interface FillingOptions {
   held: HeldTargets
   moves: Moves
   clock: Clock
-  /** All steps that this directory has done so far. */
+  /** The number of steps of work that this egress directory has done. */
   steps(): number
   /** Called when all existing objects were searched for the target. */
   filled(target: ProfileTarget): void

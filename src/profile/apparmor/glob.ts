@@ -118,7 +118,7 @@ export function pathGlobs(patterns: readonly PathPattern[]): string[] {
   return [...covering, ...others.map((glob) => `${glob}{,/}`)].map(quoted)
 }
 
-/** As `pathGlobs`, for files alone: directories that the patterns match are not meant. */
+/** Like `pathGlobs`, but the globs match only files. */
 export function fileGlobs(patterns: readonly PathPattern[]): string[] {
   const globs = patterns.map(body).map((glob) => (glob === '/{,**}' ? '/**' : glob))
   return merged(globs.map((glob) => (glob.endsWith('**') ? `${glob}[^/]` : glob))).map(quoted)

@@ -107,7 +107,7 @@ const TRIES = 64
 
 /** Lays rows into the gaps between other rows' cells. */
 class Packing {
-  /** By cell, its class. */
+  /** The class of the row in each cell. */
   private owner = new Uint8Array(1 << 12).fill(FREE)
   private isBase = new Uint8Array(1 << 12)
   /** The next free cell at or behind each cell, as far as it is known: chains are shortened as they are walked. */

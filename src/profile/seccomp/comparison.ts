@@ -1,8 +1,9 @@
 import type { Operator } from './vocabulary.ts'
 
 /**
- * What one argument must be, in three forms that are closed under "not" and, nearly, under "and":
- * equal to `value` under `mask`; different from `value`; within `from`…`to`. All numbers are unsigned, of 64 bits.
+ * The value that an argument must have, in one of three forms. The negation of a form is again a form, and the
+ * conjunction of two forms nearly always is: equal to `value` under `mask`; different from `value`; within `from`…`to`.
+ * All numbers are unsigned, of 64 bits.
  */
 export type Comparison = { index: number; written?: WrittenComparison } & (
   | { kind: 'masked'; mask: bigint; value: bigint }

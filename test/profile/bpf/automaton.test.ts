@@ -148,7 +148,7 @@ describe('many patterns', () => {
   const many = (count: number, text: (i: number) => string): TriePattern[] =>
     Array.from({ length: count }, (_, i) => ({ pattern: patternOf(text(i)), accept: 1 << (i % 4), way: 16 }))
 
-  // States grow with the text of the patterns, not with their number times itself, let alone exponentially.
+  // The number of states grows with the text of the patterns, and not with the square of their number.
   const linear: [string, (i: number) => string, number][] = [
     ['exact', (i) => `/srv/data/${i}/file`, 1000],
     ['prefixes', (i) => `/srv/${i}/**`, 1000],

@@ -24,7 +24,9 @@ export interface CustomResourceSchema {
    * (`validateObjectMeta`).
    */
   validate(object: JsonObject, old?: JsonObject): FieldIssue[]
-  /** The errors of a write to the status: the schema covers only the status, but all rules apply. */
+  /**
+   * The errors of a write to the status: only the status is checked against the schema, but all rules of the CRD apply.
+   */
   validateStatus(object: JsonObject, old: JsonObject): FieldIssue[]
 }
 
