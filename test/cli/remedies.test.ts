@@ -1,6 +1,11 @@
 import { readdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { expect } from 'chai'
+import { agentOptions } from '../../src/options/agent.ts'
+import { managerOptions } from '../../src/options/manager.ts'
+import { flagOf, type OptionTable } from '../../src/options/option.ts'
+import { sandboxNodeOptions, sandboxOptions } from '../../src/options/sandbox.ts'
+import { uninstallOptions } from '../../src/options/uninstall.ts'
 import { ROOT } from './run.ts'
 
 /** Flags of other programs, and texts that only look like flags. */
@@ -64,7 +69,11 @@ describe('what messages and documents advise', () => {
     .join('')
 
   it('names flags that there are', () => {
-    const known = new Set([...program.matchAll(/--([A-Za-z][\w-]*)/g)].map(([, name]) => name))
+    const tables = [managerOptions, agentOptions, uninstallOptions, sandboxOptions, sandboxNodeOptions]
+    const declared = tables.flatMap((table: OptionTable) =>
+      Object.entries(table).map(([key, option]) => flagOf(key, option)),
+    )
+    const known = new Set([...declared, ...[...program.matchAll(/--([A-Za-z][\w-]*)/g)].map(([, name]) => name)])
     const unknown = found(/(?<=[\s'"`])--([A-Za-z][A-Za-z-]+)/g).filter(
       ([name]) =>
         !known.has(name) &&
