@@ -127,7 +127,7 @@ bool fork_table_label_started(struct fork_table *table, pid_t pid, uint64_t earl
 /* Stops inheritance from the process with the key: its apparent children may be children of other processes. */
 void fork_table_bar(struct fork_table *table, uint64_t key);
 
-/* Whether the process with the key lives, is in the container, and has had the pid since then. */
+/* Whether the process with the key lives, is in the container, and has had the pid since the given time. */
 bool fork_table_holds(struct fork_table *table, uint64_t key, pid_t pid, uint64_t since, const char *id);
 
 /* Answers for the process that had the pid between earliest and latest. False if it may be an unknown process. */

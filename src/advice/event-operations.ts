@@ -212,7 +212,7 @@ function appArmorPeer(kind: 'ptrace' | 'signal', event: Fields): Operation[] | s
   return [{ kind, access: mask, peer, ...(signal !== '' && { signal }) }]
 }
 
-/** If the peer has the same label, it is the workload itself. The judged policy may give its profile another name. */
+/** A peer with the label of the record is the workload itself. The judged policy may give the profile another name. */
 const ownLabel = (peer: string, profile: string): string => (peer !== '' && peer === profile ? OWN_LABEL : peer)
 
 function appArmorMount(operation: string, event: Fields): Operation[] {

@@ -22,7 +22,7 @@ export async function stopAll(
         logger,
         err,
         { where: part, err },
-        'a component of the agent failed to stop; the other components are still stopped',
+        'a component of the agent failed to stop; the agent continues to stop the other components',
       )
     }
   }

@@ -13,7 +13,7 @@ export interface TermOptions {
 
 /**
  * One period of leadership, from one acquisition to its end. All writes of the leader go through this fence, which
- * allows them until `renewDeadline` after the moment before the last renewal was sent. A write may still arrive late,
+ * allows them for `renewDeadline` from the time just before the last renewal was sent. A write may still arrive late,
  * so each write also names the state that it expects. docs/design/downward-flow.md gives the reasons.
  */
 export class Term implements Fence {

@@ -72,7 +72,7 @@ export const violationMetrics: readonly AgentMetric[] = [
     name: 'varmor_audit_source_dropped_total',
     type: 'counter',
     help: 'Records that a source did not deliver; for a file, the number of times that records may be missing',
-    labels: { reason: 'reasons that sources count, about twelve words' },
+    labels: { reason: 'the reason that the source counts; about twelve values' },
     read: counted('sourceDropped'),
   },
   {

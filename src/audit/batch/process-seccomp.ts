@@ -32,9 +32,9 @@ const kinds = {
 }
 
 /**
- * Decodes the seccomp record with pairs from `body`, and writes it if it is ours: its subject is a profile of ours, its
- * process is in a container of ours, or its owner is no longer known. The subject alone is not enough: with another
- * enforcer, or without AppArmor, it names another profile or none.
+ * Decodes the seccomp record whose pairs start at `body`. Writes the record if its subject is one of our profiles, its
+ * process is in one of our containers, or the owner of its process is no longer known. The subject alone is not enough:
+ * with another enforcer, or without AppArmor, it names another profile or none.
  */
 export function processSeccomp(context: BatchContext, body: number): Outcome {
   const { scratch, bytes } = context

@@ -65,8 +65,8 @@ const profileKey = 'profile '
 export class MinuteCounts {
   readonly #containers = new Map<string, ContainerCounts>()
   /**
-   * The previous minute's counts. They save parsing the line of a kind that continues, which takes ten times as long as
-   * all other work.
+   * The previous minute's counts. The line of a kind that occurred in that minute is not parsed again, because parsing
+   * takes ten times as long as all other work.
    */
   readonly #before: ReadonlyMap<string, ContainerCounts>
   #profiles = 0

@@ -127,7 +127,7 @@ function addBuiltIn(
 ): Skipped[] {
   const skip = (reason: string): Skipped[] => [{ enforcer: 'BPF', path, rule: rule.name, reason, extent: 'all' }]
   if (isImpossible(rule.bpf)) return skip(rule.bpf.impossible)
-  if (targets.length > 0) return skip('only AppArmor enforces rules for some executables')
+  if (targets.length > 0) return skip('only AppArmor can limit rules to certain executables')
   const asksForUserfaultfds = !absentHooks.includes('lsm/inode_init_security_anon')
   const restrictions = withNodeDisks(rule.bpf, blockDevices)
   const carried = restrictions.filter(({ kind }) => kind !== 'userfaultfd' || asksForUserfaultfds)

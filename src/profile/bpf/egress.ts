@@ -181,7 +181,7 @@ function compileBlocks(rules: readonly EgressRule[]): CompiledEgress {
 }
 
 const fewerRanges =
-  'an address also has the ports of each wider block around it: give such rules the same ports, fewer ports, ranges (endPort), or one protocol'
+  'the ports of a block also apply to each smaller block and address inside it: give rules about nested blocks the same ports, fewer ports, ranges (endPort), or one protocol'
 
 function tooLarge(bound: string, prefixes: readonly Prefix[], own: readonly PortSet[]) {
   // Containers come first, so that walking backwards counts what is below a prefix before the prefix.

@@ -38,7 +38,7 @@ export function kernelTypeOf(fstype: string): string {
   return dot > 0 ? fstype.slice(0, dot) : fstype
 }
 
-/** Whatever the flags are. */
+/** All flags. */
 export const ALL_MOUNT_FLAGS = 0xffff_ffff
 
 /**

@@ -83,7 +83,7 @@ export function clash({ name, action }: SyscallRule, path: string, how: 'inexpre
 
 export function misbuilt(name: string, path: string): FieldError {
   const problem =
-    `${name}: libseccomp before 2.6.1 builds wrong filters from several rules for one call that compare more than equality ` +
+    `${name}: libseccomp before 2.6.1 builds a wrong filter if several rules for one call use comparisons other than equality ` +
     '(GHSA-4q85-33p6-j5g6)'
   const allowed =
     'SCMP_CMP_EQ and SCMP_CMP_MASKED_EQ; or one rule; or rules with one comparison each, of at most 32 bits'

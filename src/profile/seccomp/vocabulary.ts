@@ -10,7 +10,7 @@ export const actions = seccompActions
 
 export type Action = LinuxSeccompAction
 
-/** Actions after which the call has not been made. */
+/** Actions that prevent the system call. */
 export function isRefusing(action: Action): boolean {
   return action === 'SCMP_ACT_ERRNO' || action === 'SCMP_ACT_TRAP' || action.startsWith('SCMP_ACT_KILL')
 }

@@ -136,7 +136,7 @@ describe('built-in rules', () => {
         enforcer: 'BPF',
         path: 'spec.policy.enhanceProtect.attackProtectionRules[0].rules[0]',
         rule: 'disable-write-etc',
-        reason: 'only AppArmor enforces rules for some executables',
+        reason: 'only AppArmor can limit rules to certain executables',
         extent: 'all',
       },
     ])

@@ -309,7 +309,7 @@ describe('raw rules', () => {
     const errors = errorsOf({ privileged: true, bpfRawRules: { network: { egress: { toDestinations } } } })
     const path = 'spec.policy.enhanceProtect.bpfRawRules.network.egress.toDestinations[0]'
     expect(errors[0]).to.include({ code: 'TOO_LARGE', path })
-    expect(errors[0]!.problem).to.match(/16384 ranges of ports.*wider block.*same ports/)
+    expect(errors[0]!.problem).to.match(/16384 ranges of ports.*smaller block.*same ports/)
   })
 
   it('10,000 of them compile', () => {

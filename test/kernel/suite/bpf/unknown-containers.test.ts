@@ -59,7 +59,7 @@ function isStrict(folder: string): boolean {
 
 const policies = '/tmp/strict'
 
-/** Opens an agent without a cluster, with the options of `openEnforcer`, so that the loaded programs stay. */
+/** Starts an agent without a cluster. It has the options of `openEnforcer`, so it keeps the loaded programs. */
 function strictAgent(): ChildProcess {
   const flags = ['--policies', policies, '--strictStart', '--bpfRingSize', '1M', '--log', '/tmp/strict.log']
   return spawn(process.execPath, [bundledVarmor, 'agent', ...flags], { stdio: ['ignore', 'ignore', 'inherit'] })

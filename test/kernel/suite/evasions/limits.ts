@@ -187,7 +187,7 @@ export const limits = {
 
 export type LimitName = keyof typeof limits
 
-/** The end of a test's title, for a test outside of the evasion tables that shows a limit. */
+/** The end of the title of a test that shows a limit and is not in the tables of evasions. */
 export const shown = (limit: LimitName): string => `gets through (limit: ${limit})`
 
 /** The sections about limits, in the form that users read. */
