@@ -30,6 +30,11 @@ export const MAX_ADDRESSES = 100_000
 export class ProfileSlimmer {
   readonly #addresses = new InternedTexts(MAX_ADDRESSES)
 
+  /** Number of addresses with a shared text. */
+  get addresses(): number {
+    return this.#addresses.size
+  }
+
   slim<T extends ArmorProfile>(profile: T): T {
     const { spec, status } = profile
     if (spec?.profile === undefined || (spec as KeptSpec)[whole] !== undefined) return profile

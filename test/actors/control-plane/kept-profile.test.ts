@@ -1,7 +1,7 @@
 import { expect } from 'chai'
 import { isInForce } from '../../../actors/policy/desired.ts'
 import { desiredProfile } from '../../../actors/policy/desired-profile.ts'
-import { ProfileSlimmer } from '../../../actors/policy/kept-profile.ts'
+import { MAX_ADDRESSES, ProfileSlimmer } from '../../../actors/policy/kept-profile.ts'
 import type { AnyPolicy } from '../../../actors/ports.ts'
 import type { ArmorProfile } from '../../../src/api/types.ts'
 import { policySpec } from './world.ts'
@@ -80,5 +80,21 @@ describe('what a manager keeps of an ArmorProfile', () => {
     const status = { egress, desiredNumberLoaded: 1, currentNumberLoaded: 1 }
     for (let i = 0; i < 2; i++)
       expect(slimmer.slim({ ...made().stored, status: structuredClone(status) }).status).to.deep.equal(status)
+  })
+
+  it('shares the texts of a bounded number of addresses', () => {
+    const { stored } = made()
+    const slimmer = new ProfileSlimmer()
+    const each = 4_096
+    for (let from = 0; from <= MAX_ADDRESSES; from += each) {
+      const addresses = Array.from(
+        { length: each },
+        (_, i) => `10.${(from + i) >> 16}.${((from + i) >> 8) & 255}.${(from + i) & 255}`,
+      )
+      const egress = [{ target: 'service demo/web', groups: [{ addresses }] }]
+      slimmer.slim({ ...stored, status: { ...stored.status, egress } as NonNullable<ArmorProfile['status']> })
+      expect(slimmer.addresses).to.be.within(1, MAX_ADDRESSES)
+    }
+    expect(slimmer.addresses).to.be.below(MAX_ADDRESSES / 2)
   })
 })
