@@ -96,17 +96,6 @@ __weak __noinline __u32 varmor_container_before(__u64 address)
 }
 #endif
 
-SEC("lsm/task_alloc")
-int BPF_PROG(varmor_task_alloc, struct task_struct *task, unsigned long clone_flags, int before)
-{
-	__u32 container = container_of_task(current_task());
-
-	/* A process that cannot be bound is refused, because it would run without rules. */
-	if (!before && container && !bind(task, container))
-		return -ENOMEM;
-	return before;
-}
-
 #ifdef VARMOR_OLD
 /* Another task may soon have this address. */
 SEC("lsm/task_free")
@@ -447,6 +436,42 @@ static __always_inline bool is_runtimes(struct task_struct *task, __u32 host)
 	       BPF_CORE_READ(task, real_parent, nsproxy, mnt_ns, ns.inum) == host;
 }
 
+/* The container of a running task that is not bound; 0: none, VARMOR_NOT_IN_ONE or VARMOR_NOT_KNOWN. */
+__weak __noinline int varmor_number_of_running(__u64 address)
+{
+	const struct varmor_settings *set = settings();
+	struct task_struct *task = (void *)address;
+	int number = varmor_container_before(address);
+	__u32 mnt_ns = BPF_CORE_READ(task, nsproxy, mnt_ns, ns.inum);
+
+	if (container_numbered(number))
+		return number;
+	if (!set || !mnt_ns)
+		return VARMOR_NOT_IN_ONE;
+	number = mnt_ns == set->host_mnt_ns ? VARMOR_NOT_IN_ONE : number_by_cgroup(task);
+	number = varmor_number_by_pids(address, number);
+	return number > 0 && is_runtimes(task, set->host_mnt_ns) ? 0 : number;
+}
+
+SEC("lsm/task_alloc")
+int BPF_PROG(varmor_task_alloc, struct task_struct *task, unsigned long clone_flags, int before)
+{
+	struct task_struct *parent = current_task();
+	const struct varmor_settings *set = settings();
+	__u32 container = container_of_task(parent);
+
+	/* The child's pid may be one that the iterator has passed. */
+	if (!container && set && set->finding) {
+		int number = varmor_number_of_running(address_of(parent));
+
+		container = number > 0 ? number : 0;
+	}
+	/* A process that cannot be bound is refused, because it would run without rules. */
+	if (!before && container && !bind(task, container))
+		return -ENOMEM;
+	return before;
+}
+
 /*
  * Whether a task that this program stopped is still stopped, or is about to be. If not, another process has continued
  * it.
@@ -503,7 +528,8 @@ static __always_inline void see_first_namespace(__u32 number, struct task_struct
 
 /*
  * Lists the tasks of containers, and binds tasks that ran before their container was known. Each thread is visited,
- * because storage belongs to threads. A task forked meanwhile is found by the next run.
+ * because storage belongs to threads. Forks of unbound tasks are bound meanwhile: a container that forks all the time
+ * could otherwise stay ahead of this program.
  */
 SEC("iter/task")
 int varmor_find_tasks(struct bpf_iter__task *ctx)
@@ -516,7 +542,11 @@ int varmor_find_tasks(struct bpf_iter__task *ctx)
 	int number;
 
 	/* A confined task may get hold of the iterator's link while the agent uses it. */
-	if (!task || !set || is_confined())
+	if (!set || is_confined())
+		return 0;
+	/* The kernel runs the program without a task at the end. */
+	set->finding = task != NULL;
+	if (!task)
 		return 0;
 	mnt_ns = mnt_ns_of(task);
 	found.pid = pid_for_reader(task);
@@ -525,15 +555,9 @@ int varmor_find_tasks(struct bpf_iter__task *ctx)
 		set->root_level = level_of_root(task);
 	found.container = container_of_task(task);
 	if (!found.container) {
-		number = varmor_container_before(address_of(task));
-		if (!container_numbered(number)) {
-			number = mnt_ns == 0 || mnt_ns == set->host_mnt_ns ? VARMOR_NOT_IN_ONE : number_by_cgroup(task);
-			number = mnt_ns == 0 ? number : varmor_number_by_pids(address_of(task), number);
-			if (number < 0)
-				return 0;
-			if (is_runtimes(task, set->host_mnt_ns))
-				number = 0;
-		}
+		number = varmor_number_of_running(address_of(task));
+		if (number < 0)
+			return 0;
 		found.bound = number && bind(task, number);
 		if (found.bound)
 			found.container = number;

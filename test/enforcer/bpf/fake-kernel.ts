@@ -119,7 +119,13 @@ export class FakeKernel implements BpfAddon {
   }: LoadOptions): Promise<{ reused: boolean; absent: string }> {
     this.#step('load')
     if (this.folders.has(folder)) return { reused: true, absent: '' }
-    const set = pack(settings, { host_mnt_ns: hostMntNs, strict_start: strictStart, links: programs, root_level: 0 })
+    const set = pack(settings, {
+      host_mnt_ns: hostMntNs,
+      strict_start: strictStart,
+      links: programs,
+      root_level: 0,
+      finding: 0,
+    })
     const maps = new Map([['varmor_settings', new Map([[hex(word(0)), set]])]])
     this.folders.set(folder, { maps, links: programs, containers, tasks: [] })
     mkdirSync(folder, { recursive: true })

@@ -10,7 +10,7 @@ import { settings, word } from '../../../../src/enforcer/bpf/layout.ts'
 import { stateRoot } from '../../../../src/enforcer/bpf/state.ts'
 import type { BpfEnforcer } from '../../../../src/enforcer/bpf.ts'
 import { until } from '../../../cli/child.ts'
-import { output, result } from '../../../cluster/command.ts'
+import { type CommandResult, output, result } from '../../../cluster/command.ts'
 import { bundledVarmor } from '../../guest/bundled-varmor.ts'
 import { debianImage } from '../../images/names.ts'
 import { Container, containerIdOf } from '../harness/container.ts'
@@ -100,22 +100,29 @@ describe('What starts in a container that BPF does not know', function () {
     expect((await container.run('cat /etc/passwd')).text).to.match(refused)
     expect((await container.run('cat /etc/group')).status).to.equal(0)
 
-    // A process may enter a forgotten container, as after a restart of the agent.
+    // A process that enters a forgotten container runs in the profile that the container's first process is in.
+    const enter = (name: string): Promise<CommandResult> =>
+      result('ctr', ['-n', 'k8s.io', 'task', 'exec', '--exec-id', name, id, 'cat', '/etc/passwd'])
     await enforcer.remove(id)
-    const entering = result('ctr', ['-n', 'k8s.io', 'task', 'exec', '--exec-id', 'more', id, 'cat', '/etc/passwd'])
+    expect((await enter('more')).stderr).to.match(refused)
+    await container.stop()
+
+    // The agent also releases a container that needs no profile.
+    const freeStarting = Container.start(name, { image: debianImage })
+    await stopped()
+    await enforcer.add({ id, profile: '' })
+    await enforcer.find()
+    const free = await freeStarting
+    expect((await enter('free')).stdout).to.contain('root:')
+
+    // A process that enters such a container waits after a restart of the agent, as the container does not run in a profile.
+    await enforcer.remove(id)
+    const entering = enter('entering')
     await stopped()
     await enforcer.add({ id, profile: profileName })
     await enforcer.find()
     expect((await entering).stderr).to.match(refused)
-
-    // The agent also releases a container that needs no profile.
-    await enforcer.remove(id)
-    const free = result('ctr', ['-n', 'k8s.io', 'task', 'exec', '--exec-id', 'free', id, 'cat', '/etc/passwd'])
-    await stopped()
-    await enforcer.add({ id, profile: '' })
-    await enforcer.find()
-    expect((await free).stdout).to.contain('root:')
-    await container.stop()
+    await free.stop()
   })
 
   it('waits, where starts are strict, for an agent that comes back after a crash', async () => {
