@@ -115,7 +115,7 @@ describe('What starts in a container that BPF does not know', function () {
     const free = await freeStarting
     expect((await enter('free')).stdout).to.contain('root:')
 
-    // A process that enters such a container waits after a restart of the agent, as the container does not run in a profile.
+    // A process that enters such a container waits after a restart of the agent: the first process has no profile.
     await enforcer.remove(id)
     const entering = enter('entering')
     await stopped()
