@@ -194,6 +194,24 @@ describe('containers and their BPF profiles', () => {
     expect(warned[0]).to.deep.include({ containerID: idOf('a'), tasks: 0 })
   })
 
+  it('that end during a search are remembered in a bounded number: the newest 4,096', async () => {
+    const { enforcer, binding, warned } = world()
+    const names = Array.from({ length: 4_097 }, (_, i) => `ended-${i}`)
+    const changes = names.map((name) => ({ type: 'started' as const, container: running(name) }))
+    await binding.changed(changes)
+    let done = (_late: Map<string, number>): void => undefined
+    enforcer.find = () =>
+      new Promise((resolve) => {
+        done = resolve
+      })
+    const found = binding.find()
+    for (const name of names) await binding.deleted(idOf(name))
+    done(new Map([names[0]!, names[1]!, names.at(-1)!].map((name) => [idOf(name), 1])))
+    await found
+    const named = warned.map((fields) => (fields as { containerID: string }).containerID)
+    expect(named).to.deep.equal([idOf(names[1]!), idOf(names.at(-1)!)])
+  })
+
   it('that run by the time that their making is told are bound as those that have started', async () => {
     const { enforcer, binding } = world()
     enforcer.start = async ({ id }) => void enforcer.calls.push(`start ${id.slice(0, 4)}`)

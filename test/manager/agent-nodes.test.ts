@@ -175,4 +175,44 @@ describe('nodes without an agent where pods of a policy can land', () => {
       expect(looks, what).to.equal(expected)
     }
   })
+
+  describe('have bounded answers', () => {
+    const world = () => {
+      let looks = 0
+      const found = new UncoveredNodes({
+        nodes,
+        stores: new Stores(),
+        node: (name) => {
+          if (name === 'n0') looks++
+          return node(name)
+        },
+      })
+      const looksFor = (name: string): number => {
+        looks = 0
+        found.of(policy({ ...target('Pod'), name }), 5)
+        return looks
+      }
+      return { found, looksFor }
+    }
+
+    it('for the 10,000 policies that asked last', () => {
+      const { looksFor } = world()
+      for (let i = 0; i <= 10_000; i++) expect(looksFor(`web-${i}`)).to.equal(1)
+      expect(looksFor('web-1')).to.equal(0)
+      expect(looksFor('web-0')).to.equal(1)
+    })
+
+    it('and a bounded number of changes: beyond 10,000 kinds and namespaces, all answers are computed again', () => {
+      const { found, looksFor } = world()
+      expect([looksFor('web'), looksFor('web')]).to.deep.equal([1, 0])
+      const added = (i: number) => {
+        const object = workload('Deployment', `demo-${i}`, {})
+        found.workloadChanged({ type: 'added', key: `demo-${i}/web`, object })
+      }
+      for (let i = 1; i < 10_000; i++) added(i)
+      expect(looksFor('web')).to.equal(0)
+      added(10_000)
+      expect(looksFor('web')).to.equal(1)
+    })
+  })
 })

@@ -133,6 +133,20 @@ describe('the folder of models', () => {
     expect(refusal).to.be.instanceOf(NoRoom)
   })
 
+  it('remembers no time of a file that it has removed', async () => {
+    const folder = new ModelFolder(path, 1_000, { now: () => 0 })
+    await folder.follow(viewOf().models)
+    const uids = Array.from({ length: 100 }, (_, i) => `u-${i}`)
+    for (const uid of uids) {
+      await folder.write(model(uid), recorded(80))
+      await folder.remove(model(uid))
+    }
+    // A file whose time this manager remembers may still get its object, and stays.
+    for (const uid of uids) await writeFile(join(path, `demo_${uid}.json`), 'x'.repeat(240))
+    await folder.checkRoom(model('u-new'), recorded(80))
+    expect(await names()).to.deep.equal([])
+  })
+
   const rows: { title: string; writes: [string, number][]; kept: string[] }[] = [
     { title: 'more than a quarter in one namespace', writes: [['u-1', 251]], kept: [] },
     {
