@@ -88,6 +88,7 @@ export class ProfileNames {
   /** The leader assigns the name to the policy permanently. */
   claim(id: PolicyId): void {
     const key = keyOfPolicy(id)
+    if (!this.#policies.has(key)) return
     const { name } = this.of(id)
     if (this.#claims.get(key) !== name) this.#change([key], () => void this.#claims.set(key, name))
   }

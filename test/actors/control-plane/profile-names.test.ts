@@ -107,6 +107,20 @@ describe('names of profiles', () => {
     for (const manager of [names, cluster.manager()]) expect(manager.of(one).name).to.equal(second)
   })
 
+  it('are free again once the policy is gone, even if a leader decides after that', () => {
+    const [one, other] = rivals
+    const cluster = new Cluster()
+    cluster.policy(one)
+    const names = cluster.manager()
+    cluster.policies.delete(keyOfPolicy(one))
+    names.policyChanged(one)
+    // The actor of the policy still had a message.
+    names.claim(one)
+    cluster.policy(other)
+    cluster.all(names)
+    expect(names.of(other).name).to.equal(plain)
+  })
+
   it('are decided one after the other, before anything is written', () => {
     const [one, other] = rivals
     const cluster = new Cluster()
