@@ -11,8 +11,9 @@ import type { BpfEnforcer } from '../../../../src/enforcer/bpf.ts'
 import { checkLine } from '../../../audit/check-line.ts'
 import { output } from '../../../cluster/command.ts'
 import { debianImage } from '../../images/names.ts'
-import { Container } from '../harness/container.ts'
+import { Container, containerIdOf } from '../harness/container.ts'
 import { compiled, identityOf, policyOf } from '../harness/profiles.ts'
+import { fillBpfMap } from '../harness/python.ts'
 import { openEnforcer } from './enforcer.ts'
 import { RacingProbe } from './racing-probe.ts'
 
@@ -97,5 +98,31 @@ describe('BPF records of a container that floods', function () {
       expect(heldBack).to.include({ where: 'kernel', operation: 'File' })
     }
     expect(of('held back')[0]!.heldBack!.rate).to.equal(rate.rate)
+  })
+
+  it('have no rate while the table of rates is full, and each is refused and counted', async () => {
+    const [filling, late] = ['fills-rates', 'late']
+    const filler = await Container.start(filling, { image: debianImage, flags: ['--privileged'] })
+    try {
+      // The table has 65,536 entries, and the container above has one. The tables of ended enforcers may still be there.
+      const { text } = await filler.run(fillBpfMap('varmor_buckets', 70_000))
+      expect(text.split(' ')).to.include('65535')
+    } finally {
+      await filler.stop()
+    }
+    await enforcer.add({ id: containerIdOf(late), profile: profileName })
+    const other = await Container.start(late, { image: debianImage })
+    try {
+      const before = enforcer.counters()
+      const probe = RacingProbe.start(containerIdOf(late), 'flood', files)
+      await probe.after(2_000)
+      const { tries, passed, refused } = await probe.stop()
+      const now = enforcer.counters()
+      expect({ passed, refused }).to.deep.equal({ passed: 0, refused: 0 })
+      expect(now.heldBack).to.equal(before.heldBack)
+      expect(now.reported + now.ringFull - before.reported - before.ringFull).to.equal(tries / 2)
+    } finally {
+      await other.stop()
+    }
   })
 })

@@ -9,9 +9,9 @@ import { output, result } from '../../../cluster/command.ts'
 import { debianImage } from '../../images/names.ts'
 import { shown } from '../evasions/limits.ts'
 import { privileged } from '../evasions/world.ts'
-import { python } from '../evasions-bpf/python.ts'
 import { containerIdOf, firstProcess } from '../harness/container.ts'
 import { compiled } from '../harness/profiles.ts'
+import { python } from '../harness/python.ts'
 import { openEnforcer } from './enforcer.ts'
 
 const { profileName, enforcers } = compiled(privileged('joined')('BPF'))

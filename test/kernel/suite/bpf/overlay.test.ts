@@ -4,6 +4,7 @@ import { output } from '../../../cluster/command.ts'
 import { debianImage } from '../../images/names.ts'
 import { Container, containerIdOf } from '../harness/container.ts'
 import { compiled, policyOf } from '../harness/profiles.ts'
+import { fillBpfMap } from '../harness/python.ts'
 import { openEnforcer } from './enforcer.ts'
 
 const name = 'overlaid'
@@ -44,4 +45,17 @@ describe('An overlay that a container is on', function () {
       expect({ status, text }).to.deep.equal({ status: 0, text: '' })
       expect((await refused()).text).to.contain('not permitted')
     })
+
+  it('still makes files while the table of copies is full of the copies of others', async () => {
+    const other = await Container.start('fills-copies', { image: debianImage, flags: ['--privileged'] })
+    try {
+      // The table has 4,096 entries.
+      expect(await other.run(fillBpfMap('varmor_overlay_', 10_000))).to.deep.equal({ status: 0, text: '10000' })
+    } finally {
+      await other.stop()
+    }
+    const { status, text } = await container.run('rm /etc/issue && echo own > /etc/issue')
+    expect({ status, text }).to.deep.equal({ status: 0, text: '' })
+    expect((await refused()).text).to.contain('not permitted')
+  })
 })

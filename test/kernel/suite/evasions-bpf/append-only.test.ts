@@ -3,7 +3,7 @@ import { output, result } from '../../../cluster/command.ts'
 import { type Confinement, describeEvasions, type Evasion, table } from '../evasions/evasion.ts'
 import { listed, ofShell, readable } from '../evasions/world.ts'
 import { linuxFrom, needs } from '../harness/kernel-release.ts'
-import { python } from './python.ts'
+import { python } from '../harness/python.ts'
 
 // The volume is ext4, because tmpfs has no ranges of zeros, and can neither remove nor insert parts of a file.
 

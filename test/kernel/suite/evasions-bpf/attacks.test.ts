@@ -2,7 +2,7 @@ import { readFileSync } from 'node:fs'
 import { describeEvasions, type Evasion, type EvasionTable, table } from '../evasions/evasion.ts'
 import { changeable, listed, ofRules, ofShell, ordinary, privileged, readable } from '../evasions/world.ts'
 import { linuxFrom, needs } from '../harness/kernel-release.ts'
-import { bpfMap, bpfProgram, findBpfObject, python } from './python.ts'
+import { bpfMap, bpfProgram, findBpfObject, python } from '../harness/python.ts'
 
 const flags = ['--privileged']
 const then = (...lines: string[]): readonly string[] => python(...lines, 'print("changed")')

@@ -4,7 +4,7 @@ import { describeEvasions, table } from '../evasions/evasion.ts'
 import { makeFat } from '../evasions/fat-image.ts'
 import { ofRules } from '../evasions/world.ts'
 import { needs } from '../harness/kernel-release.ts'
-import { python } from './python.ts'
+import { python } from '../harness/python.ts'
 
 // A name of vfat has 255 characters, which are up to 765 bytes.
 

@@ -1,7 +1,7 @@
 import { describeEvasions, type Evasion, table } from '../evasions/evasion.ts'
 import { ofRules } from '../evasions/world.ts'
 import { needs } from '../harness/kernel-release.ts'
-import { python } from './python.ts'
+import { python } from '../harness/python.ts'
 
 // Policy rules about mounts at /data/m, whatever text a program uses for the path.
 

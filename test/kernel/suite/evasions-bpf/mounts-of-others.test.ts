@@ -4,7 +4,7 @@ import { debianImage } from '../../images/names.ts'
 import { ConfinedContainer } from '../evasions/confine.ts'
 import { ofRules } from '../evasions/world.ts'
 import { Container } from '../harness/container.ts'
-import { python } from './python.ts'
+import { python } from '../harness/python.ts'
 
 const volume = '/tmp/shared-volume'
 const flags = ['--mount', `type=bind,src=${volume},dst=/volume,options=rbind:rw`]
@@ -24,6 +24,18 @@ const flooding = python(
   `for _ in range(${flood.namespaces}):`,
   '  if os.fork() == 0: done(libc.unshare(0x20000)); open("/volume/unshared", "a").write("x"); signal.pause()',
   'signal.pause()',
+)
+
+/** Opens both files in each of 5,000 mount namespaces, and prints how often it could. */
+const manyNamespaces = python(
+  'opened = {"free": 0, "vault": 0}',
+  'done(libc.unshare(0x10000000))',
+  'for _ in range(5000):',
+  '  done(libc.unshare(0x20000))',
+  '  for name, path in ("free", "/volume/free"), ("vault", "/volume/vault/key"):',
+  '    try: os.close(os.open(path, os.O_RDONLY)); opened[name] += 1',
+  '    except PermissionError: pass',
+  'print(", ".join(f"{name} {count}" for name, count in opened.items()))',
 )
 
 const policy = ofRules('neighbour', {
@@ -64,5 +76,11 @@ describe('mounts of another container (BPF)', () => {
     const vault = await confined.runConfined('cat /volume/vault/key')
     expect(vault.status).not.to.equal(0)
     expect(vault.text).to.match(/operation not permitted/i)
+  })
+
+  it('cannot be lost from the lists of mounts by more mount namespaces than there is room for', async () => {
+    // The programs keep 4,096 lists of mounts, by file system and mount namespace.
+    const { status, text } = await confined.runConfined(manyNamespaces)
+    expect({ status, text }).to.deep.equal({ status: 0, text: 'free 5000, vault 0' })
   })
 })

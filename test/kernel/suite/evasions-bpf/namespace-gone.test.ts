@@ -6,7 +6,7 @@ import { debianImage } from '../../images/names.ts'
 import { bpfEnforcer } from '../evasions/confine.ts'
 import { privileged } from '../evasions/world.ts'
 import { compiled } from '../harness/profiles.ts'
-import { python } from './python.ts'
+import { python } from '../harness/python.ts'
 
 /**
  * Creates the secret, which the program may write but not read. Then the program leaves its first mount namespace,

@@ -5,7 +5,7 @@ import { output } from '../../../cluster/command.ts'
 import { debianImage } from '../../images/names.ts'
 import { ConfinedContainer } from '../evasions/confine.ts'
 import { privileged } from '../evasions/world.ts'
-import { python } from './python.ts'
+import { python } from '../harness/python.ts'
 
 /** PTRACE_SEIZE */
 const trace = (pid: number) => python(`call(101, 0x4206, ${pid}, 0, 0)`, 'print("traced")')

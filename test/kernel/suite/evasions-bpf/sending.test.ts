@@ -1,7 +1,7 @@
 import { describeEvasions, table } from '../evasions/evasion.ts'
 import { ordinary, type PolicyFor, privileged } from '../evasions/world.ts'
 import { linuxFrom, needs } from '../harness/kernel-release.ts'
-import { python } from './python.ts'
+import { python } from '../harness/python.ts'
 
 const network = {
   egress: {
