@@ -8,13 +8,16 @@ import type { Workload } from '../ports.ts'
 export const RESTARTED_AT = 'sandbox.varmor.org/restartedAt'
 
 /**
- * Maximum number of entries. Dropping an old entry is safe: a workload whose template names the profile, or that
- * another policy confines, is not restarted.
+ * Maximum number of entries that are written and read; the owner of a workload can write more. Dropping an old entry is
+ * safe: a workload whose template names the profile, or that another policy confines, is not restarted.
  */
 const MAX_ENTRIES = 16
 
 const entriesOf = (workload: Workload): string[] =>
-  (workload.spec.template.metadata?.annotations?.[RESTARTED_AT] ?? '').split(',').filter((entry) => entry !== '')
+  (workload.spec.template.metadata?.annotations?.[RESTARTED_AT] ?? '')
+    .split(',')
+    .filter((entry) => entry !== '')
+    .slice(-MAX_ENTRIES)
 
 /** When the workload was restarted for the change, in milliseconds since the epoch; undefined if it was not. */
 export function restartedAt(workload: Workload, change: string): number | undefined {

@@ -3,6 +3,7 @@ import type { Workload } from '../../../actors/ports.ts'
 import { decide } from '../../../actors/rollout/decide.ts'
 import { idle, type Memory } from '../../../actors/rollout/memory.ts'
 import { restartOf } from '../../../actors/rollout/restart-patch.ts'
+import { RESTARTED_AT } from '../../../actors/rollout/restarted-at.ts'
 import { type Known, survey } from '../../../actors/rollout/survey.ts'
 import { defaultRolloutSettings as settings, type WantedRollout } from '../../../actors/rollout.ts'
 import { asWall } from '../../../src/base/clock.ts'
@@ -45,6 +46,21 @@ describe('a workload that was restarted', () => {
     it(title, () => {
       const { after } = restartOf(web, { ...wanted, since: began, removing }, asWall(now))
       expect(placed(after, { ...wanted, since, removing })).to.deep.equal([expected])
+    })
+})
+
+describe('restarts in the annotation of a workload', () => {
+  const rows: [later: number, expected: string][] = [
+    [15, 'unseen'],
+    [16, 'waiting'],
+  ]
+  for (const [later, expected] of rows)
+    it(`count if they are among the last 16: ${later} later ones`, () => {
+      const { after } = restartOf(web, wanted, asWall(SINCE + 1))
+      const annotations = after.spec.template.metadata!.annotations!
+      const others = Array.from({ length: later }, (_, i) => `other-${i}@2026-01-01T00:00:00.000Z`)
+      annotations[RESTARTED_AT] = [annotations[RESTARTED_AT], ...others].join(',')
+      expect(placed(after, wanted)).to.deep.equal([expected])
     })
 })
 
