@@ -104,7 +104,7 @@ describe('BPF records of a container that floods', function () {
     const [filling, late] = ['fills-rates', 'late']
     const filler = await Container.start(filling, { image: debianImage, flags: ['--privileged'] })
     try {
-      // The table has 65,536 entries, and the container above has one. The tables of ended enforcers may still be there.
+      // The table has 65,536 entries, and the container above has one. Tables of ended enforcers may still exist.
       const { text } = await filler.run(fillBpfMap('varmor_buckets', 70_000))
       expect(text.split(' ')).to.include('65535')
     } finally {
