@@ -6,7 +6,7 @@ export interface RequestContext {
   path: string
 }
 
-/** Maximum seconds that a Retry-After may ask for, because a faulty server or proxy may ask for too many. */
+/** Maximum seconds that we wait for a Retry-After, because a faulty server or proxy may ask for hours. */
 const MAX_RETRY_AFTER = 600
 
 /** The server answered with a refusal. */
@@ -89,7 +89,8 @@ const hasReason =
 export const isNotFound = hasReason('NotFound')
 export const isAlreadyExists = hasReason('AlreadyExists')
 /**
- * Another client has changed the object: read it again and retry. A name that exists already is also 409, but not this.
+ * Another client has changed the object: read it again and retry. AlreadyExists has the same code 409, but is no
+ * conflict.
  */
 export const isConflict = hasReason('Conflict')
 export const isInvalid = hasReason('Invalid')

@@ -76,7 +76,7 @@ interface Ways {
 }
 
 /**
- * Maximum bytes of an answer. To parse a list takes several times its size in memory, and tenants decide how long lists
+ * Maximum bytes of an answer. A parsed list takes several times its size in memory, and tenants decide how long lists
  * are. A longer list is read in pages.
  */
 export const MAX_ANSWER = 16 * mebibyte
@@ -109,9 +109,7 @@ export class Caller {
   }
 
   /**
-   * Sends a request, with retries.
-   * @returns the parsed answer
-   * @throws {ApiError} the server refused
+   * Sends a request with retries, and returns the parsed answer. @throws {ApiError} the server refused
    * @throws {ConnectionError} there is no usable answer
    * @throws {FencedError} the fence stopped the request
    */
@@ -131,7 +129,8 @@ export class Caller {
         try {
           const { signal } = controller
           const once = (): Promise<unknown> => this.#once(request, options, { fence, signal, attempt })
-          // Lists of the class `stranger` are short, and have the lowest priority in the limiter.
+          // Only lists of the class `read` can be long. Lists of the class `stranger` are short, and the limiter sends
+          // them last.
           const isLong = request.verb === 'list' && (options.class ?? classOf(request)) === 'read'
           return await (isLong ? this.#lists.add(once, { signal }) : once())
         } catch (error) {

@@ -109,7 +109,7 @@ export class ApiClient {
       yield page
       const next = page.metadata.continue
       if (next === undefined || next === '') return
-      // The token includes the version of the list. The server refuses a request with both.
+      // The continue token includes the version of the list. The server refuses a request that has both.
       asked = { ...options, continue: next, resourceVersion: undefined, resourceVersionMatch: undefined }
     }
   }
@@ -202,8 +202,7 @@ export class ApiClient {
   }
 
   /**
-   * Watches until the server ends the watch, and passes each event to the sink. It has no limiter and no retries;
-   * Reflector retries.
+   * Watches until the server ends the watch. It has no limiter and no retries, because Reflector retries.
    * @throws {ApiError} the server refused, possibly with an ERROR event
    * @throws {ConnectionError} the connection broke, or the answer was not a watch
    */

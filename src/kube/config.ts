@@ -98,8 +98,9 @@ function checkedDocument(contents: string): Static<typeof kubeconfig> {
 }
 
 /**
- * Handles fields that client-node ignores. It reads `token-file` instead of the correct `tokenFile`. Of impersonation,
- * it supports only the user, so other fields are refused: it is worse to act with wrong rights than to fail.
+ * Handles fields that client-node ignores. client-node reads `token-file`, so the correct `tokenFile` is set here.
+ * client-node impersonates only a user. A config that also asks for groups or extras is refused, because it is worse to
+ * act with wrong rights than to fail.
  */
 function takeWhatIsLeftOut(config: KubeConfig, file: string, document: Static<typeof kubeconfig>): void {
   for (const { name, user: raw } of document.users ?? []) {
@@ -110,7 +111,7 @@ function takeWhatIsLeftOut(config: KubeConfig, file: string, document: Static<ty
       )
     const user = config.getUser(name)
     if (user === null || raw.tokenFile === undefined) continue
-    // KubeConfig reads a user's token file only once, but this provider's file every minute.
+    // KubeConfig reads a user's token file only once, but reads the file of this auth provider every minute.
     const tokenFile = resolve(dirname(file), raw.tokenFile)
     Object.assign(user, { authProvider: { name: 'tokenFile', config: { tokenFile } }, token: undefined })
   }

@@ -55,12 +55,9 @@ interface Pools {
 }
 
 /**
- * Connects with a KubeConfig. Its authenticators (exec plugins, token files, client certificates, OIDC) provide headers
- * and TLS options; undici sends the requests.
- *
- * KubeConfig reads a token file again after a minute. This is early enough for projected tokens, which live at least 10
- * minutes, and which the kubelet replaces at 80 % of their life. New certificates get new pools; running requests
- * finish in the old pools.
+ * Connects with a KubeConfig: its authenticators provide headers and TLS options, and undici sends the requests.
+ * KubeConfig reads a token file again after a minute, early enough for projected tokens, which live at least 10
+ * minutes. New certificates get new pools; running requests finish in the old pools.
  */
 export class KubeConnection implements Connection {
   readonly origin: string
@@ -125,12 +122,12 @@ export class KubeConnection implements Connection {
       await this.#config.applyToHTTPSOptions(options).catch((error: unknown) => {
         throw pluginError(this.#config.getCurrentUser(), error) ?? error
       })
-      // If `renew` was called meanwhile, these may be the refused credentials.
+      // `renew` was called while these credentials loaded, so they may be the refused credentials. Load them again.
       if (serial !== this.#serial) continue
       const headers = headersOf(options)
       const refused = badTokenOf(this.#config.getCurrentUser(), headers['authorization'])
       if (refused !== undefined) {
-        // Without this, KubeConfig would read the file again only after a minute.
+        // Drops KubeConfig's copy of the token, so that a corrected file is read at once and not after a minute.
         this.renew(serial)
         throw new Error(`${refused} does not contain a valid token; a token must be one line of ASCII`)
       }
@@ -192,7 +189,7 @@ const timeouts = { headersTimeout: 0, bodyTimeout: 0 }
 const connect = { keepAlive: true, keepAliveInitialDelay: 30_000, timeout: 10_000 }
 
 /**
- * A context for all connections. Otherwise, each connection would parse the certificates again and keep its own copy.
+ * One TLS context for all connections. Otherwise, each connection would parse the certificates and keep its own copy.
  */
 function contextOf(tls: SecureContextOptions): SecureContext {
   try {

@@ -21,7 +21,7 @@ export interface Exchange {
 
 export interface ExchangeSink {
   head(status: number, headers: ResponseHeaders): void
-  /** An error that it throws ends the exchange. */
+  /** If this method throws, its error ends the exchange. */
   data(chunk: Uint8Array): void
 }
 

@@ -27,7 +27,7 @@ export class LineCutter {
 
   /** @throws {LineTooLong} and any error of the line handler */
   push(chunk: Uint8Array): void {
-    // Make all chunks Buffers, which have the methods that are used here.
+    // A chunk may be a plain Uint8Array. A Buffer over the same memory can decode a range of its bytes.
     const bytes = Buffer.from(chunk.buffer, chunk.byteOffset, chunk.byteLength)
     let start = 0
     for (let end = bytes.indexOf(newline); end >= 0; end = bytes.indexOf(newline, start)) {

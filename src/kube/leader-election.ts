@@ -38,7 +38,7 @@ export interface LeaderElectionOptions {
 export interface LeaderElectionObserver {
   /** Called with the new holder of the lease; an empty text means that the lease has no holder. */
   leader?(holder: string): void
-  /** Called when the lease could not be read or written, which is retried, or when `leading` or `ended` threw. */
+  /** Called when the lease could not be read or written (the elector retries), or when `leading` or `ended` threw. */
   failed?(error: unknown): void
 }
 

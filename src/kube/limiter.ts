@@ -25,7 +25,7 @@ export interface Limiter {
   close(): void
 }
 
-/** A source of turns at some rate. The next call of `next` comes only after the callback. */
+/** A source of turns at a fixed rate. Callers call `next` again only after the callback. */
 export interface Pace {
   /** Calls back when turns are available, with their number, at most `max`. */
   next(max: number, callback: (turns: number) => void): void

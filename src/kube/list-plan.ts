@@ -2,16 +2,8 @@ import { ConnectionError, isExpired, isTooLargeVersion } from './api-error.ts'
 import type { ListOptions } from './requests.ts'
 
 /**
- * How to request a list. The reasons are those of client-go's reflector:
- *
- * - `cache`, the first time: `resourceVersion=0` lets the server answer from its cache, even if many clients start at
- * once. The data may be slightly old; the watch that follows brings the newer changes. The cache ignores `limit`, which
- * is for servers without a cache.
- * - `known`, when a watch cannot continue: data at least as new as ours, again from the server's cache. On older
- * servers a `limit` would bypass the cache, so `limit` is not sent.
- * - `paged`, if that fails (the version was compacted, the server lags, or the answer is too large): the most recent
- * data, page by page, from etcd, or since Kubernetes 1.34 from a snapshot of the cache.
- * - `whole`, if the list expires before its last page: the most recent data, in one answer.
+ * How to request a list: `cache` is the first way, and `nextWay` chooses the next way after a failure. The ways and
+ * their reasons are those of client-go's reflector.
  */
 export type ListWay = 'cache' | 'known' | 'paged' | 'whole'
 
@@ -19,12 +11,19 @@ export const PAGE = 500
 
 export function listOptions(way: ListWay, known: string | undefined): ListOptions {
   switch (way) {
+    // `resourceVersion=0` lets the server answer from its cache, even if many clients start at once. The data may be
+    // slightly old; the watch that follows brings newer changes. Only a server without a cache uses the `limit`.
     case 'cache':
       return { resourceVersion: '0', limit: PAGE }
+    // After a watch that cannot continue: data at least as new as ours, again from the cache. There is no `limit`,
+    // because older servers would then bypass the cache.
     case 'known':
       return known === undefined ? listOptions('cache', known) : { resourceVersion: known }
+    // The version was compacted, the server lags, or the answer was too large: the most recent data, page by page, from
+    // etcd, or since Kubernetes 1.34 from a snapshot of the cache.
     case 'paged':
       return { limit: PAGE }
+    // The paged list expired before its last page: the most recent data, in one answer.
     case 'whole':
       return {}
   }

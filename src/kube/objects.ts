@@ -58,7 +58,9 @@ export interface Status {
   }
 }
 
-/** Names a kind of object for the API, and has its type. The field `of` is never set. */
+/**
+ * Names a kind of object for the API. The field `of` is never set: it only carries the TypeScript type of the objects.
+ */
 export interface ResourceRef<T extends KubeObject = KubeObject> {
   /** Empty for the core group. */
   readonly group: string

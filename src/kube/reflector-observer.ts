@@ -14,7 +14,7 @@ export interface ReflectorObserver extends HandlerObserver {
   /** Objects of a list are unusable. Their last known state stays, and the other objects are applied. */
   unfit?(count: number, why: string): void
   indexFailed?(index: string, key: string, error: unknown): void
-  /** The transform failed: the object was stored without it. */
+  /** The transform threw, so the object was stored untransformed. */
   transformFailed?(key: string, error: unknown): void
 }
 

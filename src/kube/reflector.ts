@@ -291,7 +291,10 @@ export class Reflector<T extends KubeObject> {
     this.#observer.unfit?.(unfit.length, unfit[0]?.why ?? '')
   }
 
-  /** Reuses the known object, so that a list does not take as much memory as the store. @param room of this list */
+  /**
+   * Reuses the stored object if its version is unchanged, so that a list does not double the memory of the store.
+   * @param room the quota that this list uses
+   */
   #listed(key: string, item: T, room: Quota<T> | undefined): T | undefined {
     const known = this.#store.get(key)
     const { uid, resourceVersion } = item.metadata ?? {}
@@ -402,8 +405,8 @@ export class Reflector<T extends KubeObject> {
 }
 
 /**
- * Aborts a watch that does not open in time, or that receives no bytes for too long. Bytes only set a time, and do not
- * restart the timer.
+ * Aborts a watch that does not open in time, or that receives no bytes for too long. Arriving bytes only set a time,
+ * because it would cost more to restart a timer for each chunk.
  */
 class InactivityGuard {
   #clock: Clock

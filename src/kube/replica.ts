@@ -7,7 +7,7 @@ import type { Store } from './store.ts'
 /** Maximum deleted objects whose version is remembered, so that late events do not add them again. */
 const TOMBSTONES = 10_000
 
-/** An unusable event, without the name or the version of its object. */
+/** An event that lacks the name or the version of its object. */
 export class BadEvent extends Error {
   override readonly name = 'BadEvent'
 }
@@ -54,7 +54,8 @@ export class Replica<T extends KubeObject> {
     const last = known?.metadata?.resourceVersion ?? this.#tombstones.get(key)
     if (last === undefined) return false
     const order = compareVersions(version, last)
-    // With etcd, a deletion has its own version. Other servers may send the last version of the object.
+    // etcd gives a deletion its own version. Other servers may repeat the last version of the object, so a deletion
+    // with an equal version is also new.
     return deletion && known !== undefined ? order < 0 : order <= 0
   }
 
@@ -92,12 +93,9 @@ export class Replica<T extends KubeObject> {
   }
 
   /**
-   * Replaces all known objects by a complete list. Deletions come first, so that an index by a unique value never has
-   * two objects.
-   *
-   * A list that is older than our state comes from a server that was restored from a backup. It is correct now, and
-   * only then may the version of an object decrease.
-   * @param room the room that the list has used
+   * Replaces all known objects by a complete list. Deletions come first, so that an index never has two objects for one
+   * unique value. A list older than our state comes from a restored backup: then the version of an object may decrease.
+   * @param room the quota that the list has used
    */
   replace(objects: ReadonlyMap<string, T>, version: string, room?: Quota<T>): Change<T>[] {
     const setBack = this.version !== undefined && compareVersions(version, this.version) < 0
@@ -124,7 +122,7 @@ export class Replica<T extends KubeObject> {
 }
 
 function isNews(known: KubeObject, listed: KubeObject, setBack: boolean): boolean {
-  // The whole object may fit now.
+  // Only an outline was stored. The whole object fits now, so it replaces the outline of the same version.
   if (whyOutlined(known) !== undefined && whyOutlined(listed) === undefined) return true
   const order = compareVersions(listed.metadata?.resourceVersion ?? '', known.metadata?.resourceVersion ?? '')
   return setBack ? order !== 0 : order > 0

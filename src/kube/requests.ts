@@ -28,7 +28,7 @@ export interface WriteOptions {
   /** The writer's name in managedFields; at most 128 characters. Required by server-side apply. */
   fieldManager?: string | undefined
   fieldValidation?: 'Ignore' | 'Warn' | 'Strict' | undefined
-  /** The server does everything except storing. */
+  /** The server handles the request in full, but stores nothing. */
   dryRun?: boolean | undefined
   /** Such as `status`, `scale`, `eviction` or `token`. */
   subresource?: string | undefined

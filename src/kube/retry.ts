@@ -5,24 +5,13 @@ import { ApiError, ConnectionError } from './api-error.ts'
 const unclear = new Set([500, 502, 503, 504])
 
 /**
- * Whether it is unknown if the server acted: there was no answer, or the answer reports a failure or timeout that may
- * have come after the action.
+ * True if the server may have acted: there was no answer, or the answer reports a failure or a timeout that may have
+ * come after the action.
  */
 export const isUnclear = (error: unknown): boolean =>
   error instanceof ConnectionError || (error instanceof ApiError && unclear.has(error.code))
 
-/**
- * Milliseconds until a retry; undefined if the request must not be retried.
- *
- * - Nothing was sent: any request. But if a plugin gives no credentials, no request is retried, because a user must
- * act.
- * - 429: any request. The server rejects it before acting (API priority and fairness, eviction budgets).
- * - 503 or 500 with Retry-After: only repeatable requests. client-go retries all requests with Retry-After, but a proxy
- * may send 503 for a request that it has forwarded.
- * - 500, 502, 503, 504, and a broken connection: only repeatable requests.
- *
- * The delay is the full Retry-After plus up to a quarter, so that rejected clients do not all return at once.
- */
+/** Milliseconds until a retry; undefined if the request must not be retried. */
 export function retryDelay(
   error: unknown,
   repeatable: boolean,
@@ -30,12 +19,16 @@ export function retryDelay(
   random: () => number,
 ): number | undefined {
   if (error instanceof ConnectionError) {
+    // A request that was not sent can be repeated. After NO_CREDENTIALS a user must act, so a retry does not help.
     if (error.code === 'NOT_SENT' || (error.code === 'BROKEN' && repeatable)) return backoff.next()
     return undefined
   }
   if (!(error instanceof ApiError)) return undefined
+  // The server rejects with 429 before it acts (API priority and fairness, eviction budgets), so any request can be
+  // repeated. client-go does the same for any Retry-After, but a proxy may send 503 for a request it has forwarded.
   if (error.code !== 429 && !(repeatable && isUnclear(error))) return undefined
   if (error.retryAfter === undefined) return backoff.next()
+  // Up to a quarter is added, so that rejected clients do not all return at once.
   return error.retryAfter * 1000 * (1 + random() / 4)
 }
 

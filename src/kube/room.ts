@@ -116,7 +116,7 @@ export class Quota<T extends KubeObject> {
     this.#add(known.namespace, -known.bytes)
   }
 
-  /** Takes the bytes of the object. @returns why the object does not fit; undefined if it fits */
+  /** Reserves the bytes of the object if they fit. @returns why the object does not fit; undefined if it fits */
   #whyNot(object: T): string | undefined {
     const { what, keeper = 'managers', all, ofNamespace, exempt } = this.#options
     const namespace = object.metadata?.namespace ?? ''
