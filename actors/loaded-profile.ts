@@ -88,7 +88,7 @@ export const loadedProfileFamily = (ports: LoadedProfilePorts): FamilyOptions<Me
   supervision: { report: ({ key, error, retryIn = 0 }) => reportFailure(ports, key, error, retryIn) },
 })
 
-/** Failures to remember even after a change. */
+/** A change of the ArmorProfile may end a temporary failure, but not a lasting failure. */
 const lastingOf = (hopeless: Memory['hopeless']): Memory['hopeless'] =>
   new Map([...hopeless].filter(([, { passing }]) => !passing))
 

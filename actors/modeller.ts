@@ -43,10 +43,9 @@ export interface ModellerState {
 }
 
 /**
- * Records the behaviour of one ArmorProfile's workloads on this node; its key is `namespace/name`. The actor saves
- * every few seconds (minutes if the recording is large), so it continues after a kill and reports the gap. The
- * recording ends at the time that the ArmorProfile gives, by the manager's clock. Then the actor sends its part, and
- * offers it again at intervals to later leaders.
+ * Records the behaviour of one ArmorProfile's workloads on this node; its key is `namespace/name`. Saves every few
+ * seconds, so it continues after a kill and reports the gap. At the end that the ArmorProfile gives, it sends its part,
+ * and offers the part again at intervals to later leaders.
  */
 export const modeller = (given: ModellerPorts): Behaviour<ModellerState, Message> => {
   const ports: Shared = { ...given, room: given.room ?? new NodeQuota(), disk: new Mutex() }

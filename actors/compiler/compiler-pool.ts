@@ -70,7 +70,10 @@ const SLOW_START = 3
  * Milliseconds until the pool checks a job's CPU time. Most jobs end earlier, and a check costs as much as some jobs.
  */
 const FIRST_LOOK = 100
-/** Milliseconds in which the main thread reads an answer that the thread sent in time. */
+/**
+ * Minimum milliseconds until the next check. In the last wait, the main thread reads an answer that the thread sent
+ * before the deadline.
+ */
 const LAST_LOOK = 20
 
 interface Job extends JobOptions {
@@ -225,8 +228,9 @@ export class CompilerPool implements Compilers {
   }
 
   /**
-   * Drops the youngest job of the peer or tenant that has the most jobs.
-   * @returns false if the new job's owner would have as many
+   * Drops the youngest job of the peer or tenant that has the most jobs, unless the new job's owner would then have the
+   * most.
+   * @returns whether a job was dropped
    */
   #makeRoom(jobs: readonly Job[], by: 'peer' | 'tenant', own: string): boolean {
     const counts = new Map<string, number>()

@@ -31,33 +31,30 @@ export const SLOW_FOR = 600_000
 /** Milliseconds for which a tenant counts as costly after a too costly job. */
 export const COSTLY_TENANT_FOR = 60_000
 /**
- * After a too costly job, all costly tenants pause for this many times the job's duration: together they use a fifth of
- * a thread.
+ * After a too costly job, all costly tenants pause for this many times the job's duration, so together they use at most
+ * a fifth of a thread.
  */
 export const REST = 4
 
-/**
- * Picks the next of the waiting jobs (oldest first); undefined if none may run.
- * - A tenant has at most one running job.
- * - Slow and unknown tenants share `left` threads; the other threads stay free for other tenants. Costly tenants wait
- *   until `restUntil`.
- * - Urgent jobs come first, then jobs of the peer with the oldest last turn (in `peers`), then jobs of the tenant with
- *   the oldest last turn. So many tenants of one peer get no more turns than one tenant.
- */
+/** Picks the next job; undefined if no waiting job may run. `waiting` starts with the oldest job. */
 export function nextTurn<T extends Waiting>(
   waiting: Iterable<T>,
   running: readonly Running[],
   tenants: ReadonlyMap<string, Tenant>,
   { peers, left, restUntil, now }: { peers: ReadonlyMap<string, number>; left: number; restUntil: number; now: number },
 ): T | undefined {
+  // Slow and unknown tenants share `left` threads, so that the other threads stay free for other tenants.
   const isSlow = (tenant: string): boolean => (tenants.get(tenant) ?? stranger).slowUntil > now
   const slow = running.filter(({ tenant, since }) => isSlow(tenant) || now - since > SLOW).length
   const slowMay = slow < left
   let next: { one: T; late: number; ofPeer: number; ofTenant: number } | undefined
   for (const one of waiting) {
     const { tenant, peer, urgent } = one
+    // Costly tenants wait until `restUntil`. A tenant has at most one running job.
     const mayNot = (restUntil > now && (tenants.get(tenant)?.costlyUntil ?? 0) > now) || (isSlow(tenant) && !slowMay)
     if (mayNot || running.some((other) => other.tenant === tenant)) continue
+    // Urgent jobs come first, then jobs of the peer with the oldest last turn, then of the tenant with the oldest last
+    // turn: many tenants of one peer get no more turns than one tenant.
     const late = urgent ? 0 : 1
     const ofPeer = peers.get(peer) ?? 0
     const ofTenant = tenants.get(tenant)?.turn ?? 0

@@ -78,10 +78,9 @@ export const leftOutOf = (status: ArmorProfileModelStatus | undefined): string =
   status?.conditions?.find(({ type }) => type === 'LeftOut')?.message ?? ''
 
 /**
- * The status of a model that the manager no longer changes.
- * @param late nodes whose part arrived too late for the model
- * @param gone nodes whose part is only in the profiles: a new build would not allow their behaviour. Empty: a user has
- * changed the model.
+ * The status of a model that the manager no longer changes. @param late nodes whose part arrived too late for the model
+ * @param gone nodes whose part is only in the profiles, so a new build would not allow their behaviour; empty if a user
+ * has changed the model
  */
 export function unchangedStatus(
   { status: before, data }: Pick<ArmorProfileModel, 'status' | 'data'>,

@@ -10,11 +10,9 @@ import type { ModelState } from './state.ts'
 import { modelStatus, unchangedStatus } from './status.ts'
 
 /**
- * Writes the model of all parts that have arrived, then its status: a client that reads "ready" finds the profiles.
- * @param found the stored model; changes by other clients after it was read are not overwritten
- * @param built the build of the parts
- * @returns the model after the write
- * @throws {PortError} if the API server refuses the write
+ * Writes the model of all parts that have arrived, then its status, so that a client that reads "ready" finds the
+ * profiles. Does not overwrite changes that other clients made after `found` was read. @throws {PortError} the server
+ * refuses the write
  */
 export async function writeModel(
   ports: ModelPorts,

@@ -13,8 +13,8 @@ const ALL = 48 * mebibyte
 const SMALL = mebibyte / 4
 
 /**
- * Distributes the memory for the recordings of a node. A namespace gets at most a quarter of the memory. It may grow
- * only while as much as it has is still free in the first three quarters, so the next namespace always finds room. The
+ * Distributes the memory for the recordings of a node. A namespace gets at most a quarter, and may grow only while the
+ * first three quarters have as much free memory as the namespace uses, so the next namespace always finds room. The
  * last quarter is for small recordings.
  */
 export class NodeQuota {

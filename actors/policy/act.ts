@@ -51,8 +51,7 @@ export async function carryOut(ports: PolicyPorts, seen: Observation, effect: Ef
       if (effect.finalizers !== undefined) await api.setProfileFinalizers(effect.profile, effect.finalizers)
       forgetNodes(ports, seen)
       const released = effect.profile.metadata.uid
-      // Remember the policy and the name: if another ArmorProfile of this policy with this name disappears later,
-      // another client deleted it.
+      // Remember the released ArmorProfile, so that `eventsOf` can tell its replacement from a first creation.
       const lost = belonging(ownerOf(effect.profile)?.uid, effect.profile)
       return { memory: { released, lost, profile: undefined, settled: undefined, removalSince: undefined } }
     }

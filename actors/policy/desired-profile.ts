@@ -83,7 +83,7 @@ function spec(
   }
 }
 
-/** As in upstream, only DefenseInDepth has the field beside `mode`; EnhanceProtect has it in its rules. */
+/** As in upstream, DefenseInDepth has `allowViolations` beside `mode`; EnhanceProtect has it in its rules. */
 function letsViolationsPass({ spec: { policy } }: AnyPolicy): boolean {
   return policy.mode === 'DefenseInDepth' && policy.defenseInDepth?.allowViolations === true
 }

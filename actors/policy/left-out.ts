@@ -33,7 +33,7 @@ export const noneLeftOut: LeftOutText = {
 /** Maximum length in a message. */
 export const MAX_PARTS = 1_024
 
-/** The limit to which agents shorten rule names, too. */
+/** Cuts a rule name to the same length as agents do, so that equal rules give equal texts. */
 export const pairOf = ({ enforcer, rule }: { enforcer: string; rule: string }): string =>
   `${enforcer}: ${cutMessage(rule, MAX_LEFT_OUT.rule)}`
 

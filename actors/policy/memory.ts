@@ -46,13 +46,13 @@ export interface Memory {
   /** Uids of the ArmorProfile that we deleted, and of the one whose finalizer we removed. */
   deleted: string | undefined
   released: string | undefined
-  /** Owner and name of the ArmorProfile that we released, until another one exists. */
+  /** Owner and name of the ArmorProfile that we released, until a new ArmorProfile exists. */
   lost: string | undefined
   /** Uid of the policy whose last finalizer we removed. */
   gone: string | undefined
   /** When the removal of the profile started. */
   removalSince: number | undefined
-  /** Kept until the verdict is settled. */
+  /** The last compilation, kept until its verdict is settled. */
   compiled: Compiled | undefined
   settled: Settled | undefined
   /** Version of the profile whose status is from this manager, not from an earlier manager. */

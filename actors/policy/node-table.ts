@@ -29,7 +29,7 @@ const SCHEDULABLE = 2
 const KNOWN = 4
 /** The node's agent has sent any report. */
 const REPORTED = 8
-/** The node may have no agent, and did not report in time. */
+/** UNSAID: only a report can show whether the node has an agent. EXPIRED: such a node did not report in time. */
 const UNSAID = 16
 const EXPIRED = 32
 /** Flags that stay when the Node object changes. */

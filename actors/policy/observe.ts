@@ -101,7 +101,7 @@ function nodesNow(
   const { startedAt, unknown, knownAt } = acknowledgements.nodes
   const { summary } = aggregate
   const isSettled = summary.loaded + summary.failed === summary.desired
-  // Before this time, no node can have been silent for `silentAfter`.
+  // No node can have been silent for `silentAfter` before the manager has run as long.
   const mayBeSilent = !isSettled && now - startedAt >= settings.silentAfter
   const restarts = seen.policy?.spec.updateExistingWorkloads === true
   return {

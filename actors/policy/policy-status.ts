@@ -114,7 +114,7 @@ export function failedStatus(
 type Condition = Omit<VarmorPolicyCondition, 'lastTransitionTime'>
 
 /**
- * All nodes that must load the profile have loaded this generation, and it enforces something that the policy names.
+ * True if all nodes that must load the profile have loaded this generation, and the profile enforces something.
  */
 function isReady(view: PolicyView): boolean {
   const { verdict, removing, nodes, profileGeneration } = view
@@ -178,7 +178,7 @@ function readyCondition(view: PolicyView, ready: boolean): Condition {
   return { type: 'Ready', status: 'False', ...whyNotReady(view) }
 }
 
-/** Whether all of the policy's rules are left out, or some rules, or rules on some nodes. */
+/** Condition reasons: all of the policy's rules are left out; only some rules, or rules on some nodes. */
 const NOTHING_ENFORCED = 'NothingEnforced'
 export const PARTLY_ENFORCED = 'PartlyEnforced'
 

@@ -41,9 +41,7 @@ interface Held {
 
 /**
  * Assigns names to policies' profiles. Two policies can lead to one name (`team/prod-web`, `team-prod/web`), but a name
- * in the nodes' kernels must belong to one policy. A policy with an ArmorProfile keeps its name; if two policies have
- * an ArmorProfile of this name, the older policy keeps it. Otherwise the leader's `claim` decides, then the statuses,
- * then age. All of this is stored, so a restarted manager decides the same.
+ * in the nodes' kernels must belong to one policy. Objects store the names, so a restarted manager decides the same.
  */
 export class ProfileNames {
   readonly #stores: Pick<ControlPlaneStores, 'policy' | 'profile'>
@@ -212,7 +210,7 @@ export class ProfileNames {
     throw new Error('there is always a name that is free')
   }
 
-  /** The policy whose ArmorProfile has the name; the oldest of several. */
+  /** The policy whose ArmorProfile has the name, which it keeps; if several have this name, the oldest policy. */
   #holder(name: string): string | undefined {
     return [...this.#profilesCalled.of(name)].map((key) => this.#profiles.get(key)!).sort(byRank)[0]?.owner
   }
@@ -224,7 +222,7 @@ export class ProfileNames {
     return true
   }
 
-  /** Whether the other policy has a stronger claim to the name, if no ArmorProfile has the name. */
+  /** Whether the other policy has a stronger claim to a name that no ArmorProfile has. */
   #goesBefore(other: string, key: string, name: string): boolean {
     const [theirs, ours] = [this.#strength(other, name), this.#strength(key, name)]
     if (theirs !== ours) return theirs > ours

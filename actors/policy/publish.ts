@@ -122,7 +122,7 @@ function profilePart(seen: Observation, profile: ArmorProfile): { isShown: boole
   return { isShown: false, part }
 }
 
-/** A number that will change again soon is no reason for a write. */
+/** How urgent a write of the changed status is. A number that will change again soon is no reason for a write. */
 function newsOfProfile(before: ArmorProfileStatus | undefined, after: ArmorProfileStatus): News {
   const { currentNumberLoaded: loaded, desiredNumberLoaded: desired, observedGeneration: generation } = after
   const isComplete = loaded === desired
@@ -135,7 +135,7 @@ function newsOfProfile(before: ArmorProfileStatus | undefined, after: ArmorProfi
 const loadedLess = (status: ArmorProfileStatus | undefined, generation: number | undefined, loaded: number): boolean =>
   status !== undefined && status.observedGeneration === generation && loaded < status.currentNumberLoaded
 
-/** Conditions that come from reports: a node that did not report has not changed its state. */
+/** Conditions that reports caused. A node that did not report has not changed its state. */
 const saidBy = (status: ArmorProfileStatus | undefined): ArmorProfileCondition[] =>
   (status?.conditions ?? []).filter(({ reason }) => reason !== 'NotReported')
 

@@ -114,7 +114,7 @@ export function stopRollout({ memory }: Observation): Part {
   return { rollout: { type: 'unwanted' }, memory: { sentRollout: { change: undefined }, rolloutFailure: '' } }
 }
 
-/** @param what undefined mode: the policy is being removed */
+/** @param what with an undefined `mode` if the policy is being removed */
 function wanted(
   { id, profileId }: Observation,
   what: Pick<WantedRollout, 'target' | 'enforcers' | 'mode' | 'change' | 'since' | 'stamp'>,

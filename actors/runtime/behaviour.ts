@@ -4,10 +4,9 @@ import type { Reference } from './reference.ts'
 import type { ReplyOf, RequestsOf } from './request.ts'
 
 /**
- * The behaviour of an actor. `receive` gets the state and one message, and returns the next state. A thrown error is a
- * failure: supervision reports it, waits, and lets `start` build a new state; the failed message is not handled again.
- * A behaviour that returns a promise takes one of the dispatcher's places until the promise resolves, so each awaited
- * call needs a timeout.
+ * The behaviour of an actor: `receive` gets the state and one message, and returns the next state. After a thrown
+ * error, `start` builds a new state, and the message is not handled again. A returned promise takes one of the
+ * dispatcher's places until it resolves, so each awaited call needs a timeout.
  */
 export interface Behaviour<State, Message> {
   /** Builds the state from the source of truth, initially and after each failure. */

@@ -31,10 +31,9 @@ class Extras {
 }
 
 /**
- * The instance of an actor: its state, its mailbox and its phase.
- *
- * `scheduled` ensures that the actor handles one message at a time. It is set while the dispatcher has the actor, while
- * a promise of its behaviour is pending, and during a backoff. The code that ends such a condition schedules the actor.
+ * The instance of an actor: its state, its mailbox and its phase. `scheduled` ensures that it handles one message at a
+ * time: the flag is set while the dispatcher has the actor, a promise is pending, or a backoff runs. The code that ends
+ * such a condition schedules the actor.
  */
 export class Cell extends Inbox implements Runnable {
   phase: Phase = 'new'

@@ -36,12 +36,9 @@ const SLICE_TURNS = 4_096
 const LOOK = 8
 
 /**
- * Runs ready actors in order of arrival. Turns always run in a microtask of the dispatcher, never inside `tell`.
- *
- * Actors whose behaviour never returned a promise run one after another in `pump`, without a promise or a closure for
- * each message. Other actors share runners: a runner takes one ready actor after another and waits for each. Runners
- * are jobs of a p-queue, whose concurrency limits the number of awaiting behaviours. Even if all awaiting behaviours
- * hang, actors that never await continue.
+ * Runs ready actors in order of arrival, always in a microtask of the dispatcher, never inside `tell`. `pump` runs
+ * actors that never await; a `runner` runs other actors. Even if all awaiting behaviours hang, actors that never await
+ * continue.
  */
 export class Dispatcher {
   private readonly clock: Clock
@@ -78,6 +75,7 @@ export class Dispatcher {
     void resolved.then(this.pump)
   }
 
+  /** Runs actors that never returned a promise one after another, without a promise or a closure for each message. */
   private readonly pump = (): void => {
     this.startRunners()
     const end = this.clock.now() + SLICE
@@ -117,10 +115,14 @@ export class Dispatcher {
   }
 
   private startRunners(): void {
-    // If p-queue delays a runner, the limit is reached.
+    // A runner that p-queue keeps in its queue shows that the limit of awaiting behaviours is reached.
     while (this.awaiting.size > 0 && this.queue.size === 0) void this.queue.add(this.runner)
   }
 
+  /**
+   * Takes one ready actor after another and waits for each. Runners are jobs of a p-queue, whose concurrency limits the
+   * number of awaiting behaviours.
+   */
   private readonly runner = async (): Promise<void> => {
     this.activeRunners++
     let end = this.clock.now() + SLICE

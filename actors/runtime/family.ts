@@ -50,7 +50,7 @@ export class LocalFamily<Message = unknown> implements Family<Message> {
   private readonly kind: Kind
   private readonly idleAfter: number
   private readonly passivate: ((state: unknown) => unknown) | undefined
-  /** The map contains both kinds, so that the activation of an actor needs no second entry and key. */
+  /** Instances and compact forms share one map, so that the activation of an actor needs no second entry and key. */
   private readonly actors = new Map<string, unknown>()
   private readonly instances: Cell[] = []
   private sweep: Timer | undefined

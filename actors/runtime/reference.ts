@@ -23,10 +23,9 @@ export interface Reference<Message> {
    */
   tell(message: Message): boolean
   /**
-   * Sends a request and waits for its reply. An actor that awaits a reply takes no message meanwhile; two actors that
-   * wait for each other wait until the timeout.
-   * @throws {AskError} (as rejection)
-   * @throws {RangeError} (as rejection) if the timeout is invalid; nothing is sent then
+   * Sends a request and waits for its reply. An actor that awaits a reply takes no message meanwhile, so two actors
+   * that ask each other wait until the timeout.
+   * @throws {AskError}, or {RangeError} if the timeout is invalid and nothing was sent (both as rejections)
    */
   ask<Sent extends RequestsOf<Message>>(message: Sent, options?: AskOptions): Promise<ReplyTo<Message, Sent>>
 }

@@ -135,10 +135,9 @@ export class ActorSystem {
   }
 
   /**
-   * Ends all actors and threads. From now on messages are refused, even between ending actors. Resolves when all have
-   * ended. Actors of this thread end first, within `within`; actors of other threads get the rest of this time. A
-   * thread that hangs is killed after a further tenth of the time, at least 250 ms and at most 2 s: after 550 ms for
-   * 300, after 32 s for 30,000.
+   * Ends all actors and threads, and resolves when all have ended. Messages are refused from now on. Actors of this
+   * thread end first, within `within`; actors of other threads get the rest of this time. A thread that hangs is killed
+   * soon after.
    * @throws {RangeError} (as a rejection) if `within` is invalid; nothing is stopped then
    */
   async stop(options: StopOptions = {}): Promise<void> {
