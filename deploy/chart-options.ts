@@ -1,14 +1,5 @@
-import { agentOptions } from '../src/options/agent.ts'
-import { managerOptions } from '../src/options/manager.ts'
 import { defaultText, type Option, type OptionTable } from '../src/options/option.ts'
-import { uninstallOptions } from '../src/options/uninstall.ts'
-
-/** The options of the roles that the chart starts. */
-export const roleTables = {
-  manager: managerOptions,
-  agent: agentOptions,
-  uninstall: uninstallOptions,
-} as const satisfies Record<string, OptionTable>
+import { roleTables } from '../src/options/role-tables.ts'
 
 /** A JSON schema. */
 export interface Schema {
@@ -16,8 +7,6 @@ export interface Schema {
   properties?: Record<string, Schema>
   [keyword: string]: unknown
 }
-
-export type ChartRole = keyof typeof roleTables
 
 /** An option whose value is the chart's value at a path. */
 export interface PlainOption {

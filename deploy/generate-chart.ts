@@ -1,10 +1,12 @@
 import { readFileSync, writeFileSync } from 'node:fs'
 import { type Document, isMap, isNode, type Pair, parseDocument, type Scalar, type YAMLMap } from 'yaml'
+import { type OptionTable, renamedFlags } from '../src/options/option.ts'
+import { roleTables } from '../src/options/role-tables.ts'
 import { optionSchemas, type PlainOption, plainOptions, type Schema, sentencesOf } from './chart-options.ts'
 
-// Writes the parts of the chart that come from the tables of options: comments and places of values in values.yaml, and
-// values.schema.json, whose descriptions are the comments of values.yaml. Run it with `npm run generate`; a test fails
-// if the files differ from its output.
+// Writes the parts of the chart that come from the tables of options: comments and places of values in values.yaml,
+// values.schema.json, whose descriptions are the comments of values.yaml, and templates/_option-flags.tpl. Run it with
+// `npm run generate`; a test fails if the files differ from its output.
 
 const chart = new URL('helm/varmor/', import.meta.url)
 const textOf = (name: string): string => readFileSync(new URL(name, chart), 'utf8')
@@ -90,10 +92,26 @@ function describe({ properties = {} }: Schema, values: Values): void {
   })
 }
 
+/** The text of the template that has what templates know of the tables. */
+function flagsText(): string {
+  const renamed = Object.values<OptionTable>(roleTables).flatMap((table) => [...renamedFlags(table)])
+  return `{{/* Generated from src/options by \`npm run generate\`. */}}
+
+{{/* The present name of each former name of a flag, as JSON. */}}
+{{- define "varmor.renamedFlags" -}}
+${jsonText(Object.fromEntries(renamed))}
+{{- end -}}
+`
+}
+
 /** The required text of each file of the chart that is generated, or has generated parts. */
 export function chartFiles(): Record<string, string> {
   const values = valuesText()
-  return { 'values.yaml': values, 'values.schema.json': schemaText(values) }
+  return {
+    'values.yaml': values,
+    'values.schema.json': schemaText(values),
+    'templates/_option-flags.tpl': flagsText(),
+  }
 }
 
 if (process.argv[1] === new URL(import.meta.url).pathname)

@@ -4,11 +4,11 @@ import { fileURLToPath } from 'node:url'
 import { logFields } from '../src/base/log-fields.ts'
 import { markdownTable, withTables } from '../src/base/markdown.ts'
 import { appArmorNeeds, type RuntimeNeed, seccompNeeds } from '../src/model/profile/runtime-needs.ts'
+import { type Role, roleTables } from '../src/options/role-tables.ts'
 import { ruleTableOf } from '../src/rules/kernels.ts'
 import { listOfCategory, type RuleCategory } from '../src/rules/meaning.ts'
 import { readShown as readRulesShown, tableOfRules } from '../test/kernel/suite/cases/shown.ts'
 import { readShown, tableOfAttacks, tableOfServices } from '../test/kernel/suite/services/shown.ts'
-import { type ChartRole, roleTables } from './chart-options.ts'
 import { fieldRuleTable, fieldTable } from './field-tables.ts'
 import { flagTable } from './flag-table.ts'
 import { alerts } from './prometheus/alerts.ts'
@@ -60,7 +60,7 @@ export const tabledDocuments: Readonly<Record<string, () => string>> = {
   'reference/flags.md': () =>
     withTables(
       readFileSync(document('reference/flags.md'), 'utf8'),
-      Object.fromEntries((Object.keys(roleTables) as ChartRole[]).map((role) => [role, flagTable(roleTables[role])])),
+      Object.fromEntries((Object.keys(roleTables) as Role[]).map((role) => [role, flagTable(roleTables[role])])),
     ),
   'troubleshooting.md': () =>
     withTables(readFileSync(document('troubleshooting.md'), 'utf8'), {

@@ -113,7 +113,7 @@ const evidence: Row = {
     {
       title: 'Held back, by node',
       description:
-        'Records of containers that flood: held back before the log with --violationsRate, in the kernel with --bpfRecordsRate. `held back ended` lines have exact counts.',
+        'Records of containers that flood: held back before the log with --violations-rate, in the kernel with --bpf-records-rate. `held back ended` lines have exact counts.',
       unit: 'cps',
       queries: [
         [rate('instance', 'varmor_audit_records_held_back_total'), '{{instance}}'],

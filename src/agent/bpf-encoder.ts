@@ -71,7 +71,7 @@ const memoryRoom = (bytes: number): Quota => ({
   what: 'KiB of kernel memory',
   all: kibibytes(bytes),
   remedy:
-    'use fewer patterns with * and fewer addresses in BPF policies, or raise --bpfProfileMemory of the agent, and the memory limit of its container by the same amount',
+    'use fewer patterns with * and fewer addresses in BPF policies, or raise --bpf-profile-memory of the agent, and the memory limit of its container by the same amount',
   ofProfile: (entries) =>
     kibibytes(egressMaps.reduce((sum, { bytes }, map) => sum + bytes * (entries[map] ?? 0), ownMemory)),
   ofTable: (map) => kibibytes(bytesOfArray(tableMaps[map]!.bytes)),

@@ -44,7 +44,7 @@ function limitsOf(given: AgentArguments): LogLimits {
 export function logProblems({ violationsMaxSize: one, violationsMaxTotalSize: all }: AgentArguments): string[] {
   if (all === undefined || bytesOfSize(all) >= bytesOfSize(one)) return []
   return [
-    `--violationsMaxTotalSize ${all} is less than the ${one} of one file (--violationsMaxSize); give at least ${one}`,
+    `--violations-max-total-size ${all} is less than the ${one} of one file (--violations-max-size); give at least ${one}`,
   ]
 }
 

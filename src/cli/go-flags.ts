@@ -3,16 +3,23 @@ import type { Option } from 'commander'
 // Upstream parses its flags with Go's package flag, and its chart passes on flags that users write. So the roles accept
 // the same forms.
 
-/** Flags of upstream's single program, which all its roles accept. */
-const upstreamSwitches = [
-  ...['agent', 'enableMetrics', 'enableBpfEnforcer', 'enableBehaviorModeling', 'enableServiceEgressControl'],
-  ...['enablePodEgressControl', 'unloadAllAaProfiles', 'removeAllSeccompProfiles', 'bpfExclusiveMode'],
-  ...['restartExistWorkloads', 'debug', 'enableDefenseInDepth', 'enablePodServiceEgressControl'],
-]
-const upstreamValues = [
-  ...['clientRateLimitQPS', 'clientRateLimitBurst', 'webhookTimeout', 'webhookMatchLabel', 'statusUpdateCycle'],
-  ...['auditLogPaths', 'logFormat', 'v', 'verbosity', 'managerIP', 'kubeconfig'],
-]
+/**
+ * Flags of upstream's single program, which all its roles accept. Not `preDelete` and `version`: with these, upstream's
+ * program does something else, so a role refuses them.
+ */
+export const upstreamFlags = {
+  switch: [
+    ...['agent', 'enableMetrics', 'enableBpfEnforcer', 'enableBehaviorModeling', 'enableServiceEgressControl'],
+    ...['enablePodEgressControl', 'unloadAllAaProfiles', 'removeAllSeccompProfiles', 'bpfExclusiveMode'],
+    ...['restartExistWorkloads', 'debug'],
+    // Of old releases.
+    ...['enableDefenseInDepth', 'enablePodServiceEgressControl', 'unloadAllAaProfile'],
+  ],
+  value: [
+    ...['clientRateLimitQPS', 'clientRateLimitBurst', 'webhookTimeout', 'webhookMatchLabel', 'statusUpdateCycle'],
+    ...['auditLogPaths', 'logFormat', 'v', 'verbosity', 'managerIP', 'kubeconfig'],
+  ],
+}
 
 /** As in Go's strconv.ParseBool. */
 const truths = new Map([
@@ -25,31 +32,41 @@ export interface GoArguments {
   args: string[]
   /** Upstream's flags that have no effect on this role, as the user wrote them. */
   ignored: string[]
+  /** The former names of flags among the arguments, with the present names, each once. */
+  renamed: ReadonlyMap<string, string>
 }
 
 /**
  * Rewrites arguments of a role from the forms of Go's package flag to commander's form: `-x` becomes `--x`, and a
  * switch may have a value (`--b=true`; `--b=false` turns it off, even after it was on). Short options, values and
- * unknown arguments stay unchanged.
+ * unknown arguments stay unchanged. A flag's former name becomes the present name, so the last of both counts.
+ * @param names the present name of each former name
  */
-export function readLikeGo(options: readonly Option[], args: readonly string[]): GoArguments {
+export function readLikeGo(
+  options: readonly Option[],
+  args: readonly string[],
+  names: ReadonlyMap<string, string>,
+): GoArguments {
   const written: { of?: Option; words: string[] }[] = []
   const ignored: string[] = []
+  const renamed = new Map<string, string>()
   for (let i = 0; i < args.length; i++) {
     const word = args[i]!
     if (word === '--') {
       written.push({ words: args.slice(i) })
       break
     }
-    const [, name = '', value] = /^--?([^-=][^=]*)(?:=(.*))?$/s.exec(word) ?? []
+    const [, given = '', value] = /^--?([^-=][^=]*)(?:=(.*))?$/s.exec(word) ?? []
+    const name = names.get(given) ?? given
+    if (name !== given) renamed.set(given, name)
     const option = options.find(({ long, short }) => long === `--${name}` || short === `-${name}`)
-    const isSwitch = option === undefined ? upstreamSwitches.includes(name) : !option.required && !option.optional
+    const isSwitch = option === undefined ? upstreamFlags.switch.includes(name) : !option.required && !option.optional
     const isOn = truths.get(value ?? 'true')
     // The next word is the value, even if it starts with a dash.
     const more = isSwitch || value !== undefined ? [] : args.slice(i + 1, i + 2)
     if (option === undefined) {
       const isWhole = isSwitch ? isOn !== undefined : value !== undefined || more.length > 0
-      const isUpstreams = isWhole && (isSwitch || upstreamValues.includes(name))
+      const isUpstreams = isWhole && (isSwitch || upstreamFlags.value.includes(name))
       if (isUpstreams) {
         ignored.push(word)
         i += more.length
@@ -63,5 +80,5 @@ export function readLikeGo(options: readonly Option[], args: readonly string[]):
     else if (isOn) written.push({ of: option, words: [long] })
     else for (const each of written) if (each.of === option) each.words = []
   }
-  return { args: written.flatMap(({ words }) => words), ignored }
+  return { args: written.flatMap(({ words }) => words), ignored, renamed }
 }

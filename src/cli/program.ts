@@ -1,6 +1,8 @@
 import { Command, CommanderError, InvalidArgumentError, Option } from 'commander'
 import { type KernelEnforcer, parseEnforcers } from '../api/enforcer.ts'
+import { renamedFlags } from '../options/option.ts'
 import { readActions, readAmount, readCount, readDuration } from '../options/readers.ts'
+import { isRole, roleTables } from '../options/role-tables.ts'
 import { readLikeGo } from './go-flags.ts'
 import { addModel } from './model/program.ts'
 import { endWithReader, formats, printable } from './output.ts'
@@ -181,11 +183,16 @@ function readEnforcers(text: string, before: KernelEnforcer[] = []): KernelEnfor
 /** The arguments in commander's form. Arguments of roles that upstream has may be in upstream's form. */
 function argumentsOf(varmor: Command, given: readonly string[]): string[] {
   const [name = '', ...rest] = given
-  const role = ['manager', 'agent', 'uninstall'].includes(name) && varmor.commands.find((each) => each.name() === name)
+  const role = isRole(name) && varmor.commands.find((each) => each.name() === name)
   if (!role) return [...given]
-  const { args, ignored } = readLikeGo(role.options, rest)
-  for (const flag of ignored) process.stderr.write(`warning: ${printable(flag)} has no effect on varmor ${name}\n`)
+  const { args, ignored, renamed } = readLikeGo(role.options, rest, renamedFlags(roleTables[name]))
+  for (const flag of ignored) warn(`${printable(flag)} has no effect on varmor ${name}`)
+  for (const [former, present] of renamed) warn(`--${former} is now --${present}; use the new name`)
   return [name, ...args]
+}
+
+function warn(text: string): void {
+  process.stderr.write(`warning: ${text}\n`)
 }
 
 /** Runs the command line. @param more commands that only some installations have */

@@ -93,13 +93,13 @@ export const agentOptions = {
   }),
   unloadAllBpfProfiles: toggle({
     help: 'end all BPF enforcement of vArmor when the agent stops; without this, enforcement continues',
-    upstream: true,
+    formerly: 'unloadAllBpfProfiles',
     value: { enabled: 'unloadAllBpfProfiles.enabled', args: 'agent.unloadAllBpfProfiles.args' },
   }),
   bpfRingSize: ringSize({
     help: 'kernel memory for BPF records of violations',
     without: '8M',
-    upstream: true,
+    formerly: 'bpfRingSize',
     value: 'agent.bpfRingSize',
   }),
   bpfContainers: wholeNumber(
@@ -107,18 +107,18 @@ export const agentOptions = {
     {
       help: 'maximum containers confined by BPF at the same time',
       without: '16383',
-      upstream: true,
+      formerly: 'bpfContainers',
       value: 'agent.bpfContainers',
     },
   ),
   bpfProfiles: wholeNumber(
     { min: 1, max: MAX_PROFILES - 2 },
-    { help: 'maximum BPF profiles on the node', without: '1024', upstream: true, value: 'agent.bpfProfiles' },
+    { help: 'maximum BPF profiles on the node', without: '1024', formerly: 'bpfProfiles', value: 'agent.bpfProfiles' },
   ),
   bpfProfileMemory: size({
     help: 'maximum kernel memory of all BPF profiles together',
     without: '128M',
-    upstream: true,
+    formerly: 'bpfProfileMemory',
     value: 'agent.bpfProfileMemory',
     note: 'It counts towards agent.bpfLsmEnforcer.resources.limits.memory: raise that limit by the same amount.',
   }),
@@ -126,12 +126,12 @@ export const agentOptions = {
     help: 'maximum BPF records per second (and burst) for each container and kind; more are only counted',
     note: 'A burst follows a slash, as in 100/1000.',
     without: 'no limit',
-    upstream: true,
+    formerly: 'bpfRecordsRate',
     value: 'agent.bpfRecordsRate',
   }),
   strictStart: toggle({
     help: 'pause new containers until the agent knows them. After an agent crash this also pauses its replacement',
-    upstream: true,
+    formerly: 'strictStart',
     value: 'agent.strictStart',
     note: 'Then no container starts on the node until an administrator resumes the agent by hand: see docs/bpf.md. With NRI, strict start is not needed.',
   }),
@@ -170,18 +170,18 @@ export const agentOptions = {
   violationsPodLabels: words({
     help: 'keys of pod labels to add to violations, separated by commas; all = every label',
     unit: 'keys',
-    upstream: true,
+    formerly: 'violationsPodLabels',
     value: 'agent.violations.podLabels',
   }),
   logUntrustedRecords: toggle({
     help: 'also log audit records that processes send themselves, marked as untrusted',
-    upstream: true,
+    formerly: 'logUntrustedRecords',
     value: 'agent.audit.untrustedRecords',
   }),
   violationsMaxSize: size({
     help: 'size at which a log is rotated, such as 10M or 1G',
     default: '10M',
-    upstream: true,
+    formerly: 'violationsMaxSize',
     value: 'agent.violations.maxSize',
   }),
   violationsMaxFiles: wholeNumber(
@@ -189,25 +189,25 @@ export const agentOptions = {
     {
       help: 'maximum rotated files kept for each log',
       default: 3,
-      upstream: true,
+      formerly: 'violationsMaxFiles',
       value: 'agent.violations.maxFiles',
     },
   ),
   violationsCompress: toggle({
     help: 'compress rotated files except the newest',
-    upstream: true,
+    formerly: 'violationsCompress',
     value: 'agent.violations.compress',
   }),
   violationsMaxTotalSize: size({
     help: 'maximum size of all files of one log',
     without: 'the product of size and count',
-    upstream: true,
+    formerly: 'violationsMaxTotalSize',
     value: 'agent.violations.maxTotalSize',
   }),
   violationsRate: eventRate({
     help: 'maximum events per second logged for each container; beyond it, only the first of each kind per minute, and a count',
     without: 'no limit',
-    upstream: true,
+    formerly: 'violationsRate',
     value: 'agent.violations.rate',
   }),
   statusEvery: count({

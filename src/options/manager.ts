@@ -69,14 +69,14 @@ export const managerOptions = {
     help: 'what the API server does with pods while no manager answers: Ignore admits them, Fail rejects them',
     unit: 'policy',
     default: 'Ignore',
-    upstream: true,
+    formerly: 'webhookFailurePolicy',
     value: 'manager.webhook.failurePolicy',
     note: 'See the README of the chart.',
   }),
   webhookExemptNamespaces: namespaces({
     help: 'namespaces whose pods start without a manager and get no profile',
     default: [],
-    upstream: true,
+    formerly: 'webhookExemptNamespaces',
     value: 'manager.webhook.exemptNamespaces',
     note: "Pods there are not confined. With Fail, vArmor's own namespace and kube-system are always exempt; with Fail and an empty matchLabel, list all other namespaces that the cluster needs (network, storage).",
   }),
@@ -107,7 +107,7 @@ export const managerOptions = {
   }),
   confineInitContainers: toggle({
     help: 'policies that name no containers also confine init containers',
-    upstream: true,
+    formerly: 'confineInitContainers',
     value: 'manager.confineInitContainers',
   }),
   restartExistWorkloads: toggle({

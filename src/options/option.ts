@@ -37,6 +37,8 @@ export interface Row<Value> {
   readonly env?: string
   /** Upstream has this flag, so it keeps upstream's spelling, which is the key in the table. */
   readonly upstream?: true
+  /** The flag's former name, without dashes. It still works, with a warning. */
+  readonly formerly?: string
   readonly value?: ChartValue
   /** What the chart's value sets, if this is not what the flag sets. */
   readonly valueHelp?: string
@@ -68,6 +70,14 @@ export function flagOf(key: string, { type, upstream, default: fallback }: Optio
   const name = upstream ? key : key.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`)
   return type === undefined && fallback === true ? `no-${name}` : name
 }
+
+/** The present flag of each former flag of a table, without dashes. */
+export const renamedFlags = (table: OptionTable): ReadonlyMap<string, string> =>
+  new Map(
+    Object.entries(table).flatMap(([key, option]) =>
+      option.formerly === undefined ? [] : [[option.formerly, flagOf(key, option)] as const],
+    ),
+  )
 
 /** The name of an option's value in help texts; undefined for a switch. */
 export const unitOf = ({ type, unit }: Option<unknown>): string | undefined => type && (unit ?? type.placeholder)

@@ -46,12 +46,15 @@ const rows: { role: string; given: string[]; args: string[]; ignored?: string[] 
   { role: 'agent', given: ['-webhookTimeout=3', '-v=1'], args: ['--verbosity=1'], ignored: ['-webhookTimeout=3'] },
   { role: 'manager', given: ['--unloadAllAaProfiles=false'], args: [], ignored: ['--unloadAllAaProfiles=false'] },
   { role: 'manager', given: ['--managerIP', '::', '--debug'], args: [], ignored: ['--managerIP', '--debug'] },
+  { role: 'agent', given: ['--unloadAllAaProfile'], args: [], ignored: ['--unloadAllAaProfile'] },
+  // Other programs, not roles.
+  { role: 'manager', given: ['--preDelete'], args: ['--preDelete'] },
 ]
 
 describe('Flags as upstream’s program takes them', () => {
   for (const { role, given, args, ignored = [] } of rows)
     it(`varmor ${role} ${given.join(' ')}: ${args.join(' ') || 'nothing'}`, () => {
-      expect(readLikeGo(optionsOf(role), given)).to.deep.equal({ args, ignored })
+      expect(readLikeGo(optionsOf(role), given, new Map())).to.deep.equal({ args, ignored, renamed: new Map() })
     })
 
   it('are what Go’s package flag makes of them', () => {
@@ -64,7 +67,11 @@ describe('Flags as upstream’s program takes them', () => {
         return names.get(name) === 'value' && equals === null ? [word, next] : [word]
       })
     const truth = fc
-      .tuple(dashes, fc.constantFrom('switch', 'other', 'debug'), fc.constantFrom(...trueTexts, ...falseTexts))
+      .tuple(
+        dashes,
+        fc.constantFrom('switch', 'other', 'oldOther', 'debug'),
+        fc.constantFrom(...trueTexts, ...falseTexts),
+      )
       .map(([dash, name, text]) => [`${dash}${name}=${text}`])
     const lines = fc.tuple(fc.array(fc.oneof(written, truth)), fc.boolean()).map(([words, isCut]) => {
       const line = words.flat()
@@ -87,9 +94,15 @@ describe('Flags as upstream’s program takes them', () => {
 
 /** Flags of an invented role, which lacks two of upstream's flags. */
 const names = new Map<string, 'switch' | 'value'>([
-  ...(['switch', 'other', 'debug'] as const).map((name) => [name, 'switch'] as const),
-  ...(['word', 'long', 'l', 'managerIP'] as const).map((name) => [name, 'value'] as const),
+  ...(['switch', 'other', 'oldOther', 'debug'] as const).map((name) => [name, 'switch'] as const),
+  ...(['word', 'oldWord', 'long', 'l', 'managerIP'] as const).map((name) => [name, 'value'] as const),
 ])
+/** Two names of one variable, as Go's package flag permits. */
+const former = new Map([
+  ['oldOther', 'other'],
+  ['oldWord', 'word'],
+])
+const second = new Map([...former, ['l', 'long']])
 const foreign = ['debug', 'managerIP']
 const trueTexts = ['1', 't', 'T', 'TRUE', 'true', 'True']
 const falseTexts = ['0', 'f', 'F', 'FALSE', 'false', 'False']
@@ -101,7 +114,7 @@ function ours(line: readonly string[]): Parsed {
   const role = new Command().exitOverride().configureOutput({ writeErr: () => undefined })
   role.option('--switch', '', false).option('--other', '', false).option('--word <text>').option('-l, --long <text>')
   try {
-    const { unknown } = role.parseOptions(readLikeGo(role.options, line).args)
+    const { unknown } = role.parseOptions(readLikeGo(role.options, line, former).args)
     return unknown.length > 0 ? undefined : role.opts()
   } catch {
     return undefined
@@ -123,12 +136,12 @@ function parsedByGo(line: readonly string[]): Parsed {
     if (kind === undefined) return undefined
     if (kind === 'switch') {
       if (value !== undefined && ![...trueTexts, ...falseTexts].includes(value)) return undefined
-      values[name] = value === undefined || trueTexts.includes(value)
+      values[second.get(name) ?? name] = value === undefined || trueTexts.includes(value)
       continue
     }
     value ??= words.shift()
     if (value === undefined) return undefined
-    values[name === 'l' ? 'long' : name] = value
+    values[second.get(name) ?? name] = value
   }
   for (const name of foreign) delete values[name]
   return values

@@ -90,7 +90,7 @@ describeHelm(4, 'Agents of the chart', (helm) => {
   ])
     it(`are ${isConfined ? '' : 'not '}in a profile of their own with ${JSON.stringify(values)}: strict start is of BPF`, async () => {
       const manifests = await rendered(values)
-      expect(podOf(manifests).containers[0]!.args.includes('--strictStart')).to.equal(isStrict)
+      expect(podOf(manifests).containers[0]!.args.includes('--strict-start')).to.equal(isStrict)
       expect(confinementOf(manifests) !== undefined).to.equal(isConfined)
     })
 })

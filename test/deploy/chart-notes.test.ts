@@ -66,16 +66,16 @@ const rows: { title: string; values: object; says?: string[]; isSilent?: string[
   },
   {
     title: 'what flags of managers say',
-    values: args('--webhookMatchLabel=', '--webhookFailurePolicy=Fail'),
+    values: args('--webhookMatchLabel=', '--webhook-failure-policy=Fail'),
     says: [
       '(no label needed)',
-      `${holdsUp} (manager.args: --webhookFailurePolicy=Fail), except`,
+      `${holdsUp} (manager.args: --webhook-failure-policy=Fail), except`,
       `${noLabel} (manager.args: --webhookMatchLabel is empty)`,
     ],
   },
   {
     title: 'what the last of these flags says, with one dash too',
-    values: args('--webhookMatchLabel=', '-webhookFailurePolicy=Fail', '-webhookMatchLabel=a=b'),
+    values: args('--webhookMatchLabel=', '-webhook-failure-policy=Fail', '-webhookMatchLabel=a=b'),
     says: ['(a=b)', holdsUp],
     isSilent: [noLabel],
   },
@@ -84,11 +84,19 @@ const rows: { title: string; values: object; says?: string[]; isSilent?: string[
     values: {
       manager: {
         webhook: { matchLabel: '', failurePolicy: 'Fail' },
-        args: ['--webhookFailurePolicy=Ignore', '--webhookMatchLabel=sandbox.varmor.org/enable=true'],
+        args: ['--webhook-failure-policy=Ignore', '--webhookMatchLabel=sandbox.varmor.org/enable=true'],
       },
     },
     says: [labelled],
     isSilent: [holdsUp, noLabel],
+  },
+  {
+    title: 'what flags say by their former names, of which notes name the present ones',
+    values: args('-webhookFailurePolicy=Fail', '--webhookExemptNamespaces=cni'),
+    says: [
+      `${holdsUp} (manager.args: --webhook-failure-policy=Fail), except`,
+      '(manager.args: --webhook-exempt-namespaces): cni.',
+    ],
   },
   {
     title: 'the values where no flag is given',
@@ -103,10 +111,10 @@ const rows: { title: string; values: object; says?: string[]; isSilent?: string[
     values: {
       manager: {
         webhook: { exemptNamespaces: ['cni'] },
-        args: ['--webhookExemptNamespaces=a,b', '-webhookExemptNamespaces=c'],
+        args: ['--webhook-exempt-namespaces=a,b', '-webhook-exempt-namespaces=c'],
       },
     },
-    says: ['(manager.webhook.exemptNamespaces; manager.args: --webhookExemptNamespaces): cni, a, b, c.'],
+    says: ['(manager.webhook.exemptNamespaces; manager.args: --webhook-exempt-namespaces): cni, a, b, c.'],
   },
   {
     title: 'what means nothing without metrics',

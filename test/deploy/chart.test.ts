@@ -41,11 +41,11 @@ describeHelm(4, 'The chart, as Helm renders it', (helm) => {
     })
 
   for (const [flag, values] of [
-    ['--violationsRate=2.5', { agent: { violations: { rate: 2.5 } } }],
-    ['--violationsRate=0.5', { agent: { violations: { rate: 0.5 } } }],
-    ['--violationsRate=1000000', { agent: { violations: { rate: 1_000_000 } } }],
-    ['--bpfRecordsRate=0.5', { agent: { bpfRecordsRate: 0.5 } }],
-    ['--bpfRecordsRate=100/1000', { agent: { bpfRecordsRate: '100/1000' } }],
+    ['--violations-rate=2.5', { agent: { violations: { rate: 2.5 } } }],
+    ['--violations-rate=0.5', { agent: { violations: { rate: 0.5 } } }],
+    ['--violations-rate=1000000', { agent: { violations: { rate: 1_000_000 } } }],
+    ['--bpf-records-rate=0.5', { agent: { bpfRecordsRate: 0.5 } }],
+    ['--bpf-records-rate=100/1000', { agent: { bpfRecordsRate: '100/1000' } }],
     ['--clientRateLimitQPS=0.5', { manager: { clientRateLimit: { qps: 0.5 } } }],
   ] as const)
     it(`gives ${flag} as the values say it, which the program takes`, async () => {

@@ -150,7 +150,7 @@ describeHelm(4, 'Managers of the chart', (helm) => {
       { removeAllSeccompProfiles: on, agent: { removeAllSeccompProfiles: { args: null } } },
       '--removeAllSeccompProfiles',
     ],
-    [{ unloadAllBpfProfiles: on, agent: { unloadAllBpfProfiles: { args: null } } }, '--unloadAllBpfProfiles'],
+    [{ unloadAllBpfProfiles: on, agent: { unloadAllBpfProfiles: { args: null } } }, '--unload-all-bpf-profiles'],
   ] as const)
     it(`and agents have no ${flag} with ${JSON.stringify(values)}`, async () => {
       const manifests = await rendered(values)

@@ -39,7 +39,7 @@ describe('The comments of the chart’s values', () => {
     expect(agentParts()['the ring of BPF records, with its quarter for forks']).to.equal(
       (1.25 * defaultRing) / mebibyte,
     )
-    expect(text('docs/bpf.md')).to.include(`(\`--bpfRingSize\`, ${ring})`)
+    expect(text('docs/bpf.md')).to.include(`(\`--bpf-ring-size\`, ${ring})`)
   })
 
   it('and the documents say what memory profiles have in the kernel, which the limit of agents covers with all else', () => {

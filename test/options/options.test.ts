@@ -40,7 +40,7 @@ describe('tables of options', () => {
 
   it('say in the help what applies without a flag', () => {
     const help = commandOf(agentOptions).helpInformation().replace(/\s+/g, ' ')
-    expect(help).to.include('--violationsMaxFiles <count> maximum rotated files kept for each log (default: 3)')
+    expect(help).to.include('--violations-max-files <count> maximum rotated files kept for each log (default: 3)')
     expect(help).to.include('threads that decode records (default: 1, or 2 on 3 or more cores)')
     expect(help).to.include('URLs of managers: https://HOST[:PORT] (default: the Service varmor-status-svc)')
   })

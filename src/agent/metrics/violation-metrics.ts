@@ -106,13 +106,13 @@ export const violationMetrics: readonly AgentMetric[] = [
   {
     name: 'varmor_audit_records_held_back_total',
     type: 'counter',
-    help: 'Records not logged because their container exceeded --violationsRate; the digest counts them by kind',
+    help: 'Records not logged because their container exceeded --violations-rate; the digest counts them by kind',
     read: ({ counts }) => alone(counts.accounting.totals.heldBack),
   },
   {
     name: 'varmor_bpf_records_held_back_total',
     type: 'counter',
-    help: 'Records that BPF programs did not write because their container exceeded --bpfRecordsRate; `held back` lines count them',
+    help: 'Records that BPF programs did not write because their container exceeded --bpf-records-rate; `held back` lines count them',
     read: ({ counts }) => alone(counts.of('sourceHeldBack').reduce((sum, { value }) => sum + value, 0)),
   },
   {
@@ -124,7 +124,7 @@ export const violationMetrics: readonly AgentMetric[] = [
   {
     name: 'varmor_audit_records_untrusted_total',
     type: 'counter',
-    help: 'Records that a process sent in the name of the kernel; filtered, or with --logUntrustedRecords logged as violations of the sender',
+    help: 'Records that a process sent in the name of the kernel; filtered, or with --log-untrusted-records logged as violations of the sender',
     read: ({ counts }) => alone(counts.accounting.untrusted),
   },
   {

@@ -141,7 +141,7 @@ export const ownKeys: readonly LineKey[] = [
     name: 'podLabels',
     schema: texts,
     of: enforcers,
-    when: 'with `--violationsPodLabels`',
+    when: 'with `--violations-pod-labels`',
     meaning: 'labels of the pod at its creation: at most 32 labels and 2,048 characters, sorted by key',
   },
   {
@@ -155,7 +155,7 @@ export const ownKeys: readonly LineKey[] = [
     name: 'untrusted',
     schema: yes,
     of: ['AppArmor'],
-    when: 'with `--logUntrustedRecords`',
+    when: 'with `--log-untrusted-records`',
     meaning:
       'a process sent the record, not the kernel: `event` is the claim of that process, all other keys describe that process',
   },

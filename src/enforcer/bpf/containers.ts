@@ -329,7 +329,7 @@ export class BpfContainers {
       // During an update two agents may assign numbers at the same time.
       if (this.#state.noteNumber('container', last, number)) return number
     }
-    const reason = `all ${max} places for containers are in use; raise --bpfContainers of the agent`
+    const reason = `all ${max} places for containers are in use; raise --bpf-containers of the agent`
     throw new EnforcerError('KERNEL_REFUSED', 'bind the container', { reason })
   }
 

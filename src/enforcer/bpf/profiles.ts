@@ -350,9 +350,9 @@ const ofNamespace = (name = ''): string => (name === '' ? 'an unknown namespace'
 
 function noPlace(profile: string, share: keyof Shares, shares: Shares, namespace?: string): EnforcerError {
   const { all, namespaces, one } = shares
-  const remedy = 'remove BPF policies, or raise --bpfProfiles of the agent'
+  const remedy = 'remove BPF policies, or raise --bpf-profiles of the agent'
   const reasons: Record<keyof Shares, string> = {
-    all: `all ${all} places for profiles are in use; raise --bpfProfiles of the agent`,
+    all: `all ${all} places for profiles are in use; raise --bpf-profiles of the agent`,
     namespaces: `namespaced policies use all ${namespaces} of the ${all} places for profiles that they may use; ${remedy}`,
     one: `older policies of ${ofNamespace(namespace)} use all ${one} of the ${all} places for profiles that one namespace may use; ${remedy}`,
   }

@@ -185,8 +185,8 @@ describe('programs of several builds', () => {
     for (let i = 0; i < slots - 3; i++) await before.load(`varmor-demo-${i}`, `${i}`)
     await before.load(web, 'one')
     const reasonOf = async (work: Promise<unknown>) => (await thrownBy(work)).reason
-    expect(await reasonOf(before.add({ id: idOf('more'), profile: web }))).to.match(/15 places .* --bpfContainers/)
-    expect(await reasonOf(before.load('varmor-demo-more', 'x'))).to.match(/6 places .* --bpfProfiles/)
+    expect(await reasonOf(before.add({ id: idOf('more'), profile: web }))).to.match(/15 places .* --bpf-containers/)
+    expect(await reasonOf(before.load('varmor-demo-more', 'x'))).to.match(/6 places .* --bpf-profiles/)
     // One slot is reserved for a profile that replaces another.
     await before.load(web, 'two')
     await before.load(web, 'one')

@@ -38,7 +38,7 @@ describe('the places of the BPF enforcer', () => {
         const error = await thrownBy(enforcer.load(name, 'x'))
         expect(error).to.include({ code: 'KERNEL_REFUSED', retryable: true })
         expect(error.reason).to.match(
-          /older policies of namespace evil use all 3 of the 8 places .*remove .*--bpfProfiles/,
+          /older policies of namespace evil use all 3 of the 8 places .*remove .*--bpf-profiles/,
         )
       }
       for (const name of ['1', '2', '3']) await enforcer.load(want('', name), 'x')

@@ -68,7 +68,13 @@ imagePullSecrets:
 
 {{/* Upstream's flags that have no effect here. The notes name the given flags among them. */}}
 {{- define "varmor.flagsWithoutMeaning" -}}
-agent enableBpfEnforcer enableDefenseInDepth enablePodServiceEgressControl statusUpdateCycle managerIP debug
+agent enableBpfEnforcer enableDefenseInDepth enablePodServiceEgressControl unloadAllAaProfile statusUpdateCycle managerIP debug
+{{- end -}}
+
+{{/* The name of an argument's flag, without hyphens; for a former name, the present name. */}}
+{{- define "varmor.flagOf" -}}
+{{- $name := . | toString | trimPrefix "-" | trimPrefix "-" | splitList "=" | first -}}
+{{- get (include "varmor.renamedFlags" . | fromJson) $name | default $name -}}
 {{- end -}}
 
 {{/* Flags as arguments. The program accepts upstream's flags, including flags that have no effect here. */}}

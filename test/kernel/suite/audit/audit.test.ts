@@ -103,8 +103,8 @@ describe('denials', function () {
         expect(lines.filter((line) => line.includes('"lost":{'))).not.to.deep.equal([])
       })
 
-      it('are few lines with --violationsRate, and lines count the others', async () => {
-        const agent = await start('rate', { containers: burst.known, args: ['--violationsRate', '100'] })
+      it('are few lines with --violations-rate, and lines count the others', async () => {
+        const agent = await start('rate', { containers: burst.known, args: ['--violations-rate', '100'] })
         expect(await burst.denials(many)).to.equal(many)
         await agent.quiet()
         const { status, lines } = await agent.stop()

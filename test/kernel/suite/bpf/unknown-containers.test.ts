@@ -61,7 +61,7 @@ const policies = '/tmp/strict'
 
 /** Starts an agent without a cluster. It has the options of `openEnforcer`, so it keeps the loaded programs. */
 function strictAgent(): ChildProcess {
-  const flags = ['--policies', policies, '--strictStart', '--bpfRingSize', '1M', '--log', '/tmp/strict.log']
+  const flags = ['--policies', policies, '--strict-start', '--bpf-ring-size', '1M', '--log', '/tmp/strict.log']
   return spawn(process.execPath, [bundledVarmor, 'agent', ...flags], { stdio: ['ignore', 'ignore', 'inherit'] })
 }
 

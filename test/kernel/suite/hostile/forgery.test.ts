@@ -28,7 +28,7 @@ interface Read {
   status: Status & { untrusted: number }
 }
 
-const claims = ['--logUntrustedRecords']
+const claims = ['--log-untrusted-records']
 
 describe('a container that wants its violations to be those of another', function () {
   this.timeout(3_600_000)

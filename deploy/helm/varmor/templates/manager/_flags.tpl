@@ -14,13 +14,13 @@
 {{- end -}}
 {{- if ne .Values.certificates.source "managers" }}{{ $flags = append $flags "--certificates=/etc/varmor/certificates" }}{{ end -}}
 {{- if .Values.jsonLogFormat.enabled }}{{ $flags = concat $flags (.Values.jsonLogFormat.args | default list) }}{{ end -}}
-{{- if $manager.confineInitContainers }}{{ $flags = append $flags "--confineInitContainers" }}{{ end -}}
+{{- if $manager.confineInitContainers }}{{ $flags = append $flags "--confine-init-containers" }}{{ end -}}
 {{- if $manager.allowUnboundTokens }}{{ $flags = append $flags "--allow-unbound-tokens" }}{{ end -}}
 {{- if $manager.webhook.clientCA.configMapName }}{{ $flags = append $flags "--webhook-client-ca=/etc/varmor/client-ca/ca.crt" }}{{ end -}}
 {{- include "varmor.flags" $flags -}}
 {{- include "varmor.optional" (list "--webhookMatchLabel" $manager.webhook.matchLabel) -}}
-{{- include "varmor.optional" (list "--webhookFailurePolicy" $manager.webhook.failurePolicy) -}}
-{{- with $manager.webhook.exemptNamespaces }}{{ include "varmor.optional" (list "--webhookExemptNamespaces" (join "," .)) }}{{ end -}}
+{{- include "varmor.optional" (list "--webhook-failure-policy" $manager.webhook.failurePolicy) -}}
+{{- with $manager.webhook.exemptNamespaces }}{{ include "varmor.optional" (list "--webhook-exempt-namespaces" (join "," .)) }}{{ end -}}
 {{- include "varmor.optional" (list "--webhookTimeout" $manager.webhook.timeoutSeconds) -}}
 {{- with $manager.webhook.clientCA.names }}{{ include "varmor.optional" (list "--webhook-client-names" (join "," .)) }}{{ end -}}
 {{- include "varmor.optional" (list "--restarts-in-flight" $manager.restarts.inFlight) -}}
@@ -45,8 +45,7 @@ Managers get the permissions that their flags need.
 {{- define "varmor.managerIsOn" -}}
 {{- $isOn := "" -}}
 {{- range include "varmor.managerFlags" .root | fromYamlArray -}}
-{{- $words := . | trimPrefix "-" | trimPrefix "-" | splitList "=" -}}
-{{- if eq (first $words) $.flag }}{{ $isOn = has (rest $words | join "=") (list "" "1" "t" "T" "TRUE" "true" "True") | ternary "true" "" }}{{ end -}}
+{{- if eq (include "varmor.flagOf" .) $.flag }}{{ $isOn = has (splitList "=" . | rest | join "=") (list "" "1" "t" "T" "TRUE" "true" "True") | ternary "true" "" }}{{ end -}}
 {{- end -}}
 {{- $isOn -}}
 {{- end -}}
