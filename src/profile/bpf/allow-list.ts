@@ -32,12 +32,12 @@ import { ALLOW, AUDIT, DENY, type Ports } from './port-set.ts'
 import { own } from './restrictions.ts'
 import { tooLargeErrors } from './too-large.ts'
 
-/** No way is protected here, and the bit is free for CARRY, until the automaton is made. */
+/** This profile protects no parent directories, so the bit of `way` stands for CARRY until the automaton is made. */
 const { read, write, append, exec, way: carry } = fileFlags
 const every = read | write | append | exec | carry
 const change = write | append
 
-/** What it takes to do what records name, and what rules name. */
+/** The flags that a path needs, by the names of accesses in recordings and in rules. */
 const flagsOfAccess = new Map<string, number>([
   ['read', read],
   ['write', change],
@@ -51,7 +51,7 @@ const flagsOfAccess = new Map<string, number>([
 for (const [name, others] of Object.entries(filePermissions))
   for (const other of others) flagsOfAccess.set(other, flagsOfAccess.get(name)!)
 
-/** Collects errors on the way. */
+/** Looks up names and patterns, and collects the errors. */
 class Reader {
   readonly errors: FieldError[] = []
 
@@ -62,7 +62,7 @@ class Reader {
     return undefined
   }
 
-  /** @returns the value of a name; undefined, and an error, where it has none */
+  /** @returns the value of a name; undefined after an error, if the name has no value */
   word<T>(name: string, values: ReadonlyMap<string, T>, path: string): T | undefined {
     const value = values.get(name.toLowerCase())
     if (value === undefined) {
@@ -83,20 +83,20 @@ const flagsOf = ({ deny, audit }: Verdict, flags: number): number =>
   (deny ? flags : 0) | (audit ? flags << AUDIT_SHIFT : 0)
 
 /**
- * Flags of patterns that were recorded, and what these do not mean, are marks of their own beside those of all other
- * paths.
+ * Shifts for the flags of recorded patterns and of their exclusions, which an automaton must keep apart from the flags
+ * of other paths.
  */
 const BY_PATTERN = 5
 const EXCLUDED = 10
 
 interface AllowedPath {
   pattern: PathPattern
-  /** With those that are shifted by `BY_PATTERN` or `EXCLUDED`. */
+  /** May be shifted by `BY_PATTERN` or `EXCLUDED`. */
   flags: number
   from: string
 }
 
-/** The path itself, with its stars. */
+/** A pattern that matches only this path: its stars are characters of the name. */
 const itself = (path: string): PathPattern => ({ text: path, tokens: [{ kind: 'bytes', bytes: path }] })
 
 const isPattern = ({ oldPath = '' }: { oldPath?: string }): boolean => oldPath !== ''
@@ -120,14 +120,14 @@ function allowedPaths(all: readonly Allowed[], reader: Reader): AllowedPath[] {
       const shift = recorded && isPattern(file) && !isOfProcesses(file.path) ? BY_PATTERN : 0
       add(file.path, union << shift, join(at, 'path'), recorded && !isPattern(file))
     }
-    // Who mounts covers what is there.
+    // A mount covers the files below its mount point.
     for (const [i, { path: target }] of (behaviour.mounts ?? []).entries())
       add(target, change | carry, join(join(join(path, 'mounts'), i), 'path'), recorded)
   }
   return merged([...paths, ...paths.flatMap(excluded)])
 }
 
-/** What a recorded pattern does not mean: names that a built-in rule protects in any directory. */
+/** Paths that a recorded pattern matches but does not allow: names that a built-in rule protects in any directory. */
 function excluded({ pattern, flags, from }: AllowedPath): AllowedPath[] {
   const given = (flags >> BY_PATTERN) & every
   const access = accessNames.filter((name) => (given & fileFlags[name]) !== 0)
@@ -140,7 +140,7 @@ function excluded({ pattern, flags, from }: AllowedPath): AllowedPath[] {
 
 const accessNames = ['read', 'write', 'append', 'exec'] as const
 
-/** What of the marks of a path is allowed. */
+/** The accesses that the marks of a path allow. */
 const allowedOf = (marks: number): number => (marks & every) | ((marks >> BY_PATTERN) & ~(marks >> EXCLUDED) & every)
 
 function merged(paths: readonly AllowedPath[]): AllowedPath[] {
@@ -156,7 +156,7 @@ function merged(paths: readonly AllowedPath[]): AllowedPath[] {
 
 const inKernel = (flags: number): number => (flags & carry ? (flags & ~carry) | CARRY : flags)
 
-/** Every path has all flags but those that are allowed. */
+/** The marks of a path in the kernel are the flags that are not allowed there. */
 function fileRules(paths: readonly AllowedPath[], verdict: Verdict, errors: FieldError[]): FileRules {
   const rules: FileRules = {
     rules: [],
@@ -199,7 +199,7 @@ function allowedCapabilities(all: readonly Allowed[], reader: Reader): Set<numbe
   return allowed
 }
 
-/** Capabilities that are newer than this program are not allowed either. */
+/** Also refuses capabilities that this program does not know. */
 function capabilityRules(allowed: ReadonlySet<number>, { deny, audit }: Verdict): CapabilityRules {
   const mask: Mask64 = [...everyBit]
   for (const number of allowed) mask[number < 32 ? 0 : 1] &= ~(1 << (number % 32))
@@ -216,9 +216,8 @@ function capabilityRules(allowed: ReadonlySet<number>, { deny, audit }: Verdict)
 const tracing = new Map(Object.entries(ptraceAccess))
 
 /**
- * What a process may do to those of other containers it may do to those of its own. As with AppArmor, ps works within a
- * container, and what looks after the node, the agent among it, may look at it: whether that was seen while it was
- * recorded is chance.
+ * Whether a recording saw ps, or a look by a program of the node such as the agent, is chance. So reading is always
+ * allowed within the container, and being read from anywhere, as with AppArmor.
  */
 function ptraceRules(all: readonly Allowed[], { deny, audit }: Verdict, reader: Reader): PtraceRules {
   const { read, readby } = ptraceAccess
@@ -284,7 +283,7 @@ function mountsOf(all: readonly Allowed[], verdict: Verdict, reader: Reader): Mo
       } else if (pattern !== undefined) {
         const clear = (ALL_MOUNT_FLAGS & ~given.flags) >>> 0
         const rule = { deny: false, audit: false, allow: true, from, set: 0, clear, target: pattern } as const
-        // Only a new one has a type.
+        // Only a new mount has a type.
         for (const operation of given.operations)
           draft.mounts.push({
             ...rule,
@@ -296,7 +295,7 @@ function mountsOf(all: readonly Allowed[], verdict: Verdict, reader: Reader): Mo
   return mountRules(draft, reader.errors)
 }
 
-/** What several lists allow. */
+/** The union of all lists, for readers. */
 function together(all: readonly Allowed[]): ModelBpf {
   const lists = all.map(({ behaviour }) => behaviour)
   return {
@@ -315,8 +314,8 @@ function together(all: readonly Allowed[]): ModelBpf {
 const blockDevice = /^\/dev\/(?:[shvx]?v?d[a-z]|nvme|dm-|loop|md|mmcblk|sr|mapper|block|disk|\*)/
 
 /**
- * The profile of a container that may do what is listed, and nothing else. `verdict` is of what is not.
- * @returns the profile, of no use where there are errors
+ * The profile of a container that may do only what the lists allow. `verdict` applies to all other accesses.
+ * @returns the profile; unusable if there are errors
  */
 export function allowListProfile(all: readonly Allowed[], verdict: Verdict, errors: FieldError[]): BpfProfile {
   const reader = new Reader()
@@ -336,7 +335,7 @@ export function allowListProfile(all: readonly Allowed[], verdict: Verdict, erro
     ptrace: ptraceRules(all, verdict, reader),
     userns: verdict,
     userfaultfd: verdict,
-    // No model says so: who may use BPF asked for that capability.
+    // Models do not record commands of bpf(2), but a workload that uses BPF needs this capability.
     bpf: allowed.has(capabilities.indexOf('bpf'))
       ? []
       : [

@@ -5,7 +5,7 @@ import type { Mask64, SocketRule, Verdict } from './bpf-profile.ts'
 import { MAX_SOCKET_RULES } from './limits.ts'
 import { mask64 } from './mask.ts'
 
-/** The kernel's programs count all protocols from here on as this one. */
+/** The BPF programs count all protocols from this number on as this protocol. */
 export const LAST_PROTOCOL = 63
 const { stream, dgram } = socketTypeNumbers
 const [tcp, udp] = [6, 17]
@@ -18,20 +18,20 @@ const protocols = new Map<string, number>(
   Object.entries(ipProtocols).map(([number, name]) => [name.toLowerCase(), Number(number)]),
 )
 
-/** `AF_INET`, `inet`, or `unknown(47)` as records have it; undefined for what is no name. */
+/** The number of a name such as `AF_INET`, `inet` or, in records, `unknown(47)`; undefined if the name is unknown. */
 function numberOf(name: string, prefix: string, known: ReadonlyMap<string, number>): number | undefined {
   const digits = /^(?:unknown\()?(\d{1,5})\)?$/.exec(name)?.[1]
   return digits === undefined ? known.get(lower(name, prefix)) : Number(digits)
 }
 
-/** As the programs count a protocol (native/bpf/network.bpf.c). */
+/** The number under which the BPF programs count a protocol (native/bpf/network.bpf.c). */
 function kindOfProtocol(type: number, protocol: number): number {
   if (protocol === 0) return type === stream ? tcp : type === dgram ? udp : 0
   if (protocol === mptcp) return tcp
   return protocol === udpLite ? udp : Math.min(protocol, LAST_PROTOCOL)
 }
 
-/** What sockets of one family may be: by type their protocols, or any. */
+/** The allowed sockets of one family: protocols by type, or any. */
 type Types = Map<number, Set<number> | 'any'> | 'any'
 
 function addSocket(
@@ -53,13 +53,13 @@ function addSocket(
   else byType.set(type, new Set([...(before ?? []), kindOfProtocol(type, protocol)]))
 }
 
-/** All bits but those. */
+/** All bits except these. */
 const others = (bits: Iterable<number>): Mask64 => {
   const [low, high] = mask64([...bits])
   return [~low >>> 0, ~high >>> 0]
 }
 
-/** Rules about all sockets but those that are allowed. */
+/** Rules about all sockets except the allowed sockets. */
 export function allowedSockets(all: readonly Allowed[], verdict: Verdict, errors: FieldError[]): SocketRule[] {
   const allowed = new Map<number, Types>()
   for (const { behaviour, path } of all)

@@ -1,12 +1,12 @@
 import type { ModelBpf } from '../../api/types.ts'
 
-/** What a workload may do, and at which field that stands. */
+/** A list of what a workload may do, and the field that contains the list. */
 export interface Allowed {
   behaviour: ModelBpf
   path: string
   /**
-   * It was recorded: a path is itself, with whatever stars are in it, unless `oldPath` says that it is a pattern; and a
-   * pattern does not mean names that built-in rules protect wherever they are.
+   * The list was recorded. A path is then literal, stars included, unless `oldPath` marks it as a pattern; and a
+   * pattern does not allow names that built-in rules protect in any directory.
    */
   recorded?: true
 }

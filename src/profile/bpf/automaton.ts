@@ -6,9 +6,9 @@ import { type SubsetBounds, subsetConstruction } from './subset.ts'
 import { leastTableBytes, packTable, type Table } from './table.ts'
 
 /**
- * What compiling may take before minimisation, since patterns with several `**` can have exponentially many states: as
- * many edges as the table could have cells, half as many states, and as many steps as take about a second. Sets of few
- * patterns with many states are such; `statesPerNode` finds them early.
+ * Bounds before minimisation, because patterns with several `**` can have exponentially many states. `edges` is the
+ * maximum number of cells in a table, and `steps` take about a second. `statesPerNode` finds small sets of patterns
+ * with many states early.
  */
 export const compileBounds = {
   nodes: 1 << 20,
@@ -16,24 +16,24 @@ export const compileBounds = {
   edges: 1 << 20,
   steps: 20_000_000,
   statesPerNode: 16,
-  /** So many states are never too many for the patterns. */
+  /** Up to this number of states, `statesPerNode` does not apply. */
   fewStates: 1 << 17,
 }
 
-/** The bounds for so many different places in patterns. */
+/** The bounds for a trie of this many nodes. */
 function boundsFor(nodes: number, bounds: typeof compileBounds): SubsetBounds {
   return { ...bounds, states: Math.min(bounds.states, Math.max(bounds.fewStates, nodes * bounds.statesPerNode)) }
 }
 
 export type CompiledAutomaton =
   | { ok: true; table: Table }
-  /** Too large for a bound; `costs` are shares of the whole by pattern, in the order in which they were given. */
+  /** The patterns exceed a bound; `costs`: the share of each pattern in the whole, in the order of the patterns. */
   | { ok: false; bound: string; costs: number[] }
 
 /**
- * Compiles patterns to the least deterministic automaton that gives, for a path, `resolve` of the union of the marks of
- * all patterns that match it and of all ways that it is on. The result depends on the set of patterns, not on their
- * order.
+ * Compiles patterns to the minimal deterministic automaton. For a path it gives `resolve` of the union of the marks of
+ * all patterns that match the path, and of the `way` marks of all patterns below it. The order of the patterns does not
+ * matter.
  */
 export function compileAutomaton(
   patterns: readonly TriePattern[],
@@ -68,8 +68,8 @@ function compare(a: TriePattern, b: TriePattern): number {
 }
 
 /**
- * By pattern, how often its nodes were visited (each once, without `visits`), as shares of 1; a node that several
- * patterns share is divided among them.
+ * For each pattern, its share of all visits of nodes (one visit each, without `visits`). Patterns that share a node
+ * divide its visits equally.
  */
 function costsOf(trie: PatternTrie, visits?: ArrayLike<number>): number[] {
   const endsBelow = new Int32Array(trie.size)

@@ -11,26 +11,25 @@ import type {
 import type { EgressTable } from './egress.ts'
 import type { Ports } from './port-set.ts'
 
-/** What is done with a match. Only `audit`: it is let through, and reported. Rules that match together add up. */
+/** The reaction to a match. With `audit` alone the access is allowed and reported. Rules that match together add up. */
 export interface Verdict {
   deny: boolean
   audit: boolean
 }
 
 /**
- * All that the BPF enforcer does for a container, independent of the node. Plain data: JSON and back changes nothing,
- * and equal policies give equal JSON. Rules are for people and for the table builders; the kernel gets `automaton`s,
- * masks and tables.
+ * Everything that the BPF enforcer does for a container, independent of the node. Equal policies give equal JSON.
+ * Readers and table builders use the rules; the kernel uses only automata, masks and tables.
  */
 export interface BpfProfile {
-  /** `complain`: everything is let through, and every access that a hook sees is reported (behaviour modelling). */
+  /** `complain` (behaviour modelling): every access is allowed, and every access that a hook sees is reported. */
   mode: 'enforce' | 'complain'
   /**
-   * What is done with what no rule allows, in a profile that lists what is allowed. Its tables are made the other way
-   * round: they have all but that.
+   * The reaction to accesses that no rule allows, if the profile lists what is allowed. The tables of such a profile
+   * contain everything that is not allowed.
    */
   unlisted?: Verdict
-  /** That list, for people. */
+  /** The list of what is allowed, for readers. */
   allowed?: ModelBpf
   files: FileRules
   mounts?: MountRules
@@ -38,13 +37,13 @@ export interface BpfProfile {
   sockets: SocketRule[]
   egress?: EgressRules
   ptrace?: PtraceRules
-  /** Making a user namespace (hook userns_create, and others before Linux 6.1). */
+  /** Creating a user namespace (hook userns_create, and other hooks before Linux 6.1). */
   userns?: Verdict
-  /** Making a userfaultfd (hook inode_init_security_anon, Linux 5.12). */
+  /** Creating a userfaultfd (hook inode_init_security_anon, Linux 5.12). */
   userfaultfd?: Verdict
   /** Commands of bpf(2). */
   bpf: ({ command: 'prog_load' | 'map_create' } & Verdict)[]
-  /** Opening a block device, whatever it is called: `fileFlags` by the inode's type. */
+  /** `fileFlags` for opening a block device by any name: the hook checks the inode's type. */
   blockDevices: number
 }
 
@@ -54,29 +53,21 @@ export interface Automaton {
   classes: number
   /** Size of the table. */
   bytes: number
-  /** Where the walk starts, and how many cells there are. */
+  /** Offset in the cells at which the walk starts, and number of cells. */
   start: number
   cells: number
   table: string
 }
 
 /**
- * Flags of a path, from one walk of the automaton. Accesses come as a bit that refuses and, eight bits above, one that
- * reports. What a hook asks for:
- *
- * - opening: READ, WRITE or APPEND as opened; running it or as an interpreter: EXEC (and no READ).
- * - changing it in any way (truncate, create, unlink, rename to or from, link to, symlink, mkdir, rmdir, mknod, chmod,
- *   chown, xattr, mapping shared and writable, connecting to it as a socket): WRITE.
- * - carrying it to another name (rename from, link from, bind, move) or covering it by a mount: CARRY or WAY. CARRY
- *   stands where any access does; only in a profile that lists what is allowed it is a flag of its own.
- * - removing it: WRITE or WAY.
- *
- * WAY stands on the directories on the way to a protected path, and counts for directories only: a rule about mounts
- * anywhere in /proc has it on all of /proc, but only directories lead there. A path that cannot be rebuilt has all
- * flags of `any`.
+ * Flags of a path, from one walk of the automaton: a bit refuses an access, the bit `AUDIT_SHIFT` higher reports it.
+ * `write` is any change, also of the name or the attributes; `exec` is running the file, also as an interpreter.
  */
 export const fileFlags = { read: 1, write: 2, append: 4, exec: 8, way: 16 } as const
-/** See fileFlags. */
+/**
+ * The path gets another name (rename, link, bind, move), or a mount covers it. Rules set CARRY with any access; only a
+ * profile that lists what is allowed uses it as a flag of its own.
+ */
 export const CARRY = 32
 export const AUDIT_SHIFT = 8
 
@@ -85,15 +76,18 @@ export interface FileRule {
   /** Refused and reported accesses. `write` contains `append`. */
   deny: FileAccess[]
   audit: FileAccess[]
-  /** Whether the way there is protected alike. */
+  /**
+   * Whether the directories above the path are protected too, with the flag `way`. The flag counts for directories
+   * only, because a pattern such as `/proc/**` also matches files.
+   */
   way: boolean
-  /** Of the runtime's default rules: paths under `except` are spared, unless another rule means them. */
+  /** Only for default rules of the runtime: these paths are excepted, unless another rule matches them. */
   except?: string[]
 }
 
 export interface FileRules {
   rules: FileRule[]
-  /** The union of the flags of all rules. */
+  /** The union of the flags of all rules; it also applies to a path that the kernel cannot rebuild. */
   any: number
   automaton?: Automaton
 }
@@ -103,39 +97,41 @@ export const mountOperations = { new: 1, bind: 2, move: 4, remount: 8, umount: 1
 export type MountOperationName = MountOperation | 'propagation'
 
 /**
- * A rule about mounting. It matches when the operation is one of `operations`, and, unless it is `move` or `umount`,
- * one of the flags in `set` is given or one in `clear` is not (MS_ flags of mount(2)), and type, source and target
- * match.
- *
- * The source of bind and move is the path that is carried, of umount, remount and propagation the mount point, of a new
- * mount the device's name as it was given, or its path where it is a device. The target is the mount point. The type of
- * anything but a new mount is `none`.
+ * A rule about mounting. It matches if the operation, the type, the source and the target match, and one flag in `set`
+ * is given or one flag in `clear` is not given (MS_ flags of mount(2); `move` and `umount` have no flags).
  */
 export interface MountRule extends Verdict {
   /**
-   * Of a profile that lists what is allowed: what matches is, whatever other rules say. Then all of `set` and none of
-   * `clear` must be given.
+   * Only in a profile that lists what is allowed: a mount that matches is allowed, whatever other rules refuse. It must
+   * have all flags in `set` and no flag in `clear`.
    */
   allow?: true
   operations: MountOperationName[]
   set: number
   clear: number
-  /** Any when left out. */
+  /** Absent: any type. Only a new mount has a type; other operations have the type `none`. */
   fstype?: string
+  /**
+   * The path that bind and move carry; the mount point of remount, umount and propagation; the device of a new mount.
+   */
   source?: string
+  /** The mount point. */
   target?: string
 }
 
-/** Automata mark a path with a number of `sets`, which lists the numbers of the rules whose pattern matches it. */
+/**
+ * An automaton marks a path with an index of `sets`. The set has the numbers of the rules whose pattern matches the
+ * path.
+ */
 export interface MountRules {
   rules: MountRule[]
-  /** By rule, what is compared besides the patterns; those of a rule without a pattern match every path. */
+  /** Rules without a pattern for the source or the target match every source or target. */
   sources: PatternSets
   targets: PatternSets
 }
 
 export interface PatternSets {
-  /** Rules without a pattern here. */
+  /** Numbers of the rules without a pattern. */
   always: number[]
   sets: number[][]
   automaton?: Automaton
@@ -152,9 +148,8 @@ export interface CapabilityRules {
 }
 
 /**
- * A rule about making sockets; what is left out matches all. Protocols are of IPv4 and IPv6 sockets only: 0 is the
- * default of the type, Multipath TCP (262) counts as tcp, UDP-Lite (136) as udp, and icmp is ICMPv6 (58) too. Masks
- * hold the bits of AF_, SOCK_ and IPPROTO_ numbers; a mask of 0 matches all.
+ * A rule about creating sockets; an absent field or a mask of 0 matches all. Only IPv4 and IPv6 sockets have protocols:
+ * 0 is the default of the type, Multipath TCP (262) counts as tcp, UDP-Lite (136) as udp, and ICMPv6 (58) as icmp.
  */
 export interface SocketRule extends Verdict {
   domains?: SocketDomain[]
@@ -169,14 +164,14 @@ export interface SocketRule extends Verdict {
 export interface EgressRules {
   destinations: ({ to: string; ports: Ports[] } & Verdict)[]
   references: EgressReference[]
-  /** Of `destinations`. Rules for resolved references are added by compiling both again with `compileEgress`. */
+  /** The table for `destinations`. To add the addresses of references, `compileEgress` compiles both again. */
   table: EgressTable
 }
 
 export type EgressReference = Verdict & { ports: Ports[] } & (
     | { kind: 'service'; namespace: string; name: string }
     | { kind: 'services'; namespace: string; selector: LabelSelector }
-    /** An empty namespace means all. */
+    /** An empty namespace means all namespaces. */
     | { kind: 'pods'; namespace: string; selector: LabelSelector }
     /** The addresses of the container's own pod: the kernel keeps them by container, not by profile. */
     | { kind: 'pod-self' }
@@ -184,7 +179,7 @@ export type EgressReference = Verdict & { ports: Ports[] } & (
 
 export const ptraceAccess = { read: 1, trace: 2, readby: 4, traceby: 8 } as const
 
-/** Masks of `ptraceAccess`: `outside` where the other process is not of the container, `all` in any case. */
+/** Masks of `ptraceAccess`: `outside` applies if the other process is not in the container, `all` to any process. */
 export interface PtraceRules {
   rules: ({ access: PtraceAccess[]; scope: 'all' | 'outside' } & Verdict)[]
   denyAll: number

@@ -51,13 +51,13 @@ function blockDeviceFlags(draft: Draft): number {
   return accessFlags({ deny: accessWith('deny'), audit: accessWith('audit') })
 }
 
-/** Of what is made or not, whatever it is like. */
+/** The union of the verdicts on an operation that has no further properties. */
 function verdictOf(drafted: Draft['userns']): Verdict | undefined {
   const [merged] = mergeBy(drafted, () => '')
   return merged === undefined ? undefined : { deny: merged.deny, audit: merged.audit }
 }
 
-/** Merges the rules of a draft and makes the kernel's tables. What is too large for them is added to `errors`. */
+/** Merges the rules of a draft and makes the kernel's tables. Adds an error for rules that exceed a table. */
 export function buildProfile(draft: Draft, errors: FieldError[], skipped: Skipped[]): BpfProfile {
   const mounts = mountRules(draft, errors)
   const capabilityMasks = capabilityRules(draft)

@@ -21,9 +21,9 @@ import { addRuntimeDefault } from './runtime-default.ts'
 export type { BpfProfile } from './bpf-profile.ts'
 
 /**
- * Compiles the BPF part of `policy`, which stands at `path`. Equal input gives equal JSON, and so does the same set of
- * rules in another order. `skipped` names the rules that BPF does not carry. Errors: UNKNOWN_RULE, BAD_PATTERN,
- * BAD_ADDRESS, NOT_ALLOWED, TOO_LARGE with the rules that cost most, REQUIRED, and MISSING_MODEL.
+ * Compiles the BPF part of `policy` at `path`. Equal input gives equal JSON, in any order of the rules. `skipped` names
+ * the rules that BPF does not support. Errors: UNKNOWN_RULE, BAD_PATTERN, BAD_ADDRESS, NOT_ALLOWED, REQUIRED,
+ * MISSING_MODEL, and TOO_LARGE with the most costly rules.
  */
 export function compileBpf(policy: Policy, path: string, context: CompileContext): Result<BpfProfile> {
   switch (policy.mode) {
@@ -51,10 +51,7 @@ function required(path: string): Result<never> {
 
 const modelSchema = nodeOf(modelBpf)
 
-/**
- * All is forbidden but what the model and the policy list; with allowViolations it is let through, and reported as
- * well.
- */
+/** Refuses everything that neither the model nor the policy allows; allowViolations allows and reports it instead. */
 function defenseInDepthProfile(
   { bpf, allowViolations = false }: DefenseInDepth,
   path: string,
@@ -119,7 +116,7 @@ function enhanceProtectProfile(
   return finish(draft, errors, skipped)
 }
 
-/** Adds a built-in rule; returns it as skipped where BPF cannot carry it. */
+/** Adds a built-in rule. @returns the rule as skipped if BPF does not support it */
 function addBuiltIn(
   draft: Draft,
   { rule, path, targets }: SelectedRule,
@@ -138,7 +135,7 @@ function addBuiltIn(
   return [{ enforcer: 'BPF', path, rule: rule.name, reason }]
 }
 
-/** Raw rules that say themselves neither deny nor audit, in a policy that lets violations pass in silence. */
+/** Raw rules without qualifiers have no effect in a policy that allows violations without a report. */
 function idleRules(draft: Draft, path: string): Skipped[] {
   const { files, mounts, sockets, destinations, references, ptrace } = draft
   const idle = [files, mounts, sockets, destinations, references, ptrace]
@@ -155,7 +152,10 @@ function idleRules(draft: Draft, path: string): Skipped[] {
   }))
 }
 
-/** Rules about Services and Pods whose addresses are not known. What neither refuses nor reports is named elsewhere. */
+/**
+ * Skipped rules about Services and Pods whose addresses are unknown. Rules without effect are not among them, because
+ * `idleRules` names them.
+ */
 function withoutAddresses(
   unresolved: readonly Unresolved[],
   draft: Draft,

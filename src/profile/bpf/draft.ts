@@ -12,7 +12,7 @@ export type Drafted<T> = T & Verdict & { from: string }
 export interface DraftFile {
   pattern: PathPattern
   access: readonly FileAccess[]
-  /** Patterns that are spared; see `FileRule.except`. */
+  /** Excepted patterns; see `FileRule.except`. */
   except?: readonly PathPattern[]
 }
 
@@ -34,7 +34,7 @@ export interface DraftSocket {
 }
 
 export interface DraftDestination {
-  /** What the rule says: an address, a block, or a word for some. */
+  /** The destination as the rule names it: an address, a block, or a word such as `localhost`. */
   to: string
   blocks: readonly string[]
   ports: readonly Ports[]
@@ -53,16 +53,16 @@ export interface Draft {
   sockets: Drafted<DraftSocket>[]
   destinations: Drafted<DraftDestination>[]
   references: Drafted<DraftReference>[]
-  /** What references come to, as far as the addresses are known. */
+  /** The destinations of references whose addresses are known. */
   resolved: Drafted<DraftDestination>[]
   ptrace: Drafted<{ access: readonly PtraceAccess[]; scope: 'all' | 'outside' }>[]
   userns: Drafted<object>[]
   userfaultfd: Drafted<object>[]
   bpf: Drafted<{ command: 'prog_load' | 'map_create' }>[]
   blockDevices: Drafted<{ access: readonly FileAccess[] }>[]
-  /** Whether the ways to protected paths are protected. */
+  /** Whether the directories above protected paths are protected too. */
   protectWays: boolean
-  /** What is done with a match of a rule that does not say so itself. */
+  /** The verdict of rules without qualifiers. */
   verdict: Verdict
 }
 

@@ -23,16 +23,12 @@ import {
   withoutAllowed,
 } from './port-set.ts'
 
-// Egress rules as the kernel looks them up: the longest prefix of an address names a port set. As a lookup sees that
-// prefix only, the port set of a prefix holds the rules of all shorter ones that contain it, too.
-//
-// An IPv6 address in ::ffff:0:0/96 is an IPv4 address in an IPv6 socket, and one in 64:ff9b::/96 leads to an IPv4
-// address where the cluster has a NAT64 gateway: each is looked up as IPv6 and as that IPv4 address, and both count.
-// Gateways with prefixes of their own (RFC 8215), 6to4 and Teredo are not seen through; name their blocks in rules.
+// The kernel looks up only the longest prefix of an address. So the port set of a prefix also has the rules of all
+// shorter prefixes that contain it.
 
-/** A rule with addresses; those with Services and Pods become such rules when the cluster has said their addresses. */
+/** A rule with addresses. Rules about Services and Pods become such rules when the manager knows the addresses. */
 export interface EgressRule {
-  /** `10.0.0.0/8`, `::/0`. */
+  /** Such as `10.0.0.0/8` or `::/0`. */
   blocks: readonly string[]
   ports: readonly Ports[]
   /** DENY and AUDIT, or ALLOW. */
@@ -40,20 +36,20 @@ export interface EgressRule {
 }
 
 export interface EgressTable {
-  /** Prefixes with the number of their port set, for a BPF_MAP_TYPE_LPM_TRIE each; ascending. */
+  /** Prefixes with the number of their port set, sorted; each list fills a BPF_MAP_TYPE_LPM_TRIE. */
   v4: [prefix: string, ports: number][]
   v6: [prefix: string, ports: number][]
   portSets: PortSet[]
   /**
-   * The number of the port set that holds at the addresses of the container's own pod; left out: no rule is about
-   * these.
+   * The number of the port set for the addresses of the container's own pod; absent if no rule is about these
+   * addresses.
    */
   own?: number
 }
 
 export type CompiledEgress =
   | { ok: true; table: EgressTable }
-  /** `costs`: by rule, how many port ranges it puts into how many prefixes. */
+  /** `costs`: for each rule, its port ranges times its prefixes. */
   | { ok: false; bound: string; costs: number[]; remedy?: string }
 
 const LOOPBACK_V4 = parseBlock('127.0.0.1/32')!
@@ -61,8 +57,8 @@ const LOOPBACK_V6 = parseBlock('::1/128')!
 const UNSPECIFIED = ['0.0.0.0/32', '::/128']
 
 /**
- * The blocks of an `ip` or a `cidr`: itself, and 0.0.0.0 and :: if it holds a loopback address, because the kernel
- * connects those to loopback (ip_route_output_key, tcp_v6_connect). Undefined for text that is neither.
+ * The blocks of an `ip` or a `cidr`; undefined if the text is neither. A block with a loopback address also has 0.0.0.0
+ * and ::, because the kernel connects these to loopback (ip_route_output_key, tcp_v6_connect).
  */
 export function blocksOfAddress(text: string): string[] | undefined {
   const address = parseAddress(text)
@@ -73,17 +69,17 @@ export function blocksOfAddress(text: string): string[] | undefined {
   return contains(own, LOOPBACK_V6) ? [formatBlock(own), '::/128'] : [formatBlock(own)]
 }
 
-/** The blocks of the words that `ip` takes besides addresses; pod-self has none before the node says its addresses. */
+/** The blocks of the words that `ip` accepts besides addresses. Only the node knows the addresses for pod-self. */
 export function blocksOfEntity(entity: 'localhost' | 'unspecified' | 'pod-self'): string[] {
-  // All of 127.0.0.0/8 is this host, though upstream's rule means 127.0.0.1 alone.
+  // The whole block is this host, although upstream's rule means only 127.0.0.1.
   if (entity === 'localhost') return ['127.0.0.0/8', '::1/128', ...UNSPECIFIED]
-  // A socket that is bound to the pod's address connects 0.0.0.0 to that address.
+  // A socket that is bound to the pod's address connects to that address if it connects to 0.0.0.0.
   return UNSPECIFIED
 }
 
 /**
- * Blocks of all addresses, except those of IPv6 that lead to an IPv4 address. The IPv4 address decides about these:
- * both lookups count.
+ * All addresses, except IPv6 addresses that lead to an IPv4 address: the rules for that IPv4 address decide, because
+ * the kernel looks up both.
  */
 export function allBlocks(): string[] {
   const all = ['0.0.0.0/0']
@@ -100,7 +96,7 @@ export function allBlocks(): string[] {
   return all
 }
 
-/** Prefix by prefix, the rules that hold there: `parent` is the longest shorter prefix that contains it. */
+/** A prefix with the rules that apply to it. `parent`: the longest shorter prefix that contains it. */
 interface Prefix {
   block: IpBlock
   parent: Prefix | undefined
@@ -129,7 +125,7 @@ function compareBlocks(a: IpBlock, b: IpBlock): number {
   return a.value === b.value ? a.length - b.length : a.value < b.value ? -1 : 1
 }
 
-/** Sets the parents of sorted prefixes: a container comes before what it contains. */
+/** Sets the parents. The prefixes must be sorted, so that a prefix comes before the prefixes that it contains. */
 function setParents(prefixes: readonly Prefix[]): void {
   const open: Prefix[] = []
   for (const prefix of prefixes) {
@@ -140,7 +136,7 @@ function setParents(prefixes: readonly Prefix[]): void {
 }
 
 /**
- * Compiles rules to a table. Equal sets of rules give equal tables, in whatever order they come.
+ * Compiles rules to a table. Equal sets of rules give equal tables in any order.
  * @param own rules about the addresses of the container's own pod
  */
 export function compileEgress(
@@ -184,7 +180,7 @@ const fewerRanges =
   'the ports of a block also apply to each smaller block and address inside it: give rules about nested blocks the same ports, fewer ports, ranges (endPort), or one protocol'
 
 function tooLarge(bound: string, prefixes: readonly Prefix[], own: readonly PortSet[]) {
-  // Containers come first, so that walking backwards counts what is below a prefix before the prefix.
+  // A prefix comes after the prefixes that contain it, so a backward walk counts the contained prefixes first.
   const below = new Map<Prefix, number>()
   const costs = own.map(() => 0)
   for (const prefix of [...prefixes].reverse()) {
@@ -204,7 +200,7 @@ function longestPrefix(prefixes: readonly [string, number][], address: IpAddress
   return best?.ports
 }
 
-/** What the kernel does with the table, in TypeScript: the flags of all rules that match. */
+/** The kernel's lookup in TypeScript: the flags of all rules that match. */
 export function lookupEgress(table: EgressTable, address: string, port: number, protocol: EgressProtocol): number {
   const parsed = parseAddress(address)
   if (parsed === undefined) throw new Error(`${address} is not an IP address`)
@@ -214,7 +210,10 @@ export function lookupEgress(table: EgressTable, address: string, port: number, 
   }, 0)
 }
 
-/** The addresses that stand for where a packet to this one goes. */
+/**
+ * Looks through IPv4-mapped addresses and the NAT64 prefix of RFC 6052 to the IPv4 address. Other gateways (RFC 8215,
+ * 6to4, Teredo) have prefixes of their own: rules must name their blocks.
+ */
 function addressesOf(address: IpAddress): IpAddress[] {
   const v4: IpAddress = { family: 4, value: address.value & 0xffff_ffffn }
   return contains(V4_MAPPED, address) || contains(NAT64, address) ? [address, v4] : [address]

@@ -6,10 +6,7 @@ import { MAX_PORT_RANGES, MAX_PREFIXES } from './limits.ts'
 import { type MapWrite, UnfitProfile } from './map-write.ts'
 import { ownNumber } from './places.ts'
 
-/**
- * The entries of varmor_v4, varmor_v6 and varmor_ports.
- * @param egress the number under which they stand
- */
+/** The entries of varmor_v4, varmor_v6 and varmor_ports. @param egress the number of the rules in these maps */
 export function encodeEgress({ v4, v6, portSets }: EgressTable, egress: number): MapWrite[] {
   checkCount('prefixes of IPv4', v4.length, MAX_PREFIXES)
   checkCount('prefixes of IPv6', v6.length, MAX_PREFIXES)
@@ -27,21 +24,21 @@ export function encodeEgress({ v4, v6, portSets }: EgressTable, egress: number):
   ]
 }
 
-/** How many entries these are, in that order. */
+/** The number of entries that `encodeEgress` makes for each map. */
 export const countEgress = ({ v4, v6, portSets }: EgressTable): [v4: number, v6: number, ports: number] => [
   v4.length,
   v6.length,
   portSets.reduce((sum, { length }) => sum + length, 0),
 ]
 
-/** A struct varmor_port_ranges of the rules about the own pod; empty where there are none. */
+/** A struct varmor_port_ranges for the rules about the pod's own addresses; empty if there are no such rules. */
 export function ownRanges({ portSets, own }: EgressTable): Uint8Array {
   const ranges = own === undefined ? pack(portRanges, { first: 0, count: 0 }) : placed(portSets)[own]
   if (ranges === undefined) throw new UnfitProfile(`pod-self has number ${own} of ${portSets.length} sets of ports`)
   return ranges
 }
 
-/** The entries of the addresses of a container's pod. */
+/** The entries for the addresses of a container's pod. */
 export function encodeOwnAddresses(addresses: readonly string[], container: number): MapWrite[] {
   const value = pack(portRanges, { first: 0, count: 0 })
   return addresses.map((address) => {
@@ -59,7 +56,7 @@ function checkCount(kind: string, count: number, max: number): void {
     )
 }
 
-/** A struct varmor_port_ranges by the number of a set: their ranges lie one behind the other. */
+/** A struct varmor_port_ranges for each port set. The ranges of all sets are in one array, one set after another. */
 function placed(portSets: EgressTable['portSets']): Uint8Array[] {
   let first = 0
   return portSets.map(({ length: count }) => {

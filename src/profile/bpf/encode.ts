@@ -25,7 +25,7 @@ import { type MapWrite, UnfitProfile } from './map-write.ts'
 import { egressNumber, mountsIndex, type ProfilePlace, profileKey, tableReference, wordBytes } from './places.ts'
 import { ALLOW, AUDIT, DENY } from './port-set.ts'
 
-/** Allows everything, and reports nothing: for those who still run under a profile whose policy is gone. */
+/** Allows everything and reports nothing. It replaces the profile of running containers whose policy was deleted. */
 export const emptyProfile: Readonly<BpfProfile> = {
   mode: 'enforce',
   files: { rules: [], any: 0 },
@@ -35,10 +35,9 @@ export const emptyProfile: Readonly<BpfProfile> = {
 }
 
 /**
- * What is written into the maps of the programs for a profile, in the order in which it has to be: all that it refers
- * to comes before the write to varmor_profiles, with which it takes the place of what was in force in its slot, as a
- * whole.
- * @throws {UnfitProfile} where it is larger than what a profile has room for
+ * The writes to the programs' maps for a profile. The write to varmor_profiles comes last and replaces the old profile
+ * in one step, because all data that it refers to are then in the maps.
+ * @throws {UnfitProfile} if the profile exceeds a bound
  */
 export function encodeProfile(profile: BpfProfile, place: ProfilePlace): MapWrite[] {
   const writes: MapWrite[] = []
@@ -55,15 +54,15 @@ export function encodeProfile(profile: BpfProfile, place: ProfilePlace): MapWrit
 }
 
 /**
- * The writes for a profile whose slot lacks only the new table of egress rules: the writes of that table under the
- * other of its two numbers, and the write that shows it.
+ * The writes that replace only the egress rules of a loaded profile: the new rules under the other of the profile's two
+ * numbers, then the write that refers to them.
  */
 export function encodeEgressAlone(profile: BpfProfile, place: ProfilePlace): MapWrite[] {
   const own = new Set(['varmor_v4', 'varmor_v6', 'varmor_ports', 'varmor_profiles'])
   return encodeProfile(profile, place).filter(({ map }) => own.has(map))
 }
 
-/** All of a profile but where its egress rules lead: equal for profiles that differ in nothing else. */
+/** Identifies a profile without its egress table: equal texts mean that only the table differs. */
 export function withoutEgressTable(profile: BpfProfile): string {
   const { egress, ...rest } = profile
   return JSON.stringify([rest, egress === undefined ? null : [egress.destinations, egress.references]])
@@ -119,7 +118,7 @@ const socketFields = (rule: SocketRule) => ({
   verdict: bitsOf(rule),
 })
 
-/** Structs one behind the other. */
+/** Structs, one after another. */
 function packAll<Name extends string>(
   of: Struct<Name>,
   all: readonly Readonly<Record<Exclude<Name, 'reserved'>, FieldValue>>[],
@@ -134,9 +133,7 @@ const tableOf = (one: Automaton | undefined): Uint8Array => Buffer.from(one?.tab
 const automatonBytes = (one: Automaton | undefined, table: number): Uint8Array =>
   pack(automaton, { table, start: one?.start ?? 0, cells: one?.cells ?? 0 })
 
-/**
- * Puts a table into the map of its size. Returns the reference to it; 0 for an empty one, which is not put anywhere.
- */
+/** Adds the write of a table to the map for its size. @returns the reference to the table; 0 for an empty table */
 function putTable(writes: MapWrite[], kind: string, value: Uint8Array, place: ProfilePlace): number {
   if (value.length === 0) return 0
   const size = tableMaps.findIndex(({ bytes }) => value.length <= bytes)

@@ -15,11 +15,13 @@ const accesses = ['read', 'write', 'append', 'exec'] as const satisfies readonly
 const WAY_DENY = fileFlags.way
 const WAY_AUDIT = fileFlags.way << AUDIT_SHIFT
 
-/** Each rule with exceptions has two marks while its automaton is made: that it matches, and that it is lifted. */
+/**
+ * In the automaton, a rule with exceptions has two marks: the path matches the rule, and the path matches an exception.
+ */
 const FIRST_SPARED_MARK = 16
 const MAX_SPARED_RULES = 7
 
-/** One rule a pattern, with all that any drafted rule says of it. */
+/** The rule for one pattern: the union of all drafted rules about it. */
 interface Merged {
   pattern: PathPattern
   except: readonly PathPattern[]
@@ -72,7 +74,7 @@ function patternOf(text: string): PathPattern {
   return parsed.pattern
 }
 
-/** What goes into the automaton, and at which field each pattern stands. */
+/** The patterns of the automaton, and the field that each pattern comes from. */
 function patternsOf(rules: readonly Merged[], protectWays: boolean): { patterns: TriePattern[]; from: string[] } {
   const patterns: TriePattern[] = []
   const from: string[] = []
@@ -89,13 +91,13 @@ function patternsOf(rules: readonly Merged[], protectWays: boolean): { patterns:
       for (const spared of rule.except) add(spared, 2 << mark, 0, rule.from)
       mark += 2
     }
-    // A process that binds `/` elsewhere has all its files under other names.
+    // After a bind of `/` to another place, a process reaches all files by other names.
     if (way !== 0 && rootIsOnTheWay(rule.pattern)) add(patternOf(ROOT), way, 0, rule.from)
   }
   return { patterns, from }
 }
 
-/** Turns the marks of rules with exceptions into their flags, where they are not lifted. */
+/** Replaces the two marks of a rule with exceptions by its flags, unless the path matches an exception. */
 function resolver(rules: readonly Merged[]): (marks: number) => number {
   const sparing = rules.filter(({ except }) => except.length > 0)
   if (sparing.length > MAX_SPARED_RULES) throw new Error(`more than ${MAX_SPARED_RULES} rules with exceptions`)
@@ -127,13 +129,13 @@ function describe(rule: Merged, protectWays: boolean): FileRule {
 
 const known = new KnownAutomata()
 
-/** Of all that the automaton depends on. */
+/** The key has everything that the automaton depends on. */
 function keyOf(patterns: readonly TriePattern[], rules: readonly Merged[]): string {
   const spared = rules.filter(({ except }) => except.length > 0).map(acceptOf)
   return JSON.stringify([patterns.map(({ pattern, accept, way }) => [pattern.text, accept, way]), spared])
 }
 
-/** Merges the rules about files and makes their automaton; TOO_LARGE errors at the rules that take up most of it. */
+/** Merges the rules about files and makes their automaton. Adds TOO_LARGE errors at the most costly rules. */
 export function fileRules(draft: Draft, errors: FieldError[]): FileRules {
   const merged = merge(draft.files)
   const { patterns, from } = patternsOf(merged, draft.protectWays)

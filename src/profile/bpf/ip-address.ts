@@ -6,7 +6,7 @@ export interface IpAddress {
   value: bigint
 }
 
-/** A block of addresses; bits of `value` behind the first `length` are 0. */
+/** A block of addresses. The bits of `value` after the first `length` bits are 0. */
 export interface IpBlock extends IpAddress {
   length: number
 }
@@ -48,14 +48,14 @@ function v6Value(text: string): bigint {
   return [...first, ...zeros, ...last].reduce((value, group) => value * 0x10000n + BigInt(group), 0n)
 }
 
-/** Reads an address as inet_pton(3) does; undefined for anything else, zones (`fe80::1%eth0`) too. */
+/** Parses an address as inet_pton(3) does; undefined for other texts, including zones (`fe80::1%eth0`). */
 export function parseAddress(text: string): IpAddress | undefined {
   if (isIPv4(text)) return { family: 4, value: v4Value(text) }
   if (isIPv6(text) && !text.includes('%')) return { family: 6, value: v6Value(text) }
   return undefined
 }
 
-/** Reads `address/length`. Bits behind the length are dropped, as upstream and the kernel do. */
+/** Parses `address/length`. Drops bits after the length, as upstream and the kernel do. */
 export function parseBlock(text: string): IpBlock | undefined {
   const match = /^([^/]+)\/(0|[1-9]\d{0,2})$/.exec(text)
   const address = parseAddress(match?.[1] ?? '')
@@ -63,7 +63,7 @@ export function parseBlock(text: string): IpBlock | undefined {
   return address === undefined || length > bitsOf[address.family] ? undefined : blockOf(address, length)
 }
 
-/** The block of IPv4 that a block within `::ffff:0:0/96` writes, or the block itself. */
+/** Converts a block within `::ffff:0:0/96` to its IPv4 block; returns other blocks unchanged. */
 export function unmapped(block: IpBlock): IpBlock {
   if (block.family === 4 || block.length < V4_MAPPED.length || !contains(V4_MAPPED, block)) return block
   return { family: 4, value: block.value & 0xffff_ffffn, length: block.length - 96 }

@@ -4,18 +4,18 @@ const MAX_KNOWN = 32
 const MAX_BYTES = 8 * 1024 * 1024
 
 /**
- * The automata of the newest sets of rules. Policies share built-in rules, and a policy is compiled when it is
- * admitted, when it is applied, and with each change of anything else in it; most of that time goes into its automaton.
+ * The automata of recently compiled sets of rules. Most of the compile time goes into automata, policies share built-in
+ * rules, and the same policy is compiled at admission, when it is applied, and after each change.
  */
 export class KnownAutomata {
   readonly #known = new Map<string, Automaton>()
   #bytes = 0
 
-  /** @param key the same for the same automaton only */
+  /** @param key different for different automata */
   get(key: string): Automaton | undefined {
     const found = this.#known.get(key)
     if (found === undefined) return undefined
-    // The order of a Map is that of insertion: the one used longest ago is the first.
+    // A Map is in the order of insertion, so the first entry is the least recently used.
     this.#known.delete(key)
     this.#known.set(key, found)
     return found

@@ -14,18 +14,17 @@ import {
 import { ALLOW, AUDIT, DENY, egressProtocols } from './port-set.ts'
 
 /**
- * The maps of the BPF programs as the agent writes them: one table, from which encode.ts takes its offsets and
- * native/bpf/varmor_profile.h is generated (`npm run generate`), so the two always agree.
- *
- * A profile has a slot, its index in varmor_profiles. The slot gives the places of everything that the profile refers
- * to (places.ts). A new version of a profile gets another slot, so a profile in force is never overwritten.
+ * The layout of the maps that the agent writes. encode.ts uses it, and native/bpf/varmor_profile.h is generated from
+ * it. A new version of a profile gets a new slot (index in varmor_profiles), so a profile in force is never
+ * overwritten.
  */
 
 /**
- * In `egress` of varmor_v4 and varmor_v6: the entry is an address of a container's pod; the other bits are its number.
+ * In `egress` of varmor_v4 and varmor_v6: the entry is an address of a container's pod, and the other bits are the
+ * number of the container.
  */
 export const OWN = 1 << 30
-/** Tables of a profile: one for files; an automaton and its sets for the sources and for the targets of mounts. */
+/** Tables of a profile: one for files; an automaton and its sets for the sources of mounts, and for the targets. */
 export const TABLES_OF_PROFILE = 5
 
 const KIBIBYTE = 1024
@@ -34,7 +33,7 @@ const MOUNT_WORDS = MAX_MOUNT_RULES / WORD_BITS
 /** Bytes of a set of mount rules. */
 export const MOUNT_SET_BYTES = MAX_MOUNT_RULES / 8
 
-/** The highest bits of a reference to a table hold the index of its size in `tableMaps`. */
+/** The highest bits of a reference to a table: the index of its size in `tableMaps`. */
 export const TABLE_SIZE_SHIFT = 30
 /** Maps of maps, by the index of their size; each inner map has one value of `bytes`. */
 export const tableMaps = [
@@ -45,8 +44,8 @@ export const tableMaps = [
 ] as const
 
 /**
- * Most bytes that the kernel allocates for an array with one value of `value` bytes (bpf_map_area_alloc, with pages of
- * 4 KiB): up to 32 KiB a power of two, then whole pages. One KiB is for the map's own description.
+ * Maximum bytes that the kernel allocates for an array with one value of `value` bytes (bpf_map_area_alloc, pages of 4
+ * KiB): a power of two up to 32 KiB, then whole pages. One KiB is for the map's own description.
  */
 export function bytesOfArray(value: number): number {
   const bytes = value + KIBIBYTE

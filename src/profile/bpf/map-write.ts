@@ -1,18 +1,18 @@
-/** A value for a map of the BPF programs, whose name is `map`. */
+/** A value for the map named `map` of the BPF programs. */
 export interface MapWrite {
   map: string
   key: Uint8Array
   value: Uint8Array
   /**
-   * `map` is a map of maps: a new array with one value of so many bytes is put into it, and `value`, with zeros behind
-   * it, is that value.
+   * Set if `map` is a map of maps: the kernel gets a new array with one value of this many bytes, which is `value`
+   * followed by zeros.
    */
   inner?: number
 }
 
 /**
- * What a profile has is more than the maps have room for, or none of what they hold. Compilers and the schema of
- * policies refuse such before.
+ * A profile exceeds the bounds of the maps, or has a value that the maps cannot hold. Compilers and the policy schema
+ * refuse such profiles earlier.
  */
 export class UnfitProfile extends Error {
   override readonly name = 'UnfitProfile'

@@ -1,30 +1,30 @@
 /**
- * What an automaton says of a path: a set, held as a number, so that a state carries one number and not a list.
- * 0 is the empty set.
+ * The sets that an automaton can give for a path. A set is represented by a number, so that a state has one number and
+ * not a list. 0 is the empty set.
  */
 export interface Marks {
   union(a: number, b: number): number
-  /** Whether all of `b` is in `a`. */
+  /** Whether the set `a` contains the set `b`. */
   covers(a: number, b: number): boolean
 }
 
-/** The number's bits are the set: for flags of up to 31 bits. */
+/** The bits of the number are the set, which has up to 31 flags. */
 export const bitMarks: Marks = {
   union: (a, b) => a | b,
   covers: (a, b) => (a & b) === b,
 }
 
-/** Most different sets, so that two numbers of sets make one safe integer. */
+/** Maximum number of different sets, so that two set numbers fit into one safe integer. */
 const MAX_SETS = 2 ** 26
 
-/** Sets of rule numbers of any size; each set that turns up gets the next number. */
+/** Sets of rule numbers, of any size. A new set gets the next number. */
 export class SetMarks implements Marks {
   private readonly sets: bigint[] = [0n]
-  // By text: Node.js finds a bigint in a Map by its lowest 64 bits only.
+  // Keys are texts, because a Map of Node.js hashes only the lowest 64 bits of a bigint.
   private readonly numbers = new Map<string, number>([['0', 0]])
   private readonly unions = new Map<number, number>()
 
-  /** The set of one rule. */
+  /** The set with one rule. */
   of(rule: number): number {
     return this.intern(1n << BigInt(rule))
   }
@@ -44,7 +44,7 @@ export class SetMarks implements Marks {
     return this.union(a, b) === a
   }
 
-  /** The set behind the number, rule 0 in the lowest bit. */
+  /** The set of this number; rule 0 is the lowest bit. */
   bits(marks: number): bigint {
     return this.sets[marks] ?? 0n
   }

@@ -1,18 +1,15 @@
 import { DEAD, type Dfa } from './subset.ts'
 
 /**
- * The partition of the states into classes of equal meaning, coarsest first: all states with equal marks, then split
- * until every state of a block goes, byte by byte, to the same blocks.
- *
- * It is Hopcroft's rule (when a block splits, its largest part keeps the name, and only what leads to the other parts
- * is looked at again: n log n), on sparse rows: states are distinguished by a signature of their row, in which bytes
- * that go where the fallback goes are left out, so that the bytes that a row happens to name do not matter.
+ * Splits the states into blocks of equal meaning, first by their marks, with Hopcroft's algorithm (n log n). A state is
+ * compared by a signature of its row. The signature omits bytes that lead where the fallback leads, so it does not
+ * matter which bytes a row names.
  */
 class Partition {
   /** The name of each state's block. */
   readonly blockOf: Int32Array
   private readonly dfa: Dfa
-  /** The states, those of a block side by side; block b is `order[first[b]]` to `order[first[b] + length[b]]`. */
+  /** The states, sorted by block: block b is `order[first[b]]` to `order[first[b] + length[b]]`. */
   private readonly order: Int32Array
   private readonly placeOf: Int32Array
   private readonly first: number[] = []
@@ -68,7 +65,7 @@ class Partition {
     return this.first.push(first) - 1
   }
 
-  /** Splits in rounds until nothing changes. In a round all rows are read with the names of the round before. */
+  /** Splits blocks in rounds until nothing changes. A round uses the block names of the round before. */
   private refine(): void {
     let due = [...this.order]
     while (due.length > 0) {
@@ -96,8 +93,8 @@ class Partition {
   }
 
   /**
-   * Splits a block and adds the new names. The states in `due` lead to a new name. The other states are still equal to
-   * each other, and differ from all due states: they lead to the old name where a due state leads to the new one.
+   * Splits a block and adds the new names. Only the states in `due` lead to a state with a new name. The other states
+   * of the block are still equal to each other, and differ from all states in `due`.
    */
   private split(block: number, due: readonly number[], renamed: number[]): void {
     if (this.length[block] === 1) return
@@ -133,7 +130,10 @@ class Partition {
     placeOf[stateB] = a
   }
 
-  /** Lays the block out as the untouched rest, then each part; the largest of them keeps the name. */
+  /**
+   * Orders the block: the states that are not in `due`, then each part. The largest part keeps the name, so that only
+   * states that lead to smaller parts must be compared again.
+   */
   private cut(block: number, parts: readonly number[][], rest: number, renamed: number[]): void {
     const first = this.first[block]!
     const pieces = rest === 0 ? [] : [{ first, length: rest }]
@@ -171,8 +171,8 @@ class Partition {
 }
 
 /**
- * The least automaton that marks every path as `dfa` does, with states numbered in the order in which they are met, so
- * that equal meaning gives an equal result whatever `dfa` looked like.
+ * The minimal automaton that marks every path as `dfa` does. States are numbered in the order of a walk from the start,
+ * so that automata of equal meaning give equal results.
  */
 export function minimise(dfa: Dfa): Dfa {
   const { blockOf, size } = new Partition(dfa)

@@ -1,19 +1,19 @@
 import { mountFlagBits } from '../../api/linux-mount-flags.ts'
 import type { MountOperationName } from './bpf-profile.ts'
 
-/** The mount flags that raw rules take. */
+/** The mount flags of raw rules. */
 const given: Record<string, number> = {
   ...mountFlagBits,
   rbind: mountFlagBits.bind,
-  // Recursive or not is one flag beside (MS_REC). Upstream adds it and MS_BIND to each of these, and so refuses every
-  // bind mount for `make-rprivate`; here a rule means what it says, and both forms, as each is a way round the other.
+  // Recursion is a separate flag (MS_REC), so a rule covers both forms: each form is a way around a rule about the
+  // other form. Upstream also adds MS_BIND, so its `make-rprivate` refuses every bind mount.
   'make-runbindable': mountFlagBits['make-unbindable'],
   'make-rprivate': mountFlagBits['make-private'],
   'make-rslave': mountFlagBits['make-slave'],
   'make-rshared': mountFlagBits['make-shared'],
 }
 
-/** Words for a flag that is not given. */
+/** Words for an absent flag. */
 const notGiven: Record<string, number> = {
   rw: mountFlagBits.ro,
   suid: mountFlagBits.nosuid,
@@ -30,8 +30,8 @@ const notGiven: Record<string, number> = {
 }
 
 /**
- * The type of a file system by which the kernel finds it: `fuse` for `fuse.sshfs`. What stands behind the dot is a name
- * that the one who mounts chooses, and which an option gives as well.
+ * The kernel's file system type: `fuse` for `fuse.sshfs`. The process that mounts may choose any name after the dot,
+ * also as an option, so only the part before the dot is compared.
  */
 export function kernelTypeOf(fstype: string): string {
   const dot = fstype.indexOf('.')
@@ -42,8 +42,8 @@ export function kernelTypeOf(fstype: string): string {
 export const ALL_MOUNT_FLAGS = 0xffff_ffff
 
 /**
- * The condition of a raw mount rule: any of the named flags. Unmounting and moving have no flags besides themselves, so
- * only `umount`, `move` and `all` mean them.
+ * The condition of a raw mount rule: the mount has any of the named flags. Unmounting and moving have no other flags,
+ * so only the words `umount`, `move` and `all` include them.
  */
 export function mountCondition(names: readonly string[]): {
   operations: MountOperationName[]
@@ -60,12 +60,12 @@ export function mountCondition(names: readonly string[]): {
   return { operations, set, clear }
 }
 
-/** umount(2) has no flag that mount(2) knows; records have a word for it. */
+/** A word in records; mount(2) has no such flag. */
 const unmounting = 'umount'
 
 /**
- * What records say of the mounts of one place and type, as operations and all flags that they had; or the word that is
- * no flag.
+ * The operations and the flags of recorded mounts of one place and type. @returns the first unknown word, if there is
+ * one
  */
 export function flagsOfMounts(
   names: readonly string[],
@@ -95,7 +95,7 @@ const propagations =
   mountFlagBits['make-slave'] |
   mountFlagBits['make-shared']
 
-/** In the order in which path_mount() looks (fs/namespace.c), and native/bpf/mount.bpf.c. */
+/** Checks the flags in the same order as path_mount() (fs/namespace.c) and native/bpf/mount.bpf.c. */
 export function operationOf(flags: number): MountOperationName {
   if (flags & mountFlagBits.remount) return 'remount'
   if (flags & mountFlagBits.bind) return 'bind'

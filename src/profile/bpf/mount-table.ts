@@ -14,7 +14,7 @@ import { MAX_MOUNT_RULES } from './limits.ts'
 import { SetMarks } from './marks.ts'
 import { tooLargeErrors } from './too-large.ts'
 
-/** Marks are sets of rules here, not bits, so that a state costs more; and mount rules are few. */
+/** Lower bounds than for files, because marks are sets of rules and not bits, so a state costs more. */
 const bounds = { ...compileBounds, states: 1 << 16, fewStates: 1 << 14 }
 
 type Merged = Drafted<DraftMount>
@@ -85,7 +85,7 @@ function members(bits: bigint): number[] {
   return [...text].flatMap((bit, i) => (bit === '1' ? [text.length - 1 - i] : [])).reverse()
 }
 
-/** Merges the rules about mounting and makes their automata; undefined when there are none. */
+/** Merges the rules about mounting and makes their automata; undefined if there are no rules. */
 export function mountRules(draft: Draft, errors: FieldError[]): MountRules | undefined {
   const rules = merge(draft.mounts)
   if (rules.length === 0) return undefined
@@ -100,7 +100,7 @@ export function mountRules(draft: Draft, errors: FieldError[]): MountRules | und
   return { rules: rules.map(describe), sources, targets }
 }
 
-/** The field from which most rules come: `…mounts` for `…mounts[3]`. */
+/** The field with the most rules: `…mounts` for `…mounts[3]`. */
 function longestList(rules: readonly Merged[]): string {
   const counts = new Map<string, number>()
   for (const { from } of rules) {

@@ -9,13 +9,13 @@ import { mask64 } from './mask.ts'
 import { AUDIT, DENY } from './port-set.ts'
 import { tooLargeErrors } from './too-large.ts'
 
-/** IPPROTO_ numbers (include/uapi/linux/in.h, in6.h) of what a rule names. */
+/** IPPROTO_ numbers (include/uapi/linux/in.h, in6.h) of the protocols that rules name. */
 const protocolNumbers = { icmp: [1, 58], tcp: [6], udp: [17] } as const
 
 /** The AF_ number of a family. */
 export const domainNumber = (name: SocketDomain): number => socketFamilies.indexOf(name)
 
-/** Merges what has one key; verdicts add up. Sorted by key. */
+/** Merges rules with equal keys, sorted by key. The verdicts of merged rules add up. */
 export function mergeBy<T extends Verdict>(rules: readonly T[], keyOf: (rule: T) => unknown): T[] {
   const merged = new Map<string, T>()
   for (const rule of rules) {
@@ -31,7 +31,10 @@ export function mergeBy<T extends Verdict>(rules: readonly T[], keyOf: (rule: T)
   return [...merged].sort(([a], [b]) => (a < b ? -1 : 1)).map(([, rule]) => rule)
 }
 
-/** Numbers that protocols have in IPv4 and IPv6 mean other things in other families (6 is XFRM in netlink). */
+/**
+ * A rule with protocols is limited to IPv4 and IPv6, because other families use the same numbers for other protocols (6
+ * is XFRM in netlink).
+ */
 function domainsOf({ domains, protocols }: DraftSocket): readonly SocketDomain[] | undefined {
   if (protocols === undefined) return domains
   const speaking: SocketDomain[] = ['inet', 'inet6']
@@ -54,7 +57,7 @@ function socketRule(draft: DraftSocket & Verdict): SocketRule {
   }
 }
 
-/** Merges the rules about sockets. What one says of protocols of IP for other families is named in `skipped`. */
+/** Merges the rules about sockets. Adds to `skipped` a rule that names IP protocols for other families. */
 export function socketRules(draft: Draft, skipped: Skipped[]): SocketRule[] {
   const rules = draft.sockets.flatMap((rule) => {
     const left = domainsOf(rule)
@@ -71,7 +74,7 @@ export function socketRules(draft: Draft, skipped: Skipped[]): SocketRule[] {
 
 const flagsOf = ({ deny, audit }: Verdict): number => (deny ? DENY : 0) | (audit ? AUDIT : 0)
 
-/** Merges the rules about outgoing connections and makes their table; undefined when there are none. */
+/** Merges the rules about outgoing connections and makes their table; undefined if there are no rules. */
 export function egressRules(draft: Draft, errors: FieldError[]): EgressRules | undefined {
   const destinations = mergeBy(draft.destinations, ({ to, blocks, ports }) => [to, blocks, ports])
   const references = mergeBy(draft.references, ({ from: _, deny: _deny, audit: _audit, ...where }) => where)

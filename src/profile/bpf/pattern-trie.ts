@@ -1,16 +1,17 @@
 import type { PathPattern, Token } from '../path-pattern.ts'
 import type { Marks } from './marks.ts'
 
-// The patterns of a profile, merged where they begin alike. A node is a place in a pattern, and the trie read as an
-// NFA: an edge with a byte takes that byte; a loop node stays where it is on any byte (`**`) or on any but `/` (`*`).
-//
-// `/**/` is a byte `/`, then a loop node whose only child is the place behind the closing `/`. Both are entered at
-// once, because the closing `/` may be the opening one.
+// The patterns of a profile as a trie and as an NFA. A loop node stays in place on any byte (`**`) or any byte but `/`
+// (`*`). The segment `/**/` is the byte `/`, then a loop node whose only child is the place after the closing `/`. Both
+// are entered at once, because one `/` may be both slashes.
 
 export const ROOT = 0
 export const SLASH = 0x2f
 
-/** How a node loops: not, on all bytes but `/`, on all bytes, or on all bytes and on `/` also to its only child. */
+/**
+ * How a node loops: not at all, on all bytes but `/`, on all bytes, or on all bytes with `/` leading also to its only
+ * child.
+ */
 export const NO_LOOP = 0
 export const SEGMENT_LOOP = 1
 export const PATH_LOOP = 2
@@ -23,15 +24,15 @@ const NONE = -1
 
 export interface TriePattern {
   pattern: PathPattern
-  /** What a path that matches is marked with. */
+  /** The marks of a path that matches. */
   accept: number
-  /** What the directories on the way there are marked with; 0 for nothing. */
+  /** The marks of the directories above a path that matches; 0 for none. */
   way: number
 }
 
 const utf8 = new TextEncoder()
 
-/** Structure of arrays, by node: a profile of 10,000 rules has some 400,000 nodes. */
+/** One array for each field and not one object for each node: a profile of 10,000 rules has about 400,000 nodes. */
 export class PatternTrie {
   readonly parent: number[] = [NONE]
   readonly label: number[] = [NO_BYTE]
@@ -65,7 +66,7 @@ export class PatternTrie {
     this.ends.push(node)
   }
 
-  /** `wayHere` is what a `/` at the very beginning marks, `way` what each later one does. */
+  /** @param wayHere marks of a `/` at the very beginning @param way marks of each later `/` */
   private addBytes(start: number, text: string, wayHere: number, way: number): number {
     let node = start
     for (const [i, byte] of utf8.encode(text).entries()) {

@@ -1,44 +1,44 @@
 import { OWN, TABLE_SIZE_SHIFT } from './layout.ts'
 import { MAX_PROFILES } from './limits.ts'
 
-/** Where a profile stands. `id` is what events call it. */
+/** The place of a profile in the kernel's maps. `id` is the number of the profile in events. */
 export interface ProfilePlace {
   /** Index in varmor_profiles, from 1. */
   slot: number
   id: number
-  /** Which of the two numbers its egress rules have; those that take their place have the other one. Default 0. */
+  /** Selects one of the two numbers for the profile's egress rules; new rules use the other number. Default 0. */
   half?: 0 | 1
-  /** At which index of the map each of its tables goes, and whether it is to be written there. */
+  /** Chooses the index of a table in its map. `isNew`: the map does not have the table yet. */
   placeTable: (map: string, bytes: Uint8Array) => { index: number; isNew: boolean }
 }
 
-/** A value in a map of maps, by the name of the map. */
+/** A value in a map of maps. */
 export interface InnerPlace {
   map: string
   key: Uint8Array<ArrayBuffer>
 }
 
-/** Key or value of one number of 32 bits. */
+/** A 32-bit number as the key or value of a map. */
 export function wordBytes(number: number): Uint8Array<ArrayBuffer> {
   const bytes = new Uint8Array(4)
   new DataView(bytes.buffer).setUint32(0, number, true)
   return bytes
 }
 
-/** @throws {RangeError} for a slot that is none */
+/** @throws {RangeError} if the slot is out of range */
 function checked(slot: number): number {
   if (!Number.isInteger(slot) || slot < 1 || slot >= MAX_PROFILES)
     throw new RangeError(`slot ${slot} is not from 1 to ${MAX_PROFILES - 1}`)
   return slot
 }
 
-/** Under which number the egress rules of a profile stand in varmor_v4, varmor_v6 and varmor_ports. */
+/** The number of a profile's egress rules in varmor_v4, varmor_v6 and varmor_ports. */
 export const egressNumber = (slot: number, half: 0 | 1 = 0): number => checked(slot) + half * MAX_PROFILES
 
-/** The slot of such a number. */
+/** The slot of the profile with this egress number. */
 export const slotOfEgress = (number: number): number => number % MAX_PROFILES
 
-/** Under which number the addresses of a container's pod stand there. */
+/** The number of the addresses of a container's pod in varmor_v4 and varmor_v6. */
 export const ownNumber = (container: number): number => OWN + container
 
 /** Key in varmor_profiles. */
@@ -47,12 +47,12 @@ export const profileKey = (slot: number): Uint8Array<ArrayBuffer> => wordBytes(c
 /** Index in varmor_mount_rules. */
 export const mountsIndex = (slot: number): number => checked(slot)
 
-/** What programs find a table by. `size` is the place of its map in `tableMaps`. */
+/** The reference by which programs find a table. `size`: the index of its map in `tableMaps`. */
 export const tableReference = (size: number, index: number): number => size * 2 ** TABLE_SIZE_SHIFT + index
 
 /**
- * The places in maps of maps that a profile may have filled, its own the first. Deleting them, its tables, and the
- * egress rules of its number, removes it.
+ * The values in maps of maps that belong to a profile, the profile's own value first. To remove a profile, also delete
+ * its tables and its egress rules.
  */
 export const placesOfProfile = (slot: number): InnerPlace[] => [
   { map: 'varmor_profiles', key: profileKey(slot) },

@@ -1,24 +1,24 @@
-/** What is done with a match: bits, so that the flags of several rules unite. */
+/** Flags of a match, as bits, so that the flags of several rules add up. */
 export const DENY = 1
 export const AUDIT = 2
-/** Of a profile that lists what is allowed: this is, whatever other rules match. */
+/** Only in a profile that lists what is allowed: the connection is allowed, whatever other rules match. */
 export const ALLOW = 4
 
 export const egressProtocols = ['tcp', 'udp', 'other'] as const
 export type EgressProtocol = (typeof egressProtocols)[number]
 
 export interface Ports {
-  /** All ports when left out. */
+  /** Absent: all ports. */
   port?: number
-  /** Last port of a range. */
+  /** The last port of a range that starts at `port`. */
   endPort?: number
-  /** All protocols when left out; `other` is SCTP, DCCP, raw IP and the rest. */
+  /** Absent: all protocols. `other`: SCTP, DCCP, raw IP and all other protocols. */
   protocol?: EgressProtocol
 }
 
 /**
- * Flags by port and protocol: `[first, last, flags]`, ascending, without overlap, neighbours of equal flags joined.
- * Keys are `egressProtocols.indexOf(protocol) * 65536 + port`, so that the kernel finds its range by bisection.
+ * Flags by port and protocol: sorted `[first, last, flags]` without overlap; neighbours have different flags. Keys are
+ * `egressProtocols.indexOf(protocol) * 65536 + port`, so that the kernel can search by bisection.
  */
 export type PortSet = readonly (readonly [first: number, last: number, flags: number])[]
 
@@ -32,7 +32,7 @@ function rangesOf({ port = 0, endPort, protocol }: Ports, flags: number): PortSe
   return protocols.map((name) => [portKey(port, name), portKey(last, name), flags] as const)
 }
 
-/** The union of port sets: each key has the flags of all sets together. */
+/** The union of port sets: each key has the flags of all sets. */
 export function uniteSets(sets: readonly PortSet[]): PortSet {
   const changes = sets.flat().flatMap(([first, last, flags]) => [
     { at: first, flags, by: 1 },
@@ -61,14 +61,14 @@ function append(ranges: [number, number, number][], first: number, last: number,
   else if (flags !== 0) ranges.push([first, last, flags])
 }
 
-/** What is left of a set where what is allowed has no flags. */
+/** The set without the ranges that a rule allows. */
 export function withoutAllowed(set: PortSet): PortSet {
   const left: [number, number, number][] = []
   for (const [first, last, flags] of set) append(left, first, last, flags & ALLOW ? 0 : flags)
   return left
 }
 
-/** The set of one rule; without ports, all of them. */
+/** The port set of one rule; without ports it covers all ports. */
 export function portSetOf(ports: readonly Ports[], flags: number): PortSet {
   return uniteSets((ports.length === 0 ? [{}] : ports).map((one) => rangesOf(one, flags)))
 }

@@ -3,7 +3,7 @@ import type { Struct } from '../../base/c-struct.ts'
 import { constants, structs } from './layout.ts'
 
 /**
- * The C header of the table in layout.ts, as native/bpf/varmor_profile.h holds it.
+ * The C header for layout.ts, which native/bpf/varmor_profile.h contains.
  * @param more structs that follow the structs of profiles
  * @param moreConstants constants that follow the constants of profiles
  */

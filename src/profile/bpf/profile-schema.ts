@@ -55,7 +55,7 @@ const socketRule = rule({
 const ports = list(
   object({ port: optional(port), endPort: optional(port), protocol: optional(oneOf(egressProtocols)) }),
 )
-/** It came through an API server, and makes no entries before it is resolved. */
+/** Any object is accepted: the API server has checked the selector, and the selector makes no entries of its own. */
 const selector = Type.Unsafe<LabelSelector>(Type.Object({}))
 const reference = Type.Union([
   rule({ kind: Type.Literal('service'), ports, namespace: text, name: text }),
@@ -78,11 +78,11 @@ const egress = object({
 
 const ptraceRule = rule({ access: list(oneOf(keysOf(ptraceAccess))), scope: oneOf(['all', 'outside']) })
 
-/** A BpfProfile as JSON has it. A field that is not known is an error: it would say more than is enforced. */
+/** The JSON of a BpfProfile. An unknown field is an error, because the agent would not enforce it. */
 export const bpfProfileSchema = object({
   mode: oneOf(['enforce', 'complain']),
   unlisted: optional(object(verdict)),
-  // Nothing is made of it.
+  // The agent does not use this field.
   allowed: optional(Type.Unsafe<ModelBpf>(Type.Object({}))),
   files,
   mounts: optional(object({ rules: list(mountRule), sources: patternSets, targets: patternSets })),

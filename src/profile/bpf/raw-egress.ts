@@ -9,7 +9,7 @@ import { verdictOf } from './raw-words.ts'
 
 const ANYWHERE = ['0.0.0.0/0', '::/0']
 
-/** Adds the egress rules, which stand at `path`, to the draft, and what is wrong with them to `errors`. */
+/** Adds the egress rules at `path` to the draft, and their errors to `errors`. */
 export function addRawEgress(draft: Draft, egress: NetworkEgressRule, path: string, errors: FieldError[]): void {
   for (const [i, rule] of (egress.toDestinations ?? []).entries()) {
     addDestination(draft, rule, join(join(path, 'toDestinations'), i), errors)
@@ -55,7 +55,7 @@ function isEntity(text: string): text is Entity {
   return (ipEntities as readonly string[]).includes(text)
 }
 
-/** The blocks that a rule means; undefined, and an error, when it says none. */
+/** The blocks that a rule means; undefined after an error, if the rule names none. */
 function blocksOf({ ip, cidr }: Destination, path: string, errors: FieldError[]): string[] | undefined {
   if (ip !== undefined && ip !== '') {
     if (isEntity(ip)) return blocksOfEntity(ip)

@@ -10,10 +10,7 @@ import { kernelTypeOf, mountCondition } from './mount-flags.ts'
 import { addRawEgress } from './raw-egress.ts'
 import { readWords, verdictOf, type Words } from './raw-words.ts'
 
-/**
- * Adds the raw rules, which stand at `path`, to the draft, what is wrong with them to `errors`, and what never applies
- * to `skipped`.
- */
+/** Adds the raw rules at `path` to the draft, their errors to `errors`, and rules that never apply to `skipped`. */
 export function addRawRules(
   draft: Draft,
   raw: BpfRawRules,
@@ -47,7 +44,7 @@ function readPattern(text: string, path: string, errors: FieldError[]): PathPatt
   return undefined
 }
 
-/** Files and processes say the same with the same words; `all` in either means executing, too. */
+/** Rules about files and about processes use the same words; `all` includes executing in both. */
 function addFileRule(draft: Draft, rule: FileRule, path: string, errors: FieldError[]): void {
   const pattern = readPattern(rule.pattern, join(path, 'pattern'), errors)
   const named = readWords(rule.permissions, words.filePermissions, join(path, 'permissions'), errors)
@@ -56,7 +53,7 @@ function addFileRule(draft: Draft, rule: FileRule, path: string, errors: FieldEr
     draft.files.push({ ...verdictOf(rule.qualifiers, draft.verdict), from: path, pattern, access })
 }
 
-/** The words, or undefined where they mean everything. */
+/** The names; undefined if they mean everything. */
 function namesOrAll<T extends string>(named: readonly string[]): T[] | undefined {
   return named.length === 0 || named.includes('all') ? undefined : (named as T[])
 }
@@ -67,7 +64,7 @@ function addSocketRule(draft: Draft, rule: NetworkSocketRule, path: string, erro
   const domains = namesOrAll<SocketDomain>(read('domains', words.socketDomains))
   const types = namesOrAll<SocketType>(read('types', words.socketTypes))
   const written = read('protocols', words.socketProtocols)
-  // `all` protocols are still protocols of IPv4 and IPv6, and leave other families alone.
+  // `all` means all protocols of IPv4 and IPv6, and does not cover other families.
   const protocols = written.includes('all') ? [...socketProtocols] : namesOrAll<SocketProtocol>(written)
   draft.sockets.push({
     ...verdictOf(rule.qualifiers, draft.verdict),
@@ -90,8 +87,8 @@ function addPtraceRule(draft: Draft, rule: PtraceRule, path: string, errors: Fie
 }
 
 /**
- * Mount rules count without `privileged`, too, where upstream passes over them: the default rules then refuse mounting
- * but not unmounting, may only report, and report nothing unless asked. A rule that repeats them changes nothing.
+ * Mount rules also apply without `privileged`, unlike upstream's, because the default rules refuse mounting but not
+ * unmounting, and may only report. A rule that repeats the default rules changes nothing.
  */
 function addMountRule(draft: Draft, rule: MountRule, path: string, errors: FieldError[]): void {
   const source = readPattern(rule.sourcePattern, join(path, 'sourcePattern'), errors)
@@ -101,7 +98,7 @@ function addMountRule(draft: Draft, rule: MountRule, path: string, errors: Field
     ...verdictOf(rule.qualifiers, draft.verdict),
     from: path,
     ...mountCondition(named),
-    // Also a file system whose source the kernel does not know.
+    // Without a source, the rule also matches a file system whose source the kernel does not know.
     ...(source.text !== '**' && { source }),
     ...(rule.fstype !== '*' && { fstype: kernelTypeOf(rule.fstype) }),
   })

@@ -4,7 +4,7 @@ import type { Verdict } from './bpf-profile.ts'
 
 export type Words = Parameters<typeof findWord>[0]
 
-/** The words of a list by their full names; one that is none becomes an error. */
+/** Replaces the words of a list by their full names. An unknown word becomes an error. */
 export function readWords(given: readonly string[], words: Words, path: string, errors: FieldError[]): string[] {
   return given.flatMap((text, i) => {
     const word = findWord(words, text)
@@ -15,7 +15,9 @@ export function readWords(given: readonly string[], words: Words, path: string, 
   })
 }
 
-/** What the qualifiers of a raw rule ask for; without them it is treated as the built-in rules of its policy are. */
+/**
+ * The verdict of a raw rule's qualifiers. Without qualifiers, the rule has the verdict of the policy's built-in rules.
+ */
 export function verdictOf(qualifiers: readonly string[] | undefined, ofPolicy: Verdict): Verdict {
   if (qualifiers === undefined) return ofPolicy
   const named = qualifiers.map((text) => text.toLowerCase())

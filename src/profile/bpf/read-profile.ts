@@ -6,8 +6,8 @@ import { bpfProfileSchema } from './profile-schema.ts'
 const versions = 'use the same version for agent and manager, and apply the policy again'
 
 /**
- * Reads the JSON of a BpfProfile, as the loader of an agent is given it.
- * @returns the profile, for encodeProfile(); or why the JSON is not a profile
+ * Parses the JSON of a BpfProfile that the agent loads. @returns the profile, or the reason why the JSON is not a
+ * profile
  */
 export function readBpfProfile(json: string): BpfProfile | string {
   const value = parsed(json)
@@ -27,18 +27,18 @@ function parsed(json: string): unknown {
   try {
     return JSON.parse(json)
   } catch {
-    // The caller says so: undefined is no JSON.
+    // The caller reports the error: JSON has no undefined.
     return undefined
   }
 }
 
-/** A BpfContent has lists of rules, and neither mode nor automata (src/api/schema/armor-profile.ts). */
+/** A BpfContent of an older manager has lists of rules, but no mode (src/api/schema/armor-profile.ts). */
 function isOfOlderManager(value: unknown): boolean {
   if (typeof value !== 'object' || value === null || Array.isArray(value) || 'mode' in value) return false
   return !('files' in value) || Array.isArray(value.files)
 }
 
-/** What the shape does not say, of what the programs take for granted. */
+/** Checks what the schema cannot express but the BPF programs rely on. */
 function faultOf({ files, mounts, egress }: BpfProfile): string | undefined {
   const { v4 = [], v6 = [], portSets = [], own = 0 } = egress?.table ?? {}
   const ofOwn: [string, number][] = egress?.table.own === undefined ? [] : [['pod-self', own]]
@@ -61,7 +61,7 @@ function mountFault({ rules, sources, targets }: MountRules): string | undefined
   return undefined
 }
 
-/** @param sets how many marks a path can have, where marks are numbers of sets */
+/** @param sets the number of sets, if marks are indexes of sets */
 function automatonFault(one: Automaton | undefined, of: string, sets?: number): string | undefined {
   if (one === undefined) return undefined
   const table = Buffer.from(one.table, 'base64')

@@ -8,19 +8,19 @@ import { blocksOfAddress } from './egress.ts'
 import { type ClusterReference, isSought, targetOf, targetsByText } from './egress-targets.ts'
 import { MAX_EGRESS_ADDRESSES, MAX_EGRESS_TARGETS } from './limits.ts'
 
-/** Why something of a rule about Services or Pods is left out. */
+/** A rule about Services or Pods whose addresses are left out, and the reason. */
 export interface Unresolved {
   from: string
   reason: string
-  /** Nothing of it is enforced; else a part. */
+  /** True: the rule is not enforced at all. False: it is enforced in part. */
   all: boolean
 }
 
 type Reference = Drafted<Extract<DraftReference, { kind: ClusterReference['kind'] }>>
 
 /**
- * Adds rules with the addresses that references mean to the draft, where it is compiled for a node.
- * @returns what stays without addresses, and why
+ * Adds rules with the addresses of references to the draft, if the profile is compiled for a node.
+ * @returns the references whose addresses are missing, and why
  */
 export function resolveReferences(draft: Draft, context: CompileContext, errors: FieldError[]): Unresolved[] {
   const references = draft.references.filter(
@@ -36,7 +36,7 @@ export function resolveReferences(draft: Draft, context: CompileContext, errors:
   })
 }
 
-/** What no manager finds the addresses of, whatever the cluster has. */
+/** References whose addresses no manager looks up, whatever objects the cluster has. */
 function notSought(references: readonly Reference[], control: EgressControl | undefined): Unresolved[] {
   const sought = references.filter((one) => isSought(one, control)) as ClusterReference[]
   const found = new Set([...targetsByText(sought).keys()].slice(0, MAX_EGRESS_TARGETS))
@@ -67,7 +67,7 @@ function resolve(
   for (const group of groups) {
     const blocks = group.addresses.flatMap((address) => blocksOf(address, errors))
     const own = (group.ports ?? []).map((port) => ({ port }))
-    // Rules about Pods bring ports, and addresses of Services do: never both.
+    // Only rules about Pods name ports, and only addresses of Services come with ports.
     if (blocks.length > 0) draft.resolved.push({ from, to, deny, audit, blocks, ports: own.length > 0 ? own : ports })
   }
   if (leftOut !== undefined) return [{ from, reason: `its addresses are left out: ${whyLeftOut[leftOut]}`, all: true }]

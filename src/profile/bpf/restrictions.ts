@@ -4,14 +4,14 @@ import type { Draft } from './draft.ts'
 import { blocksOfAddress } from './egress.ts'
 import { ALL_MOUNT_FLAGS } from './mount-flags.ts'
 
-/** A pattern that the program itself wrote; a wrong one is a bug. */
+/** Parses a pattern of this program. An invalid pattern is a bug. */
 export function own(text: string): PathPattern {
   const parsed = parsePathPattern(text)
   if (!parsed.ok) throw new Error(`pattern ${text}: ${parsed.problem}`)
   return parsed.pattern
 }
 
-/** Adds what the catalogue says to the draft. */
+/** Adds a restriction of the catalogue to the draft. */
 export function addRestriction(draft: Draft, restriction: Restriction, from: string): void {
   const rule = { ...draft.verdict, from }
   switch (restriction.kind) {
@@ -61,7 +61,7 @@ function addMount(
   draft.mounts.push({
     ...draft.verdict,
     from,
-    // Upstream's flags for it refuse changing the propagation of a mount, too, and so does AppArmor's `mount`.
+    // Refusing a remount includes a change of propagation, as in upstream and in AppArmor's `mount`.
     operations: operations.includes('remount') ? [...operations, 'propagation'] : operations,
     set: ALL_MOUNT_FLAGS,
     clear: ALL_MOUNT_FLAGS,

@@ -2,10 +2,11 @@ import type { FileAccess } from '../../rules/meaning.ts'
 import type { Draft } from './draft.ts'
 import { addRestriction, own } from './restrictions.ts'
 
-/** Refused wholly: upstream's list, which is containerd's (contrib/apparmor/template.go). */
+/** Paths that are refused for every access: upstream's list, which is containerd's (contrib/apparmor/template.go). */
 const closed = [
   '/proc/sysrq-trigger',
-  // Upstream means to protect /proc/mem by this; it also closes /proc/PID/mem, by which a process writes into another.
+  // Upstream means to protect /proc/mem with this pattern. It also refuses /proc/PID/mem, by which a process writes
+  // into another process.
   '/proc/**/mem',
   '/proc/kmem',
   '/proc/kcore',
@@ -14,9 +15,8 @@ const closed = [
   '/sys/kernel/security/**',
 ]
 
-// What containerd's profile refuses besides, and upstream's BPF enforcer does not: changing anything in /proc but the
-// files of processes and the settings of shared memory, and anything in /sys but cgroups. Runtimes mount these
-// read-only as well, but only if the container is not privileged and has not remounted them.
+// Other changes that containerd's profile refuses, unlike upstream's BPF enforcer. Runtimes mount these paths
+// read-only, but not in privileged containers, and other containers may remount them.
 const readOnly: { pattern: string; except: string[] }[] = [
   {
     pattern: '/proc/**',
@@ -26,8 +26,8 @@ const readOnly: { pattern: string; except: string[] }[] = [
 ]
 
 /**
- * Adds what containers may not do by default. Of containerd's profile it leaves out signals to processes outside, for
- * which there is no hook program: they need the node's PID namespace.
+ * Adds the default restrictions of containers. It omits containerd's rule about signals to processes outside the
+ * container, for which there is no hook program: such signals need the node's PID namespace.
  */
 export function addRuntimeDefault(draft: Draft, from: string): void {
   const changes: FileAccess[] = ['write', 'append']

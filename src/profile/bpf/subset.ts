@@ -3,15 +3,15 @@ import { DIRECTORY_LOOP, NO_LOOP, PATH_LOOP, type PatternTrie, ROOT, SEGMENT_LOO
 import { factsOf, type TrieFacts } from './trie-facts.ts'
 
 /**
- * A deterministic automaton with sparse rows. Bytes that a row does not name go to its `fallback`. State `DEAD` matches
- * nothing; NUL is in no row, because no path has it.
+ * A deterministic automaton with sparse rows. A byte without an entry in the row leads to the `fallback`. State `DEAD`
+ * matches nothing. No row has NUL, because no path contains NUL.
  */
 export interface Dfa {
   start: number
-  /** By state. */
+  /** Indexed by state. */
   accept: number[]
   fallback: number[]
-  /** Row of state s: entries `rowStart[s]` to `rowStart[s + 1]` of `bytes` and `targets`, bytes ascending. */
+  /** The row of state s is the entries `rowStart[s]` to `rowStart[s + 1]` of `bytes` and `targets`, sorted by byte. */
   rowStart: number[]
   bytes: number[]
   targets: number[]
@@ -20,17 +20,20 @@ export interface Dfa {
 export const DEAD = 0
 
 export interface SubsetBounds {
-  /** States and explicit edges before minimisation. */
+  /** Maximum states and explicit edges before minimisation. */
   states: number
   edges: number
-  /** Nodes put into sets and edges looked at: what bounds the time. */
+  /** Maximum nodes added to sets plus edges visited. This limits the time. */
   steps: number
 }
 
-/** By node of the trie, in how many states it stood: which patterns make the states many. */
+/** For each node of the trie, the number of states that contain it. It shows which patterns cause many states. */
 type Visits = { visits: Uint32Array }
 
-/** State sets, interned: each is `[always, segment, ...nodes]`, marks that stay for good, or to the segment's end. */
+/**
+ * Interned sets of nodes. A set is `[always, segment, ...nodes]`: marks of the rest of the path, and marks of the rest
+ * of the segment.
+ */
 class StateSets {
   private readonly start: number[] = []
   private pool = new Int32Array(1 << 16)
@@ -45,7 +48,7 @@ class StateSets {
     return this.pool.subarray(this.start[state]!, this.start[state + 1] ?? this.used)
   }
 
-  /** The state with these contents, which is made when there is none. */
+  /** The state with this set, added if it is new. */
   intern(set: number[]): number {
     let slot = hash(set) & (this.slots.length - 1)
     for (; this.slots[slot] !== 0; slot = (slot + 1) & (this.slots.length - 1)) {
@@ -92,7 +95,7 @@ function equal(a: ArrayLike<number>, b: ArrayLike<number>): boolean {
   return true
 }
 
-/** Insertion sort: the numbers come nearly sorted, and mostly they are few. */
+/** Insertion sort, because the list is usually short and nearly sorted. */
 function sortNumbers(numbers: number[]): void {
   if (numbers.length > 64) {
     numbers.sort((a, b) => a - b)
@@ -115,16 +118,16 @@ class Construction {
   private readonly bounds: SubsetBounds
   private readonly sets = new StateSets()
   private steps = 0
-  /** Marks of the set that is being put together. */
+  /** Marks of the set that is being built. */
   private always = 0
   private segment = 0
   private nodes: number[] = []
-  /** By node: the set in which it was last put, so that it is put once. */
+  /** For each node: the number of the set to which it was last added, so that no set gets it twice. */
   private readonly putIn: Uint32Array
   private setNumber = 0
-  /** By branch: the deepest loop in the set being put together, in the set of that number. */
+  /** For each branch: the deepest loop in the set `setNumber`. */
   private readonly deepest: { path: Int32Array; segment: Int32Array; setNumber: Uint32Array }
-  /** By byte: nodes that the state's edges with this byte lead to. */
+  /** For each byte: the nodes to which edges of the current state lead. */
   private readonly byByte: number[][] = Array.from({ length: 256 }, () => [])
 
   constructor(trie: PatternTrie, marks: Marks, bounds: SubsetBounds) {
@@ -141,7 +144,7 @@ class Construction {
     }
   }
 
-  /** Returns the bound that was met. */
+  /** @returns the exceeded bound */
   run(): string | undefined {
     this.begin(0, 0)
     if (this.finish() !== DEAD) throw new Error('the empty set is not the first state')
@@ -165,7 +168,7 @@ class Construction {
     this.setNumber++
   }
 
-  /** Puts a node, and all that is reached from it without a byte, into the set. */
+  /** Adds a node to the set, and all nodes that it reaches without a byte. */
   private put(node: number): void {
     if (this.putIn[node] === this.setNumber) return
     this.putIn[node] = this.setNumber
@@ -174,7 +177,7 @@ class Construction {
     const kind = loop[node]!
     if (kind === PATH_LOOP || kind === DIRECTORY_LOOP) this.always = this.marks.union(this.always, accept[node]!)
     else if (kind === SEGMENT_LOOP) this.segment = this.marks.union(this.segment, accept[node]!)
-    // A `*` or `**` at a pattern's end has said all that it can by its marks.
+    // A `*` or `**` at the end of a pattern has no further effect than its marks.
     if (kind === NO_LOOP || this.facts.isLeaf[node] === 0) this.nodes.push(node)
     for (let child = firstChild[node]!; child >= 0; child = nextSibling[child]!) {
       if (this.trie.loop[child] === NO_LOOP) continue
@@ -183,7 +186,7 @@ class Construction {
     }
   }
 
-  /** The state of the set that was put together. */
+  /** Returns the state of the set that was built, added if it is new. */
   private finish(): number {
     const kept = this.kept()
     sortNumbers(kept)
@@ -201,7 +204,7 @@ class Construction {
     return state
   }
 
-  /** The nodes of the set without the superfluous ones; see trie-facts.ts. */
+  /** The nodes of the set without superfluous nodes; see trie-facts.ts. */
   private kept(): number[] {
     const { loop } = this.trie
     for (const node of this.nodes) if (loop[node] !== NO_LOOP) this.noteLoop(node)
@@ -254,7 +257,7 @@ class Construction {
     this.dfa.rowStart.push(this.dfa.bytes.length)
   }
 
-  /** Collects the edges of all nodes in `byByte`; returns the bytes that occur, ascending, `/` always among them. */
+  /** Collects the edges of all nodes in `byByte`. @returns the bytes with an edge, and `/`, in ascending order */
   private sortEdges(nodes: readonly number[]): number[] {
     const { firstChild, nextSibling, label, loop } = this.trie
     const touched = [SLASH]
@@ -288,8 +291,8 @@ class Construction {
 const NONE = -1
 
 /**
- * Builds the deterministic automaton whose state after a path is marked with the union of all marks of the path, or
- * stops as soon as a bound is met and names it.
+ * Builds the deterministic automaton in which the state after a path has the union of the path's marks. Stops at the
+ * first exceeded bound and returns it.
  */
 export function subsetConstruction(
   trie: PatternTrie,

@@ -1,19 +1,8 @@
 import { CLASSES_BYTES } from './limits.ts'
 import { DEAD, type Dfa } from './subset.ts'
 
-// The table of an automaton, ready for a kernel map. All numbers are little endian.
-//
-//   classes  256 x u8    the class of each byte; class 0 is "no row names it". Class 1 is no byte's.
-//   cells    n x u32     low 8 bits: the class that the cell is for, FREE when it is for none; high 24 bits: a value
-//   accepts  m x u32     marks of a path, by accept number; number 0 is 0 for "no mark"
-//
-// A state is the offset of its row in `cells`, and rows lie into one another, each in the gaps of others: cell
-// `state + c` belongs to the state only if it says class c, for no two states have the same offset.
-//   next      cell[state + class of the byte]; when that is another state's, cell[state + 0]; when that is too, state 0
-//   accept    cell[state + 1] has the accept number; when it is another state's, the number is 0
-// State 0 has no cells: it matches nothing. The cells end in 256 free ones, so `state + c` is always inside.
-// A walk costs one cell a byte where a row names the byte, two where it does not. NUL ends a path and is never looked
-// up.
+// The table of an automaton for a kernel map, in little endian: a class for each byte (256 x u8), the cells (u32 each),
+// and the marks of paths by accept number (u32 each). The low 8 bits of a cell are a class, the other bits a value.
 
 export const FREE = 0xff
 export const OTHER_CLASS = 0
@@ -21,24 +10,27 @@ export const ACCEPT_CLASS = 1
 const FIRST_NAMED_CLASS = 2
 
 export interface Table {
-  /** States, the dead one among them. */
+  /** Number of states, including the dead state. */
   states: number
-  /** Equivalence classes of bytes. */
+  /** Number of classes of bytes. */
   classes: number
-  /** Where the walk starts: an offset into the cells. */
+  /** Offset in the cells at which the walk starts. */
   start: number
   cellCount: number
   accepts: number[]
-  /** Classes, cells and accepts, one after the other. */
+  /** Classes, cells and accepts, one after another. */
   bytes: Uint8Array
 }
 
-/** By byte its class: bytes that lead from every state to the same one are one class. Numbered by their first byte. */
+/**
+ * The class of each byte. Bytes of one class lead from every state to the same state. Classes are numbered by their
+ * first byte.
+ */
 export function byteClasses(dfa: Dfa): { classOf: Uint8Array; classes: number } {
   const groupOf = new Uint8Array(256)
   const sizes = [256]
   for (let state = 0; state < dfa.accept.length; state++) splitClasses(dfa, state, groupOf, sizes)
-  // No row names NUL, so its group is that of the bytes that no row names.
+  // No row names NUL, so the group of NUL has all bytes that no row names.
   const numbers = new Map<number, number>([[groupOf[0]!, OTHER_CLASS]])
   const classOf = groupOf.map((group) => {
     const number = numbers.get(group) ?? numbers.size + FIRST_NAMED_CLASS - 1
@@ -48,7 +40,7 @@ export function byteClasses(dfa: Dfa): { classOf: Uint8Array; classes: number } 
   return { classOf, classes: numbers.size }
 }
 
-/** Splits the groups of bytes that the state distinguishes. */
+/** Splits the groups of bytes that this state distinguishes. */
 function splitClasses(dfa: Dfa, state: number, groupOf: Uint8Array, sizes: number[]): void {
   const parts = new Map<string, number[]>()
   for (let i = dfa.rowStart[state]!; i < dfa.rowStart[state + 1]!; i++) {
@@ -69,7 +61,7 @@ function splitClasses(dfa: Dfa, state: number, groupOf: Uint8Array, sizes: numbe
   }
 }
 
-/** The cells of a state: class and target state, or accept number. */
+/** The cells of a state, as pairs of a class and a value: the target state or the accept number. */
 type Row = { state: number; classes: number[]; values: number[] }
 
 function rowsOf(dfa: Dfa, classOf: Uint8Array, acceptNumbers: Map<number, number>): Row[] {
@@ -94,7 +86,7 @@ function rowsOf(dfa: Dfa, classOf: Uint8Array, acceptNumbers: Map<number, number
   return rows
 }
 
-/** Bytes that the table of a minimal automaton has at least, if its rows leave no gap; cheap to find out. */
+/** A lower bound of the table's size, if the rows leave no gap. It is cheap to compute. */
 export function leastTableBytes(dfa: Dfa): number {
   let cells = dfa.bytes.length
   for (const [state, fallback] of dfa.fallback.entries())
@@ -102,15 +94,18 @@ export function leastTableBytes(dfa: Dfa): number {
   return CLASSES_BYTES + 4 * cells
 }
 
-/** After so many gaps that do not take a row it goes behind the last cell: packing stays linear. */
+/** After this many gaps that do not fit, a row is placed after the last cell, so that the packing takes linear time. */
 const TRIES = 64
 
-/** Lays rows into the gaps between other rows' cells. */
+/**
+ * Places each row into the gaps of other rows. A state is the offset of its row; no two states have the same offset. So
+ * the cell `state + c` belongs to the state only if the cell has class c.
+ */
 class Packing {
   /** The class of the row in each cell. */
   private owner = new Uint8Array(1 << 12).fill(FREE)
   private isBase = new Uint8Array(1 << 12)
-  /** The next free cell at or behind each cell, as far as it is known: chains are shortened as they are walked. */
+  /** The next free cell at or after each cell, as far as it is known. Walking a chain of cells shortens the chain. */
   private next: Int32Array = Int32Array.from({ length: 1 << 12 }, (_, i) => i)
   end = 1
 
@@ -181,9 +176,10 @@ export function packTable(dfa: Dfa): Table {
   const rows = rowsOf(dfa, classOf, new Map(accepts.map((marks, number) => [marks, number])))
   const packing = new Packing()
   const bases = new Int32Array(dfa.accept.length)
-  // Full rows first, while there are no fragments; small ones then fill the gaps.
+  // Long rows come first, while there are no gaps; short rows then fill the gaps.
   const bySize = [...rows].sort((a, b) => b.classes.length - a.classes.length || a.state - b.state)
   for (const row of bySize) bases[row.state] = packing.place(row)
+  // 256 free cells follow the last row, so that `state + c` is always inside the table.
   const cellCount = packing.end + 256
   const bytes = new Uint8Array(CLASSES_BYTES + 4 * (cellCount + accepts.length))
   bytes.set(classOf)
@@ -203,7 +199,10 @@ function writeCells(cells: DataView, rows: readonly Row[], bases: Int32Array): v
   }
 }
 
-/** What the kernel does with a table, in TypeScript: the marks of a path. For tests and `varmor policy test`. */
+/**
+ * The kernel's walk in TypeScript, for tests and `varmor policy test`: one cell for a byte that the row names,
+ * otherwise a second cell for the fallback. State 0 has no cells and matches nothing.
+ */
 export function walk(table: Pick<Table, 'start' | 'cellCount' | 'bytes'>, path: Uint8Array): number {
   const view = new DataView(table.bytes.buffer, table.bytes.byteOffset)
   const cellOf = (index: number) => view.getUint32(CLASSES_BYTES + 4 * index, true)

@@ -1,9 +1,9 @@
 import type { FieldError } from '../../api/field-error.ts'
 
-/** How many of the rules that cost most are named. */
+/** Maximum number of costly rules that get an error. */
 const NAMED = 5
 
-/** One error at each of the rules that cost most, whose `costs` come in the order of `rules`. */
+/** An error at each of the most costly rules. `costs` are in the order of the rules. */
 export function tooLargeErrors(
   { bound, costs, remedy }: { bound: string; costs: readonly number[]; remedy?: string },
   rules: readonly { from: string; given: string }[],

@@ -1,22 +1,21 @@
 import type { Marks } from './marks.ts'
 import { DIRECTORY_LOOP, NO_LOOP, PATH_LOOP, type PatternTrie, ROOT, SEGMENT_LOOP, SLASH } from './pattern-trie.ts'
 
-// What the subset construction must know of each node, found once for the whole trie in a pass or two.
-//
-// A set of nodes is kept small by leaving out what adds nothing, else `**` would make sets, and so states, multiply:
-// - A loop node makes the places before it on its own branch superfluous: whatever matches from there, matches from the
-//   loop too. `topOf` is the first such place of each loop.
-// - Nodes from which only marks can follow that the path already has are superfluous (`below`).
+// Facts about the nodes by which the subset construction leaves superfluous nodes out of its sets. Otherwise `**` would
+// multiply the sets, and so the states.
 
 export interface TrieFacts {
-  /** All marks that can be met from the node on. */
+  /** All marks that are reachable from the node. A node is superfluous if the path already has these marks. */
   below: Int32Array
   depth: Int32Array
-  /** The node's branch, as the number of its lowest node: nodes that have an only child share its branch. */
+  /** The branch of the node, named by its lowest node. A node with an only child is on the child's branch. */
   branch: Int32Array
-  /** For a loop node, the least depth on its branch from which on nodes are superfluous beside it. */
+  /**
+   * For a loop node: the lowest depth on its branch at which nodes are superfluous, because whatever matches from there
+   * also matches from the loop.
+   */
   topOf: Int32Array
-  /** Whether no way from the node on leads past a `/`. */
+  /** Whether every path from the node on stays within the current segment. */
   local: Uint8Array
   isLeaf: Uint8Array
 }
@@ -31,7 +30,8 @@ export function factsOf(trie: PatternTrie, marks: Marks): TrieFacts {
     local: new Uint8Array(size).fill(1),
     isLeaf: new Uint8Array(size),
   }
-  // A child's number is above its parent's, so one pass down the numbers sees children first, one up parents first.
+  // A child's number is higher than its parent's, so a downward pass visits children first, and an upward pass parents
+  // first.
   for (let node = size - 1; node >= 0; node--) {
     const child = firstChild[node]!
     facts.isLeaf[node] = child < 0 ? 1 : 0
@@ -54,10 +54,10 @@ function topOf(trie: PatternTrie, facts: TrieFacts, marks: Marks, node: number):
   let top = node
   for (let up = parent[node]!; top !== ROOT; up = parent[up]!) {
     if (facts.branch[up] !== facts.branch[node] || !marks.covers(accept[node]!, accept[up]!)) break
-    // A loop within a segment ends with it, and covers no place before it.
+    // A loop within a segment ends with the segment, so it does not make nodes of earlier segments superfluous.
     if (segment && (label[top] === SLASH || loop[up] === PATH_LOOP || loop[up] === DIRECTORY_LOOP)) break
     top = up
-    // An earlier loop with the same marks has looked already: a pattern of many loops costs no square.
+    // An earlier loop with the same marks has the same answer. So a pattern with many loops takes linear time.
     if (loop[up] !== NO_LOOP && segment === (loop[up] === SEGMENT_LOOP) && accept[up] === accept[node]) {
       return facts.topOf[up]!
     }
