@@ -1,6 +1,7 @@
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { expect } from 'chai'
+import { ROOT } from '../cli/run.ts'
 import { chart } from '../cluster/helm/helm.ts'
 import { describeHelm } from './describe-helm.ts'
 
@@ -12,6 +13,8 @@ const usual = JSON.parse(readFileSync(join(chart, 'files/upstream-defaults.json'
   string,
   Record<string, unknown[]>
 >
+
+const { version } = JSON.parse(readFileSync(join(ROOT, 'package.json'), 'utf8')) as { version: string }
 
 /** The values.yaml of a release. */
 function valuesOf(release: string): object {
@@ -171,8 +174,8 @@ for (const major of [4, 3] as const)
 
     for (const [given, image] of [
       [{ image: { registry: '', namespace: 'acme' }, manager: byDigest, agent: byDigest }, `acme/varmor@${digest}`],
-      [{ image: { registry: 'docker.io', namespace: 'acme' } }, 'docker.io/acme/varmor:0.1.0'],
-      [{ image: { registry: 'ghcr.io', namespace: 'varmor' } }, 'ghcr.io/varmor/varmor:0.1.0'],
+      [{ image: { registry: 'docker.io', namespace: 'acme' } }, `docker.io/acme/varmor:${version}`],
+      [{ image: { registry: 'ghcr.io', namespace: 'varmor' } }, `ghcr.io/varmor/varmor:${version}`],
     ] as const)
       it(`may name ${image}`, async () => {
         const pods = (await helm().template(given)).flatMap(({ kind, spec }) =>

@@ -1,0 +1,47 @@
+import { type ChangelogRelease, withRelease } from './changelog.ts'
+
+export interface VersionMove extends ChangelogRelease {
+  /** The version before. */
+  from: string
+}
+
+type Mover = (text: string, move: VersionMove) => string
+
+/** Every file that has the version, with the function that moves it. */
+const movers: Record<string, Mover> = {
+  'package.json': (text, { version }) => jsonText({ ...JSON.parse(text), version }),
+  'package-lock.json': (text, { version }) => {
+    const lock = JSON.parse(text) as { packages: Record<string, object> }
+    return jsonText({ ...lock, version, packages: { ...lock.packages, '': { ...lock.packages[''], version } } })
+  },
+  'deploy/helm/varmor/Chart.yaml': (text, { version }) =>
+    text.replace(/^(version|appVersion): .*$/gm, `$1: ${version}`),
+  'CHANGELOG.md': withRelease,
+  'deploy/Dockerfile': mentions,
+  'deploy/helm/varmor/README.md': mentions,
+  'docs/install.md': mentions,
+  'docs/standalone.md': mentions,
+}
+
+export const filesWithVersion: readonly string[] = Object.keys(movers)
+
+/** The new text of each file. @throws if a file of `filesWithVersion` is missing in `texts` */
+export function movedFiles(texts: Readonly<Record<string, string>>, move: VersionMove): Record<string, string> {
+  return Object.fromEntries(
+    Object.entries(movers).map(([path, mover]) => {
+      const text = texts[path]
+      if (text === undefined) throw new Error(`${path} is missing; it has the version`)
+      return [path, mover(text, move)]
+    }),
+  )
+}
+
+/** As npm writes it. */
+const jsonText = (value: object): string => `${JSON.stringify(value, null, 2)}\n`
+
+/** Names of images and packages: `varmor:1.2.3`, `varmor_1.2.3_amd64.deb`, and the default of the image's build. */
+function mentions(text: string, { from, version }: VersionMove): string {
+  const escaped = from.replaceAll('.', '\\.')
+  const mention = new RegExp(`(\\bvarmor[:_]|^ARG VERSION=)${escaped}(?![0-9A-Za-z+-]|\\.\\d)`, 'gm')
+  return text.replace(mention, (_, before: string) => before + version)
+}
