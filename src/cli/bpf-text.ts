@@ -185,7 +185,7 @@ function others({ ptrace, userns, userfaultfd, bpf, blockDevices }: BpfProfile):
     return `ptrace ${words(rule.access)} with ${peer}: ${verdict(rule)}`
   })
   if (userns !== undefined) lines.push(`user namespaces: ${verdict(userns)}`)
-  if (userfaultfd !== undefined) lines.push(`userfaultfds: ${verdict(userfaultfd)}`)
+  if (userfaultfd !== undefined) lines.push(`userfaultfd descriptors: ${verdict(userfaultfd)}`)
   for (const rule of bpf) lines.push(`bpf(${rule.command.toUpperCase()}): ${verdict(rule)}`)
   if (blockDevices !== 0) lines.push(`block devices: ${flagWords(blockDevices)}`)
   return lines

@@ -47,6 +47,13 @@ describe('varmor compile', () => {
     expect(stdout).to.not.include('\u001b')
   })
 
+  it('names the descriptors that a BPF profile refuses', async () => {
+    const policy = parse(fixture('enhance-seccomp.yaml'))
+    policy.spec.policy.enhanceProtect.hardeningRules = ['disallow-userfaultfd-creation']
+    const { stdout } = await varmor(['compile', '-f', '-', '--enforcer', 'bpf'], JSON.stringify(policy))
+    expect(stdout).to.match(/^userfaultfd descriptors: /m)
+  })
+
   it('prints the same as JSON and as YAML', async () => {
     const [json, yaml] = await Promise.all([
       varmor(['compile', '-f', usage, '-o', 'json']),

@@ -174,7 +174,7 @@ export function compileDefenseInDepth(defense: DefenseInDepth, path: string, con
   const lines = customLines(profile.block, complain, additions(raw, groups, context.profileName, complain))
   const head = [
     comment(`${context.profileName}: written by vArmor; changes made here are lost.`),
-    comment(`DefenseInDepth. What no rule allows is ${complain ? 'let through' : 'refused'} and reported.`),
+    comment(`DefenseInDepth. What no rule allows is ${complain ? 'allowed' : 'refused'} and reported.`),
     `abi <abi/${profile.abi}>,`,
     'include if exists <tunables/global>',
     '',

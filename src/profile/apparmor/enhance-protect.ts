@@ -197,8 +197,8 @@ const isUserns = ({ kind }: Restriction): boolean => kind === 'userns'
 const outcomes: Record<Verdict, string> = {
   deny: 'Violations are refused.',
   'deny-and-audit': 'Violations are refused and reported.',
-  observe: 'Violations are let through and reported.',
-  ignore: 'Violations are let through.',
+  observe: 'Violations are allowed and reported.',
+  ignore: 'Violations are allowed.',
 }
 
 /** Whether a rule that the node enforces does so under the newer ABI alone. */

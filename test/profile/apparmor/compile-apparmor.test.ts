@@ -174,6 +174,19 @@ describe('compileAppArmor', () => {
       })
     }
 
+    it('says in its head what happens with violations', () => {
+      const rules = { attackProtectionRules: [{ rules: ['disable-access-shadow'] }] }
+      const heads = verdicts.map(
+        ([, flags]) => /Violations are .*$/m.exec(compiled(enhance({ ...rules, ...flags })))?.[0],
+      )
+      expect(heads).to.deep.equal([
+        'Violations are refused.',
+        'Violations are refused and reported.',
+        'Violations are allowed and reported.',
+        'Violations are allowed.',
+      ])
+    })
+
     for (const auditViolations of [false, true]) {
       it(`keeps refusing what raw rules deny when violations are let through, audit ${auditViolations}`, function () {
         needsParser(this)

@@ -131,6 +131,11 @@ describe('DefenseInDepth', () => {
     ).to.equal(null)
   })
 
+  it('says in its head what happens with an operation that no rule allows', () => {
+    expect(compiled(custom(profile))).to.include('What no rule allows is refused and reported.')
+    expect(compiled(custom(profile, {}, true))).to.include('What no rule allows is allowed and reported.')
+  })
+
   it('takes the profile of a behaviour model, and says when there is none', () => {
     const policy = defend({ appArmor: { profileType: 'BehaviorModel' } })
     expect(compiled(policy, { model: { appArmor: profile } })).to.include('"/srv/**" r,')
