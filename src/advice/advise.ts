@@ -12,12 +12,12 @@ import { modelOperations } from './model-operations.ts'
 import { type Operation, operationText } from './operation.ts'
 
 export interface AdviceQuestion {
-  /** What was recorded; left out: nothing. */
+  /** The recorded behaviour; absent if nothing was recorded. */
   result?: DynamicResult
   /** The AppArmor label of the workload while it was recorded. */
   label?: string
   features: readonly Feature[]
-  /** What the application needs, whatever was recorded. */
+  /** Capabilities that the application needs, whether or not they were recorded. */
   capabilities: readonly Capability[]
   enforcers: readonly KernelEnforcer[]
   options?: CompileOptions
@@ -39,10 +39,12 @@ export interface Advice {
   rules: readonly AdvisedRule[]
 }
 
-/** Rules about sets of capabilities, the largest set first. The first rule that nothing contradicts is advised. */
+/**
+ * Rules that refuse sets of capabilities, the largest set first. The advised rule is the first rule without a conflict.
+ */
 const sets = ['disable-cap-all', 'disable-cap-all-except-net-bind-service', 'disable-cap-privileged']
 
-/** Attack protection that refuses nothing that most applications need. */
+/** Rules of attack protection that refuse nothing that most applications need. */
 const harmless = /^(?:mitigate-|block-access-to-.*metadata-service$)/
 
 /**
@@ -88,7 +90,7 @@ const operationKey = (operation: Operation): string =>
 const known = new Map<string, ReturnType<typeof judgesOf>>()
 const MAX_KNOWN = 512
 
-/** The judges of a policy with this section. They depend only on the arguments, so the results are kept. */
+/** The judges of a policy with this section. The judges depend only on the arguments, so they are cached. */
 export function judgesFor(
   section: EnhanceProtect,
   enforcers: readonly KernelEnforcer[],
@@ -125,7 +127,7 @@ export function sectionWith({ name, category }: Pick<Rule, 'name' | 'category'>,
 const namesOf = (category: Rule['category']): string[] =>
   catalogue.filter((rule) => rule.category === category).map(({ name }) => name)
 
-/** All rules at once. If all rules together allow an operation, each single rule allows it. */
+/** A section with all rules. If this section allows an operation, each single rule allows the operation. */
 const everything: EnhanceProtect = {
   privileged: true,
   hardeningRules: namesOf('hardening'),
@@ -137,7 +139,7 @@ class Adviser {
   readonly #question: AdviceQuestion
   readonly #operations: readonly Operation[]
   readonly #privileged: boolean
-  /** Operations that some rule may refuse. All other operations conflict with no rule. */
+  /** Operations that at least one rule may refuse. All other operations conflict with no rule. */
   readonly #delicate: readonly Operation[]
   readonly #advised = new Map<Rule, AdvisedRule>()
 
@@ -151,7 +153,7 @@ class Adviser {
   }
 
   all(): AdvisedRule[] {
-    // Sets of capabilities come first, so that a rule that a set includes is not advised again.
+    // Rules about sets of capabilities come first, so that a rule inside an advised set is not advised again.
     const order = [...catalogue].sort((a, b) => rank(a) - rank(b))
     for (const rule of order) this.#advised.set(rule, { rule, ...this.#judge(rule) })
     return catalogue.map((rule) => this.#advised.get(rule)!)

@@ -41,7 +41,7 @@ export function worstOf<State>(
 }
 
 /**
- * Names that built-in rules protect in every directory. A model's pattern does not include files of these names; the
+ * Names that built-in rules protect in every directory. A pattern of a model does not match files with these names; the
  * model lists such files by name if they were recorded.
  */
 function notMeantBy({ pattern, directory }: ModelPattern, action: FileOperation['action']): PathPattern[] {
@@ -49,7 +49,7 @@ function notMeantBy({ pattern, directory }: ModelPattern, action: FileOperation[
   return exclusionsOf(pattern, accessOf(action)).map((one) => one.pattern)
 }
 
-/** The accesses by which rules of the catalogue name the action. */
+/** The accesses with which rules of the catalogue describe the action. */
 function accessOf(action: FileOperation['action']): Set<FileAccess> {
   if (action === 'exec' || action === 'append') return new Set([action])
   if (action === 'read' || action === 'map' || action === 'getattr') return new Set(['read'])

@@ -6,12 +6,12 @@ import { type EnforcerJudge, judgesOf } from './judges.ts'
 import type { Decision, Operation } from './operation.ts'
 import { type Change, type Part, partsOf, withoutParts, withParts } from './parts.ts'
 
-/** A rule of a policy that refuses something. */
+/** A rule of a policy that refuses an operation. */
 export interface Refuser {
   /** The field of the policy that contains the rule. */
   path: string
   rule: string
-  /** What to change so that the rule does not refuse it. Left out if that depends on the operation. */
+  /** The change after which the rule does not refuse the operation. Absent if the change depends on the operation. */
   change?: Change
 }
 
@@ -97,7 +97,7 @@ function ofMode(mode: PolicyMode, enforcer: KernelEnforcer, operation: Operation
   return { rules: [{ path, rule: 'no rule allows it' }], change: allowing(path, enforcer, operation) }
 }
 
-/** The raw rule that allows the operation. */
+/** A change that adds a raw rule which allows the operation. */
 function allowing(path: string, enforcer: KernelEnforcer, operation: Operation): Change {
   if (enforcer === 'Seccomp' && operation.kind === 'syscall')
     return { do: 'add', field: `${path}.syscallRawRules`, value: { names: [operation.name], action: 'SCMP_ACT_ALLOW' } }
@@ -108,7 +108,7 @@ function allowing(path: string, enforcer: KernelEnforcer, operation: Operation):
   return { do: 'set', field: 'spec.policy.defenseInDepth.allowViolations', value: true }
 }
 
-/** The entry of the BPF enforcer's allow list that allows the operation. */
+/** The entry for an allow list of the BPF enforcer that allows the operation. */
 function bpfAllow(operation: Operation): { list: string; value: unknown } | undefined {
   switch (operation.kind) {
     case 'file':

@@ -7,8 +7,7 @@ const patterns = blockDevices.flatMap((text) => {
 })
 
 /**
- * Whether the path is a name that Linux gives to a disk. Records do not contain the type of a file, so its path has to
- * tell.
+ * Whether Linux gives names like this path to disks. Records do not contain the type of a file, so the path decides.
  */
 export const looksLikeBlockDevice = (path: string): boolean =>
   path.startsWith('/dev/') && patterns.some((pattern) => matchesPath(pattern, Buffer.from(path)))

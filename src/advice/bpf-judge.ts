@@ -36,7 +36,7 @@ const { read, write, append, exec, way } = fileFlags
 const any = read | write | append | exec
 const carried = any | way
 
-/** The flags that the hooks check for each action (native/bpf/file.bpf.c). WAY applies to directories only. */
+/** The flags that the hooks check for each action (native/bpf/file.bpf.c). The flag WAY applies only to directories. */
 const asked: Readonly<Record<FileAction, number>> = {
   read,
   write,
@@ -58,8 +58,8 @@ const asked: Readonly<Record<FileAction, number>> = {
 const LONG_PATH = 4096
 
 /**
- * Decides as the BPF programs do with the content of their maps. It knows a file only by the given path, not by the
- * paths that the file has in other mounts.
+ * Decides as the BPF programs do with the content of their maps. The judge knows only the given path of a file, and not
+ * the paths that the file has in other mounts.
  */
 export function bpfJudge(profile: BpfProfile): Judge {
   const machine = machineOf(profile.files.automaton)
@@ -127,7 +127,10 @@ function fileDecision(profile: BpfProfile, machine: TableMachine, operation: Fil
   return judge(bytes.length >= LONG_PATH ? profile.files.any : machine.marks(run(machine, bytes)))
 }
 
-/** A list of allowed files protects no parent directories, and has a flag of its own for giving a file another name. */
+/**
+ * The flags that a list of allowed files must have for an action. Such a list protects no parent directories, and has a
+ * separate flag for renaming or linking a file.
+ */
 const askedOfList = (action: FileAction): number =>
   (asked[action] & carried) === carried ? CARRY : asked[action] & any
 

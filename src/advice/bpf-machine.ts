@@ -25,7 +25,7 @@ export class TableMachine implements Machine<number> {
     return next === undefined || next === 0 ? undefined : next
   }
 
-  /** The marks of a path that ends in this state. */
+  /** The marks of paths that end in this state. */
   marks(state: number | undefined): number {
     const accept = state === undefined ? undefined : this.#poll(state, ACCEPT_CLASS)
     return accept === undefined ? 0 : this.#view.getUint32(4 * (this.#cells + accept), true)
@@ -37,7 +37,7 @@ export class TableMachine implements Machine<number> {
   }
 }
 
-/** The automaton of a profile. Without one, the result marks nothing. */
+/** The automaton of a profile. If the profile has no automaton, the result marks no path. */
 export function machineOf(automaton: Automaton | undefined): TableMachine {
   if (automaton === undefined) return nothing()
   return new TableMachine({ ...automaton, bytes: Buffer.from(automaton.table, 'base64') })

@@ -20,8 +20,8 @@ export const protectsWays = ({ mode, files }: BpfProfile): boolean =>
   mode === 'enforce' && (files.any & fileFlags.way) !== 0
 
 /**
- * The numbers of the rules that match the source or target path of a mount; `all` if the kernel does not know the path,
- * `unknown` if the record does not have it.
+ * The rules, by number, that match the source or target path of a mount. `all`: the kernel does not know the path, so
+ * all rules match. `unknown`: the record does not have the path.
  */
 type Meant = ReadonlySet<number> | 'all' | 'unknown'
 
@@ -33,7 +33,9 @@ function meantBy({ always, sets, automaton }: PatternSets, path: string | 'all' 
   return new Set([...always, ...(sets[machine.marks(run(machine, Buffer.from(path)))] ?? [])])
 }
 
-/** The source as the BPF programs see it. For a bind or a move, the kernel has not resolved the path yet. */
+/**
+ * The source as the BPF programs see it. The kernel calls them before it resolves the source path of a bind or a move.
+ */
 function sourceOf({ operation, source, target }: Mounting): string | undefined {
   if (operation === 'new') return source
   if (operation === 'pivot-root') return '/'

@@ -9,12 +9,10 @@ const replaceable: ReadonlySet<string> = new Set([
   'clone3', 'statmount', 'fsopen', 'fspick', 'open_tree', 'open_tree_attr', 'move_mount', 'mount_setattr',
 ])
 
-/** Calls that every program makes. Without their arguments, they do not show what the program did. */
+/** Calls that every program makes. A record without their arguments does not show what the program did. */
 const common: ReadonlySet<string> = new Set(['clone', 'open', 'openat'])
 
-/**
- * Ports of the API server and of webhooks. Built-in rules are about Services with these ports only.
- */
+/** Ports of the API server and of webhooks. Built-in rules about Services concern only these ports. */
 const ofServices: readonly number[] = [443, 6443, 8443]
 
 /** Why a rule must not be advised because of an operation; undefined if the operation does not conflict with it. */
@@ -47,7 +45,7 @@ const interpreter: Operation[] = ['/bin/sh', '/usr/bin/sh', '/usr/bin/bash', '/u
   type: 'file',
 }))
 
-/** System calls that other enforcers see as an operation of their own. */
+/** Operations that other enforcers record for a system call. */
 const meaning: Readonly<Record<string, Operation>> = {
   unshare: { kind: 'userns' },
   userfaultfd: { kind: 'userfaultfd' },
@@ -55,8 +53,8 @@ const meaning: Readonly<Record<string, Operation>> = {
 }
 
 /**
- * Operations that the record implies: AppArmor records a script but not the shell that reads it, and Seccomp records
- * only the name of a call.
+ * Operations that programs and system calls in a recording imply: AppArmor records a script but not its shell, and
+ * Seccomp records only the name of a call.
  */
 export const impliedBy = (programs: readonly string[], syscalls: readonly string[]): Operation[] => [
   ...(programs.some((path) => path.endsWith('.sh')) ? interpreter : []),

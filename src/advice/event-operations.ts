@@ -37,7 +37,8 @@ export function eventOperations(line: Fields): EventOperations {
 
 function withProgram(line: Fields, by: Recorded['by'], found: Operation[] | string): EventOperations {
   if (typeof found === 'string') return cannot(found)
-  // A process that executes a file has a new program right after, so `process.exe` from /proc may be the wrong one.
+  // For AppArmor, `process.exe` is read from /proc after the event. A process that executes a file runs a new program
+  // by then, so this field may name the wrong program.
   const program = by === 'BPF' ? textOf(line, 'exe') : textOf(fieldsOf(line, 'process'), 'exe')
   return { ok: true, recorded: found.map((operation) => ({ operation, by, ...(program !== '' && { program }) })) }
 }
@@ -212,7 +213,10 @@ function appArmorPeer(kind: 'ptrace' | 'signal', event: Fields): Operation[] | s
   return [{ kind, access: mask, peer, ...(signal !== '' && { signal }) }]
 }
 
-/** A peer with the label of the record is the workload itself. The judged policy may give the profile another name. */
+/**
+ * A peer with the label of the record is the workload itself. The judged policy may use another profile name, so this
+ * label gets a neutral name.
+ */
 const ownLabel = (peer: string, profile: string): string => (peer !== '' && peer === profile ? OWN_LABEL : peer)
 
 function appArmorMount(operation: string, event: Fields): Operation[] {

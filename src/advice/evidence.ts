@@ -5,7 +5,10 @@ import { isImpossible, type Restriction, type Rule } from '../rules/meaning.ts'
 /** Kinds of behaviour that a recording can contain. */
 export type Evidence = 'files' | 'capabilities' | 'sockets' | 'addresses' | 'mounts' | 'tracing' | 'system calls'
 
-/** The kinds that were recorded. If a recorded kind lacks an operation, the workload did not do it. */
+/**
+ * The kinds of behaviour that were recorded. If a recorded kind lacks an operation, the workload did not do this
+ * operation.
+ */
 export function evidenceOf({ appArmor, bpf, seccomp }: DynamicResult): ReadonlySet<Evidence> {
   const found = new Set<Evidence>()
   if (appArmor !== undefined || bpf !== undefined)
@@ -30,7 +33,7 @@ const kinds: Readonly<Record<Restriction['kind'], Evidence>> = {
   'node-disks': 'files',
 }
 
-/** The kinds that have to be recorded to know whether a workload does what the rule forbids. */
+/** The kinds that must be recorded to decide whether a workload does something that the rule forbids. */
 export function evidenceFor(rule: Rule, enforcers: readonly KernelEnforcer[]): ReadonlySet<Evidence> {
   const found = new Set<Evidence>()
   for (const restrictions of [enforcers.includes('AppArmor') && rule.appArmor, enforcers.includes('BPF') && rule.bpf])
@@ -46,7 +49,9 @@ export function carriersOf(rule: Rule, enforcers: readonly KernelEnforcer[]): Ke
   return enforcers.filter((enforcer) => !isImpossible(meanings[enforcer]))
 }
 
-/** Whether `wide` forbids everything that `narrow` forbids: it has the same restrictions, or more capabilities. */
+/**
+ * Whether `wide` forbids everything that `narrow` forbids: it has the same restrictions, or refuses more capabilities.
+ */
 export function covers(wide: Rule, narrow: Rule): boolean {
   if (wide === narrow) return false
   return (['appArmor', 'bpf', 'seccomp'] as const).every((enforcer) => {

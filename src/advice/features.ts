@@ -37,7 +37,7 @@ const unmounting: Operation = { kind: 'mount', operation: 'umount', flags: 0, ta
 const CLONE_NEWUSER = 0x10000000n
 const BPF_PROG_LOAD = 5n
 
-/** Operations of applications with the feature. Rules that refuse them are not advised. */
+/** Operations of applications with the feature. A rule that refuses such an operation is not advised. */
 export const operationsOf: Readonly<Record<Feature, readonly Operation[]>> = {
   'privileged-container': [],
   'mount-sth': [...mounts('tmpfs'), binding, remounting, ...uses('sys_admin')],
@@ -63,7 +63,9 @@ export const operationsOf: Readonly<Record<Feature, readonly Operation[]>> = {
   ],
 }
 
-/** Rules that a feature excludes, though no operation shows it: only the cluster knows the API server's addresses. */
+/**
+ * Rules that a feature excludes without an operation as the reason: only the cluster knows the API server's addresses.
+ */
 export const excludes: Readonly<Partial<Record<Feature, readonly string[]>>> = {
   'require-sa': ['block-access-to-kube-apiserver'],
 }
@@ -83,7 +85,7 @@ const mountsAnew: Applicable = {
 }
 const ofPrivileged: Applicable = { features: ['privileged-container', 'dind'], capabilities: [] }
 
-/** Rules that matter only for some applications: others cannot do what these rules forbid. */
+/** Rules that matter only for some applications: other applications cannot do what these rules forbid. */
 export const applicable: Readonly<Record<string, Applicable>> = {
   'disallow-write-core-pattern': administers,
   'disallow-mount-securityfs': administers,

@@ -8,9 +8,9 @@ import { seccompJudge } from './seccomp-judge.ts'
 /** The decisions of one enforcer under a policy. */
 export interface EnforcerJudge {
   enforcer: KernelEnforcer
-  /** @param program the executable of the process, if it is known: AppArmor may have rules of its own for it */
+  /** @param program the executable of the process, if known: AppArmor may have rules for this program alone */
   judge(operation: Operation, program?: string): Decision
-  /** Programs that have rules of their own. */
+  /** Paths of programs for which the profile has separate rules. */
   programs: readonly string[]
 }
 

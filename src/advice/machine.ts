@@ -28,7 +28,7 @@ const SLASH = 0x2f
 const others = Array.from({ length: 255 }, (_, i) => i + 1).filter((byte) => !order.includes(byte))
 const tried = [SLASH, ...order, ...others.filter((one) => one > 32 && one < 127), ...others]
 
-/** One byte for each combination of classes, the slash first. */
+/** One byte for each combination of classes. The slash is the first byte. */
 export function lettersOf(...classes: readonly Uint8Array[]): number[] {
   const seen = new Set<string>()
   const letters: number[] = []
@@ -44,7 +44,7 @@ export function lettersOf(...classes: readonly Uint8Array[]): number[] {
 interface Node<A, B> {
   a: A | undefined
   b: B | undefined
-  /** Bytes of the component so far: none, `.`, `..`, or anything longer or different. */
+  /** The bytes of the current path component: 0 none, 1 `.`, 2 `..`, 3 any other bytes. */
   dots: 0 | 1 | 2 | 3
   from: Node<A, B> | undefined
   byte: number
@@ -55,7 +55,9 @@ export interface SearchBounds {
   max: number
   /** Whether a path may end with a slash: AppArmor sees directories that way. */
   directories: boolean
-  /** Whether `poll` ignores paths that the first automaton does not match, so that they are not followed. */
+  /**
+   * Whether `poll` ignores paths that the first automaton does not match. The search then does not follow such paths.
+   */
   onlyFirst?: boolean
 }
 
@@ -145,5 +147,5 @@ class Seen<A, B> {
   }
 }
 
-/** Matches every path. */
+/** An automaton that matches every path. */
 export const anyPath: Machine<true> = { start: true, step: () => true, classOf: new Uint8Array(256) }

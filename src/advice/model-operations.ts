@@ -109,7 +109,7 @@ class Reading implements ModelOperations {
       if (accesses === undefined) this.unjudged.add('the ptrace access is not known', permission)
       for (const access of accesses ?? []) {
         const other = peer === undefined || peer === '' ? {} : { peer: this.#peer(peer) }
-        // A process with the same label is in this container, or in another container of the workload.
+        // A peer with the label of the model is in this container, or in another container of the workload.
         const own = peer !== undefined && peer === this.#label ? { isOutside: false } : {}
         const outside = external === undefined ? own : { isOutside: external }
         this.#add(by, { kind: 'ptrace', access, ...other, ...outside })

@@ -14,22 +14,22 @@ export type FileAction = (typeof fileActions)[number]
 export interface FileOperation {
   kind: 'file'
   /**
-   * The path after all links, as the kernel has it. In AppArmor's records, the path of a directory ends with a slash.
-   * With `pattern`, it stands for every path that it matches, and the worst decision counts: `path` is the syntax of
-   * src/profile/path-pattern.ts, `glob` is the syntax of AppArmor.
+   * The path after all links are resolved, as the kernel has it. AppArmor's records have a slash after a directory.
+   * With `pattern`, `path` stands for every path that it matches, and the worst decision counts. The pattern has the
+   * syntax of src/profile/path-pattern.ts (`path`) or of AppArmor (`glob`).
    */
   path: string
   pattern?: 'path' | 'glob'
   action: FileAction
-  /** Left out if unknown. */
+  /** Type of the file; absent if unknown. */
   type?: 'file' | 'directory' | 'block-device' | 'symlink'
-  /** Whether the process owns the file; left out if unknown. */
+  /** Whether the process owns the file; absent if unknown. */
   isOwn?: boolean
-  /** The file to which a hard link is made; left out if unknown. */
+  /** The file to which a hard link is made; absent if unknown. */
   linkTo?: string
 }
 
-/** One operation that a process tries. Fields that are left out are unknown. */
+/** One operation that a process tries. An absent field is unknown. */
 export type Operation =
   | FileOperation
   | { kind: 'capability'; name: Capability }
@@ -63,7 +63,7 @@ export interface Decision {
   outcome: 'allowed' | 'audited' | 'denied' | 'unknown'
   /** The error that a refused system call returns, if it is not EPERM. */
   errno?: number
-  /** For a pattern: a matching path for which this is the decision. */
+  /** For an operation with a pattern: a path that matches the pattern and has this decision. */
   example?: string
   /** Why the decision is unknown, or why the operation is refused if no rule denies it. */
   why?: string
@@ -79,7 +79,7 @@ export const unknown = (why: string): Decision => ({ outcome: 'unknown', why })
 /** Decides as an enforcer does with the profile that it loads for a policy. */
 export type Judge = (operation: Operation) => Decision
 
-/** The decision if one of several operations was tried: the outcome that they have in common, or `unknown`. */
+/** The decision about an operation that is one of several: their common outcome, or `unknown`. */
 export function eitherOf(decisions: readonly Decision[], why: string): Decision {
   const [first = allowed, ...others] = decisions
   return others.every(({ outcome }) => outcome === first.outcome) ? first : unknown(why)

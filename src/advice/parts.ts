@@ -12,11 +12,11 @@ export interface Change {
 
 /** A part of a policy that can refuse operations by itself. */
 export interface Part {
-  /** The field that contains it. */
+  /** The field of the policy that contains the part. */
   path: string
-  /** The built-in rule's name, or the words of a raw rule. */
+  /** The name of a built-in rule, or the first words of a raw rule. */
   rule: string
-  /** Removes the part from the policy. */
+  /** The change that removes the part from the policy. */
   change: Change
   /** Adds the part to a section. */
   addTo: (section: EnhanceProtect) => void
@@ -63,7 +63,7 @@ function builtInParts(section: EnhanceProtect): Part[] {
   return [...lists, ...others]
 }
 
-/** The first words of a raw rule. */
+/** Maximum characters of a raw rule that are shown. */
 const MAX_CHARACTERS = 80
 const shortened = (text: string): string => (text.length <= MAX_CHARACTERS ? text : `${text.slice(0, MAX_CHARACTERS)}…`)
 
@@ -158,7 +158,7 @@ export function withParts<Of extends AnyPolicy>(policy: Of, parts: readonly Part
   return { ...policy, spec: { ...policy.spec, policy: { ...policy.spec.policy, enhanceProtect: section } } }
 }
 
-/** The policy without its rules, but with the default restrictions of containers. */
+/** The policy without its parts, but with the default restrictions of containers. */
 export function withoutParts<Of extends AnyPolicy>(policy: Of): Of {
   const bare = withParts(policy, [])
   const { privileged } = policy.spec.policy.enhanceProtect ?? {}

@@ -8,11 +8,11 @@ export interface Recorded {
   by: KernelEnforcer
   /** The executable of the process, if it is known. */
   program?: string
-  /** Every program does this, so models leave it out. It counts only if it is refused. */
+  /** Every program does this operation, so models leave it out. The operation counts only if it is refused. */
   implied?: true
 }
 
-/** Recorded operations that cannot be judged: their number and first examples, by reason. */
+/** Recorded operations that cannot be judged: by reason, their number and some examples. */
 export class Unjudged {
   readonly #byReason = new Map<string, { count: number; examples: string[] }>()
 

@@ -10,11 +10,11 @@ import { type Recorded, Unjudged } from './recorded.ts'
 export interface RefusedOperation {
   operation: string
   count: number
-  /** For a pattern: a matching path that is refused. */
+  /** For an operation with a pattern: a path that matches the pattern and is refused. */
   example?: string
-  /** The rule of the AppArmor profile that refuses it. */
+  /** The rule of the AppArmor profile that refuses the operation. */
   by?: string
-  /** Changes that allow it, if they depend on the operation. */
+  /** Changes that allow the operation, if they depend on it. */
   changes?: Change[]
 }
 
@@ -31,7 +31,7 @@ export interface RefusedGroup {
 
 export interface Replayed {
   refused: RefusedGroup[]
-  /** Calls that are refused with ENOSYS, so that programs use an older call. */
+  /** Calls that a policy refuses with ENOSYS, so that programs use an older call instead. */
   answered: RefusedGroup[]
   /** The number of allowed operations, and how many of them were reported. */
   allowed: number
@@ -43,7 +43,7 @@ export interface Replayed {
 const MAX_SHOWN = 50
 const ENOSYS = 38
 
-/** One kind of operation. Operations of the same kind get the same decision. */
+/** A kind of operations. All operations of a kind get the same decision. */
 interface Judged {
   key: string
   recorded: Recorded
@@ -98,7 +98,7 @@ export class Replay {
     return { ...result, refused: groups.of(false), answered: groups.of(true), unjudged: this.unjudged.all }
   }
 
-  /** Judges the operation, for AppArmor also in each program with rules of its own that may have done it. */
+  /** Judges the operation. For AppArmor, also judges it for each program with separate rules that may have done it. */
   #decide({ enforcer, judge, programs }: EnforcerJudge, { operation, program }: Recorded): Decided[] {
     const own = this.#programs.filter((one) => programs.includes(one))
     const who = program === undefined ? [undefined, ...own] : [program]
@@ -136,7 +136,7 @@ class Groups {
     this.#options = options
   }
 
-  /** The groups that are refused, or those that are answered with ENOSYS. */
+  /** The groups of refused operations, or the groups of calls that are answered with ENOSYS. */
   of(isAnswer: boolean): RefusedGroup[] {
     const groups = [...this.#byKey.values()].filter((group) => group.isAnswer === isAnswer)
     return groups
@@ -147,7 +147,7 @@ class Groups {
       })
   }
 
-  /** @param refusing one or more refusals of one operation, by any enforcers */
+  /** @param refusing the refusals of one operation, by one or more enforcers */
   add(refusing: readonly Decided[], count: number): void {
     const blamed = refusing.map(({ enforcer, operation, program, decision }) =>
       this.#blameOf(enforcer).of(operation, decision, program),
@@ -188,7 +188,7 @@ class Groups {
 
 const keyOfRule = ({ path, rule }: Refuser): string => `${path} ${rule}`
 
-/** The operation, and the programs in which it is refused, unless it is refused in all. */
+/** The operation as text, with the programs for which it is refused, unless all programs are refused. */
 function textOf(refusing: readonly Decided[]): string {
   const text = operationText(refusing[0]!.operation)
   const programs = refusing.map(({ program }) => program)

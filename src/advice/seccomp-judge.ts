@@ -3,7 +3,7 @@ import { type Comparison, holds, readComparison } from '../profile/seccomp/compa
 import { type Action, isRefusing } from '../profile/seccomp/vocabulary.ts'
 import { allowed, audited, type Decision, type Judge, unknown } from './operation.ts'
 
-/** The action of a profile for one call if its arguments meet these comparisons. */
+/** The action of a profile for one call, if the arguments of the call meet these comparisons. */
 export interface SeccompRule {
   when: readonly Comparison[]
   action: Action
@@ -39,8 +39,8 @@ export class SeccompRules {
 const EPERM = 1
 
 /**
- * Decides as the filter that a runtime makes from the profile: by name and arguments, with the default action if no
- * rule applies.
+ * Decides as the filter that a runtime makes from the profile: by the call's name and arguments. The default action
+ * applies if no rule matches.
  */
 export function seccompJudge(profile: LinuxSeccomp): Judge {
   const rules = new SeccompRules(profile)
@@ -57,7 +57,7 @@ export function decisionOf({ action, errno }: Pick<SeccompRule, 'action' | 'errn
   return action === 'SCMP_ACT_LOG' ? audited : allowed
 }
 
-/** The decision for a call without recorded arguments: unknown if it depends on them. */
+/** The decision for a call whose arguments were not recorded: unknown if the decision depends on the arguments. */
 function withoutArguments({ byName, standard }: SeccompRules, name: string): Decision {
   const rules = byName.get(name) ?? []
   const whole = rules.find(({ when }) => when.length === 0) ?? standard

@@ -22,7 +22,8 @@ const byLetter: Readonly<Record<string, FileAction>> = {
 }
 
 /**
- * The actions of a file permission; undefined if it is unknown. Each letter of `rw`, `ix` and the like is an action.
+ * The actions of a file permission; undefined if the word is unknown. In `rw`, `ix` and similar words, each letter is
+ * an action.
  */
 export function fileActionsOf(word: string): FileAction[] | undefined {
   const lower = word.toLowerCase()
@@ -69,7 +70,10 @@ export function ptraceAccessesOf(word: string): PtraceAccess[] | undefined {
   return accesses.every((one) => known.includes(one)) ? (accesses as PtraceAccess[]) : undefined
 }
 
-/** The mount operation with these flags of mount(2). `umount` is not a flag, but a word in records. */
+/**
+ * The mount operation with these flags of mount(2). The word `umount` in a record is not a flag, but selects the
+ * operation.
+ */
 export function mountingOf(words: readonly string[]): { operation: MountOperationName; flags: number } {
   const flags = words.reduce((all, word) => all | bitsOf(word), 0)
   if (words.includes('umount')) return { operation: 'umount', flags: 0 }

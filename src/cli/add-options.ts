@@ -13,12 +13,13 @@ function optionOf(key: string, declared: Declared<unknown>): Option {
   const unit = unitOf(declared)
   const flag = `${short === undefined ? '' : `-${short}, `}--${flagOf(key, declared)}`
   const value = unit === undefined ? '' : ` <${unit}${type?.isVariadic ? '...' : ''}>`
-  // Commander shows the default of an option only if it has a value.
+  // Commander shows a default only for options with a default value; the text of every other default is part of the
+  // help.
   const isSaid = words !== undefined && fallback === undefined
   const option = new Option(`${flag}${value}`, isSaid ? `${help} (default: ${words})` : help)
   if (type?.choices) option.choices(type.choices)
   else if (type)
-    // The default is not part of a list: the first flag replaces it.
+    // Without this comparison, the values of the first flag would be appended to the default list.
     option.argParser((text, before: unknown) => type.read(text, before === fallback ? undefined : before))
   if (fallback !== undefined) option.default(fallback, words)
   if (env !== undefined) option.env(env)

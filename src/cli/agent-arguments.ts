@@ -14,8 +14,8 @@ export interface Checked {
 }
 
 /**
- * The checkpoint is in the folder of the log, because it describes the log's content: users keep or remove both
- * together.
+ * The checkpoint is in the folder of the log, because the checkpoint describes the content of the log: users keep or
+ * remove both together.
  */
 const checkpointOf = (log: string): string => join(dirname(log), `${parse(log).name}.checkpoint.json`)
 
@@ -40,7 +40,7 @@ function limitsOf(given: AgentArguments): LogLimits {
   }
 }
 
-/** Contradictions between options of the logs. */
+/** Errors for options of the logs that contradict each other. */
 export function logProblems({ violationsMaxSize: one, violationsMaxTotalSize: all }: AgentArguments): string[] {
   if (all === undefined || bytesOfSize(all) >= bytesOfSize(one)) return []
   return [

@@ -27,13 +27,13 @@ export const installNamespace = (given: string | undefined, connection: Connecti
 
 export const inPod = (): boolean => process.env['KUBERNETES_SERVICE_HOST'] !== undefined
 
-/** Milliseconds. */
+/** Delays before retries, in milliseconds. */
 const tryAgain = { first: 500, max: 10_000 }
 const timeout = 5_000
 
 /**
- * Resolves when the API server answers. It waits without a limit.
- * @throws {ApiError} if it rejects our credentials, because waiting does not help
+ * Resolves when the API server answers. Waits without a limit.
+ * @throws {ApiError} if the API server rejects our credentials, because waiting does not help then
  */
 export async function apiServerThere(
   connection: Connection,

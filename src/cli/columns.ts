@@ -9,8 +9,9 @@ export function columns(rows: readonly (readonly string[])[]): string {
 }
 
 /**
- * The cells of rows, padded to their column.
- * @param widths widths of the columns; they grow with the rows, so that output in several pieces stays aligned
+ * The cells of rows, padded to the width of their column.
+ * @param widths widths of the columns; the function widens these for the rows, so that output in several pieces stays
+ * aligned
  */
 export function paddedCells(rows: readonly (readonly string[])[], widths: number[] = []): string[][] {
   for (const row of rows) {

@@ -23,9 +23,9 @@ export interface DecodeArguments {
 }
 
 /**
- * Prints the violations of a log as the agent would write them, one JSON object per line. Lines that cannot be decoded
- * go to standard error, with their line number. Returns the exit status: 1 if there was such a line or the input cannot
- * be read.
+ * Prints the violations of a log as the agent would write them, one JSON object per line. Reports each line that cannot
+ * be decoded on standard error, with its number. Returns the exit status: 1 if a line cannot be decoded or the input
+ * cannot be read.
  */
 export async function decodeCommand(file: string, given: DecodeArguments): Promise<number> {
   const contents = given.containers === undefined ? nothing : await contentsOf(given.containers)
@@ -100,7 +100,7 @@ class Decoder {
     if (output.length > 0) await put(process.stdout, output)
   }
 
-  /** Explains an empty output: the log may have another format. */
+  /** Explains why nothing was printed: the log may have another format. */
   sayNothingFound(): void {
     if (this.#written + this.undecodable > 0 || this.#before === 0) return
     const [what, hint] = [this.#format === 'record' ? 'records' : 'lines', hints[this.#format]]
@@ -124,7 +124,7 @@ class Decoder {
   }
 }
 
-/** Number of lines of the records. A kmsg record may have several lines. */
+/** Number of lines in these records. A kmsg record may have several lines. */
 function countOf(bytes: Uint8Array, format: BatchFormat, records: number): number {
   if (format !== 'kmsg') return records
   let lines = bytes.at(-1) === newline || bytes.length === 0 ? 0 : 1

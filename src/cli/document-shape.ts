@@ -34,7 +34,7 @@ export function shapeOf(document: Document.Parsed): DocumentShape {
 
 interface Anchored {
   node: Node
-  /** Undefined until the whole node was visited. */
+  /** Undefined until all parts of the node are visited. */
   values: number | undefined
 }
 
@@ -79,7 +79,8 @@ class Look implements DocumentShape {
   }
 
   /**
-   * Whether a merge key may have this value. As in kubectl, an alias of a list is not accepted (goyaml.v2 decode.go).
+   * Whether a merge key may have this value. As in kubectl, an alias of a list is not accepted (decode.go of
+   * goyaml.v2).
    */
   #isMergeable(value: unknown): boolean {
     const isMapHere = (node: unknown): boolean => isMap(isAlias(node) ? this.aliased.get(node) : node)

@@ -53,7 +53,7 @@ export function readDocuments(file: string, text: string): { objects: SourceObje
   return { objects, errors: errors.all }
 }
 
-/** The first errors, and the number of further errors: to find the position of each error takes time. */
+/** Keeps the first errors, and counts further errors, because it takes time to find the position of an error. */
 class SourceErrors {
   readonly #errors: SourceError[] = []
   #more: { first: SourceError; count: number } | undefined
@@ -114,7 +114,7 @@ function joinPath(path: string, field: string): string {
 
 function toValue(document: Document.Parsed): { ok: true; value: unknown } | { ok: false; problem: string } {
   try {
-    // `shapeOf` has limited the values of aliases already.
+    // `shapeOf` has checked the limits of aliases already, so the library need not count aliases.
     return { ok: true, value: document.toJS({ maxAliasCount: -1 }) }
   } catch (error) {
     // The yaml library throws an Error or a ReferenceError if it cannot compute a value.

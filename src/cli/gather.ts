@@ -2,10 +2,10 @@ import { type FieldError, nearestName } from '../api/field-error.ts'
 import { readDocuments, type SourceObject } from './documents.ts'
 import { decode, InputError, readText } from './input.ts'
 
-/** An error, and its position in the input. */
+/** An error with its position in the input. */
 export interface Finding {
   file: string
-  /** Absent if the file as a whole could not be read. */
+  /** Number of the YAML document. Absent if the whole file could not be read. */
   document?: number
   item?: number
   line?: number
@@ -20,7 +20,7 @@ export interface Gathered {
   policies: SourceObject[]
   /** ArmorProfileModel objects, for the policies that use them. */
   models: SourceObject[]
-  /** Objects of other kinds, which are not an error. */
+  /** Objects of other kinds. They are not errors. */
   ignored: SourceObject[]
   findings: Finding[]
 }
@@ -103,8 +103,8 @@ function unknownKind(kind: unknown): FieldError {
 }
 
 /**
- * The error with the position of its field. If the field does not exist, with the position of the field that contains
- * it.
+ * An error with the position of its field. A field that does not exist has the position of the nearest field that
+ * contains it.
  */
 export function finding(source: SourceObject, error: FieldError): Finding {
   const { file, document, item, place } = source

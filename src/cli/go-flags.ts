@@ -1,7 +1,7 @@
 import type { Option } from 'commander'
 
 // Upstream parses its flags with Go's package flag, and its chart passes on flags that users write. So the roles accept
-// the same forms.
+// Go's forms.
 
 /**
  * Flags of upstream's single program, which all its roles accept. Not `preDelete` and `version`: with these, upstream's
@@ -21,7 +21,7 @@ export const upstreamFlags = {
   ],
 }
 
-/** As in Go's strconv.ParseBool. */
+/** The words for true and false in Go's strconv.ParseBool. */
 const truths = new Map([
   ...['1', 't', 'T', 'TRUE', 'true', 'True'].map((text) => [text, true] as const),
   ...['0', 'f', 'F', 'FALSE', 'false', 'False'].map((text) => [text, false] as const),
@@ -62,7 +62,7 @@ export function readLikeGo(
     const option = options.find(({ long, short }) => long === `--${name}` || short === `-${name}`)
     const isSwitch = option === undefined ? upstreamFlags.switch.includes(name) : !option.required && !option.optional
     const isOn = truths.get(value ?? 'true')
-    // The next word is the value, even if it starts with a dash.
+    // In Go, the next word is the value of a flag, even if that word starts with a dash.
     const more = isSwitch || value !== undefined ? [] : args.slice(i + 1, i + 2)
     if (option === undefined) {
       const isWhole = isSwitch ? isOn !== undefined : value !== undefined || more.length > 0

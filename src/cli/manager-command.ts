@@ -130,6 +130,6 @@ function namesOf({ name, webhookService, statusService, webhookUrl }: ManagerArg
 function webhooksOf({ webhookUrl, webhookService }: ManagerArguments, namespace: string): ReachOptions['webhooks'] {
   if (webhookUrl === undefined) return { namespace, service: webhookService }
   const base = webhookUrl.replace(/\/+$/, '')
-  // Search the text, because URL drops the port 443.
+  // Search the text for the port, because URL drops the port 443.
   return /:\d+$/.test(base) ? { url: base } : (port) => ({ url: `${base}:${port}` })
 }

@@ -7,8 +7,8 @@ export const formats = ['text', 'json', 'yaml'] as const
 export type Format = (typeof formats)[number]
 
 /**
- * Makes the process end silently when the reader of its output closes the pipe (`| head`), and with an error when the
- * output cannot be written for another reason.
+ * Ends the process silently when the reader of its output closes the pipe (`| head`), and with an error when the output
+ * cannot be written for another reason.
  */
 export function endWithReader(): void {
   process.stdout.on('error', (error: NodeJS.ErrnoException) => {

@@ -1,7 +1,7 @@
 import { existsSync, readFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 
-/** The version in package.json, found both from the source tree and from `dist`. */
+/** The version in package.json. The search finds this file from the source tree and from `dist`. */
 export function packageVersion(): string {
   for (let folder = import.meta.dirname; ; folder = dirname(folder)) {
     const file = join(folder, 'package.json')

@@ -180,7 +180,7 @@ function readEnforcers(text: string, before: KernelEnforcer[] = []): KernelEnfor
   return [...before, ...kernel]
 }
 
-/** The arguments in commander's form. Arguments of roles that upstream has may be in upstream's form. */
+/** The arguments in commander's form. Only the roles that upstream also has accept arguments in upstream's form. */
 function argumentsOf(varmor: Command, given: readonly string[]): string[] {
   const [name = '', ...rest] = given
   const role = isRole(name) && varmor.commands.find((each) => each.name() === name)

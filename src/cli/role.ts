@@ -82,7 +82,7 @@ function fieldsOf(error: unknown): LogFields {
   if (!(error instanceof Error)) return { reason: String(error) }
   const { code, message, reason } = error as NodeJS.ErrnoException & { reason?: string }
   if (code === undefined) return { err: error }
-  // An EnforcerError has its whole text in `reason`, while an ApiError has only a word there.
+  // An EnforcerError has its whole text in `reason`, but an ApiError has only one word in `reason`.
   return { code, reason: reason !== undefined && reason.length > message.length ? reason : message }
 }
 

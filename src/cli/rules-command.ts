@@ -26,7 +26,7 @@ export async function rulesCommand(names: readonly string[], { output }: { outpu
   return 0
 }
 
-/** The directories that are protected together with the paths of a rule. */
+/** The parent directories that enforcers protect together with the paths of a rule. */
 function wayOf({ appArmor, bpf }: Rule): string[] {
   const restrictions = [appArmor, bpf].flatMap((meaning) => (isImpossible(meaning) ? [] : meaning))
   const patterns = restrictions.flatMap((one) => (one.kind === 'path' ? [one.pattern] : []))

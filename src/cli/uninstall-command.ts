@@ -28,11 +28,11 @@ export async function uninstallCommand(given: UninstallArguments): Promise<numbe
       ...{ client, logger, clock: systemClock, keepPolicies: given.keepPolicies },
       ...{ manager: given.managerDeployment, agent: given.agentDaemonset, timeout: given.timeout * 1_000 },
       namespace: installNamespace(given.namespace, connection),
-      // RBAC does not allow the chart's Job to search other namespaces.
+      // In a pod, the namespace is certain: RBAC does not allow the chart's Job to search other namespaces.
       areCertain: inPod(),
       ofHelm: given.ofHelm,
     })
-    // The result on a node is only in the log of its agent.
+    // The API server does not know the result on a node: only the log of the agent there has it.
     if (pods.length === 0)
       logger.info(
         {},

@@ -21,7 +21,7 @@ interface Validated {
   source: SourceObject
   findings: Finding[]
   skipped: Skipped[]
-  /** Why no rule of the policy is enforced; empty if a rule is. */
+  /** Why no rule of the policy is enforced; empty if at least one rule is enforced. */
   nothing: string
 }
 

@@ -1,5 +1,5 @@
 #!/usr/bin/env node
 import { runVarmor } from './program.ts'
 
-// The program of an installation in a cluster has no sandbox.
+// An installation in a cluster does not have the sandbox command.
 await runVarmor()

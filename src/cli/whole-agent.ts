@@ -103,7 +103,7 @@ function agentOptions(
       ...(readinessHost !== undefined && { host: readinessHost }),
     },
     ...metricsOf(given),
-    // With a folder of policies, strict readiness is safe, because no other node waits for this node.
+    // A node with a folder of policies may be strict about readiness, because no other node waits for it.
     strict: given.strictReadiness || policies !== undefined,
     unloadAtEnd: {
       AppArmor: given.unloadAllAaProfiles,

@@ -34,7 +34,8 @@ const binary: ScalarTag = {
 export const likeKubectl: ParseOptions & DocumentOptions & SchemaOptions = {
   version: '1.2',
   merge: true,
-  // `shapeOf` checks this, because the library compares each key with all other keys.
+  // `shapeOf` checks for repeated keys: the check of the library is slow, because it compares each key with all other
+  // keys.
   uniqueKeys: false,
   strict: true,
   prettyErrors: false,

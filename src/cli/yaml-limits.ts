@@ -12,7 +12,7 @@ const MAX_DOCUMENTS = 10_000
 /** Maximum keys of a map or items of a list; no policy has so many. */
 const MAX_ITEMS = 20_000
 
-/** Checks the tokens of a text. This comes before a tree is built, which takes a hundred times as much memory. */
+/** Checks the tokens of a text before a tree is built, because the tree takes a hundred times as much memory. */
 export function tooLarge(text: string): string | undefined {
   let words = 0
   let depth = 0

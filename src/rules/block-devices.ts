@@ -1,5 +1,5 @@
-// Names of disks, for enforcers that know a device only by its path. The list is the same for every node, so a profile
-// depends on a node only if a disk there has an unlisted name (`node-disks`). Source:
+// Names of disks, for enforcers that know a device only by its path. The list is the same for every node. A profile
+// depends on the node only if a disk of this node has an unlisted name (`node-disks`). Source:
 // Documentation/admin-guide/devices.txt and the drivers.
 
 /** Disks, partitions and everything stacked on them: the block devices. */
@@ -23,7 +23,7 @@ export const blockDevices: readonly string[] = [
   '/dev/zd*', '/dev/zvol/**',
   // mainframe and old RAID controllers
   '/dev/dasd*', '/dev/cciss/**', '/dev/ida/**', '/dev/rssd*', '/dev/skd*',
-  // directories of udev's links; a device node can be made there, too
+  // directories of udev's links; a process can also create device nodes there
   '/dev/disk/**', '/dev/block/**',
 ]
 

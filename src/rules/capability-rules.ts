@@ -2,8 +2,8 @@ import { type Capability, capabilities } from './capabilities.ts'
 import type { Rule } from './meaning.ts'
 import { appArmorAndBpf, capability, defineRule, filterSeesNoCapabilities } from './words.ts'
 
-// Rules that refuse capabilities, one by one or in sets. The source of the capability does not matter: the pod's
-// security context, a set-user-ID program, or a user namespace that the process made itself.
+// Rules that refuse single capabilities or sets of capabilities. The rules apply wherever a process has a capability
+// from: the pod's security context, a set-user-ID program, or a user namespace that the process created.
 
 const manual = 'man 7 capabilities'
 

@@ -92,8 +92,8 @@ function gapLines(gaps: Gaps = {}): string[] {
 }
 
 /**
- * Describes one rule for a reader: what it stops and why, how each enforcer enforces it, its limits and its sources.
- * `way`: the parent directories that the compilers also protect.
+ * Describes one rule for a reader: what the rule stops and why, how each enforcer enforces it, its limits and its
+ * sources. `way`: the parent directories that the compilers also protect.
  */
 export function describeRule(rule: Rule, way: readonly string[] = []): string {
   const aliases = rule.aliases === undefined ? [] : [`Also called ${rule.aliases.join(', ')}`]

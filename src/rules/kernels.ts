@@ -15,7 +15,10 @@ const enforcers = [
 
 type EnforcerKey = (typeof enforcers)[number]['key']
 
-/** What a kind of restriction needs besides the enforcer's oldest kernel: a newer kernel, or something else. */
+/**
+ * A requirement of a restriction in addition to the enforcer's oldest kernel: a newer kernel, or another property of
+ * the node.
+ */
 interface Need {
   kernel?: string
   also?: string
@@ -29,7 +32,10 @@ const needs: Partial<Record<EnforcerKey, Partial<Record<RestrictionKind, Need>>>
 /** How an enforcer enforces a rule: not at all, completely, partly, or only if the node has what the rule needs. */
 export type Claim = 'no' | 'yes' | 'partly' | Need
 
-/** How an enforcer enforces the rule. If only a part of the rule needs more, the enforcer still enforces the rest. */
+/**
+ * How an enforcer enforces the rule. If the node lacks the requirement of a part, the enforcer still enforces the other
+ * parts.
+ */
 export function claimOf(rule: Rule, key: EnforcerKey): Claim {
   const meaning = rule[key]
   if (isImpossible(meaning)) return 'no'

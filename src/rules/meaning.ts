@@ -18,8 +18,8 @@ export type FileAccess = 'read' | 'write' | 'append' | 'exec'
 export type MountOperation = 'new' | 'bind' | 'move' | 'remount' | 'umount'
 
 /**
- * For a process in the container: with `read` and `trace` it acts on another process; with `readby` and `traceby`
- * another acts on it.
+ * Ways in which a process in the container and another process interact. With `read` and `trace`, the process in the
+ * container acts on the other; with `readby` and `traceby`, the other acts on it.
  */
 export type PtraceAccess = 'read' | 'trace' | 'readby' | 'traceby'
 
@@ -53,7 +53,7 @@ export type Restriction =
       source?: PathPatternText
       target?: PathPatternText
     }
-  /** Creating a socket; a field that is left out matches all values. */
+  /** Creating a socket. An absent field matches all values. */
   | {
       kind: 'socket'
       domains?: readonly SocketDomain[]
@@ -70,7 +70,7 @@ export type Restriction =
   /** Making a userfaultfd, by system call or device. */
   | { kind: 'userfaultfd' }
   | { kind: 'bpf'; commands: readonly ('prog_load' | 'map_create')[] }
-  /** Block devices under any name, known by their inode. */
+  /** Block devices under any name. The enforcer recognises them by their inode. */
   | { kind: 'block-device'; deny: readonly FileAccess[] }
   /** The node's block devices whose names the catalogue does not know: access to them, and mounts of them. */
   | { kind: 'node-disks'; deny: readonly FileAccess[]; mount: readonly MountOperation[] }
@@ -88,9 +88,9 @@ export interface SyscallArgument {
     | 'SCMP_CMP_GT'
     | 'SCMP_CMP_GE'
     | 'SCMP_CMP_MASKED_EQ'
-  /** The value; for MASKED_EQ the mask. */
+  /** The value; for MASKED_EQ, the mask. */
   value: number
-  /** For MASKED_EQ the value that the masked argument must have. */
+  /** For MASKED_EQ, the value that the masked argument must have. */
   valueTwo?: number
 }
 
@@ -98,22 +98,23 @@ export interface SyscallArgument {
 export interface SyscallRestriction {
   names: readonly string[]
   args?: readonly SyscallArgument[]
-  /** What the call returns when refused; EPERM (1) when left out. */
+  /** The error number that the refused call returns; EPERM (1) if absent. */
   errno?: number
   /**
-   * Observe mode logs and allows the call; with `omit` it does not log it, where the log would be flooded or useless.
+   * In observe mode, `log` allows and logs the call; `omit` only allows it, because logging would flood the log or be
+   * useless.
    */
   observe?: 'log' | 'omit'
 }
 
-/** Says that an enforcer cannot carry the rule, with the reason that the user sees. */
+/** An enforcer cannot enforce the rule. The user sees the reason. */
 export interface Impossible {
   impossible: string
 }
 
 /**
- * The gap that an enforcer leaves in a rule, and which other enforcer closes it. The rule is compiled anyway; the text
- * helps users to choose enforcers.
+ * The gap that an enforcer leaves in a rule, and the enforcer that closes it. The rule is compiled in spite of the gap;
+ * the text helps users to choose enforcers.
  */
 export interface Gaps {
   appArmor?: string
@@ -141,14 +142,14 @@ export const listOfCategory: Record<RuleCategory, string> = {
   'vulnerability-mitigation': 'vulMitigationRules',
 }
 
-/** One built-in rule: its name, what it stops and why, and how each enforcer carries it. */
+/** One built-in rule: its name, what it stops and why, and how each enforcer enforces it. */
 export interface Rule {
   name: string
   aliases?: readonly string[]
   category: RuleCategory
   /** What is refused, in one sentence. */
   stops: string
-  /** What an attacker gains without it, in one or two sentences. */
+  /** What an attacker gains without the rule, in one or two sentences. */
   why: string
   appArmor: readonly Restriction[] | Impossible
   bpf: readonly Restriction[] | Impossible

@@ -142,8 +142,8 @@ export const disableUdp = defineRule({
   sources: [socketManual, 'man 7 udp', 'MITRE ATT&CK T1071.004'],
 })
 
-// Addresses of metadata services, from the documentation of the providers.
-const linkLocal = '169.254.169.254' // AWS, GCP, Azure, OpenStack, OCI and most others
+// Addresses of metadata services, from the documentation of the cloud providers.
+const linkLocal = '169.254.169.254' // AWS, GCP, Azure, OpenStack, OCI and most other clouds
 const awsIpv6 = 'fd00:ec2::254'
 const gcpIpv6 = 'fd20:ce::254'
 const openStackIpv6 = 'fe80::a9fe:a9fe'

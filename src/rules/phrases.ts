@@ -111,7 +111,7 @@ const comparisons: Record<Exclude<SyscallArgument['op'], 'SCMP_CMP_MASKED_EQ'>, 
   SCMP_CMP_GE: 'is at least',
 }
 
-// Manuals write modes and flags of files in octal, other flags in hexadecimal, and plain numbers in decimal.
+// As in manuals, modes and flags of files are in octal, other flags in hexadecimal, and plain numbers in decimal.
 const mask = (value: number) => (value <= 0o7777 ? `0o${value.toString(8)}` : `0x${value.toString(16)}`)
 
 function argumentPhrase({ index, op, value, valueTwo = 0 }: SyscallArgument): string {

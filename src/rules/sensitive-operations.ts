@@ -69,8 +69,8 @@ export const disableWriteSkills = defineRule({
   sources: ['bytedance/vArmor docs/guides/policies_and_rules/built_in_rules.md'],
 })
 
-// Listed one by one, because `/usr/**/bin` would protect every directory of /usr as a parent, so that none could be
-// made or removed.
+// The directories are listed one by one. `/usr/**/bin` would protect every directory of /usr as a parent directory, so
+// that no process could create or remove a directory there.
 const programDirectories = [
   ...['/bin', '/sbin', '/usr/bin', '/usr/sbin', '/usr/local/bin', '/usr/local/sbin'],
   '/usr/lib/cargo/bin', // sudo-rs on Ubuntu
@@ -190,13 +190,13 @@ const modeNeedsNoHook: Impossible = impossible(
 
 // Bits of a mode, include/uapi/linux/stat.h.
 const [S_ISUID, S_ISGID, S_IXUSR, S_IXGRP, S_IXOTH] = [0o4000, 0o2000, 0o100, 0o010, 0o001]
-// Flags of open, include/uapi/asm-generic/fcntl.h: either makes open use the mode argument. The values hold on x86 and
-// arm64.
+// With one of these flags of open, the kernel uses the mode argument (include/uapi/asm-generic/fcntl.h). The values are
+// the same on x86 and arm64.
 const O_CREAT = 0o100
 const TMPFILE = 0o20000000 // __O_TMPFILE, the bit of O_TMPFILE that is not O_DIRECTORY
 
 /**
- * Refuses setting this bit on an existing file. A filter combines its comparisons with "and", so each bit needs its own
+ * Refuses to set this bit on an existing file. A filter combines its comparisons with "and", so each bit needs its own
  * restriction.
  */
 function changingMode(mask: number): SyscallRestriction[] {
@@ -206,7 +206,7 @@ function changingMode(mask: number): SyscallRestriction[] {
   ]
 }
 
-/** Refuses creating a file with this bit. */
+/** Refuses to create a file with this bit. */
 function creatingWithMode(mask: number): SyscallRestriction[] {
   return [
     { names: ['creat', 'mknod'], args: [bit(1, mask)] },

@@ -86,12 +86,12 @@ export function bit(index: SyscallArgument['index'], mask: number): SyscallArgum
 }
 
 // Error numbers that refused calls return instead of EPERM (include/uapi/asm-generic/errno.h).
-/** "The kernel does not have this call". Libraries then fall back to the older call, which the rule can judge. */
+/** "The kernel does not have this call". Libraries then fall back to an older call, which the rule can judge. */
 export const ENOSYS = 38
 /** "Not possible with these files". Callers of sendfile(2) then fall back to read and write. */
 export const EINVAL = 22
 
-// Reasons, shown to the user, why a filter cannot carry a rule.
+// Reasons why a Seccomp filter cannot enforce a rule. The user sees them.
 export const filterSeesNoPaths: Impossible = impossible(
   'A seccomp filter sees the pointer to a path, but not the path; it sees a descriptor, but not its file.',
 )
@@ -105,7 +105,7 @@ export const appArmorSeesNoAddresses: Impossible = impossible(
   'In mainline kernels, AppArmor checks the family and type of a socket, not the address that it connects to.',
 )
 /**
- * A filter could carry these rules, but it cannot change while the container runs, and it refuses before other
+ * A filter could enforce these rules. But a filter cannot change while the container runs, and it refuses before other
  * enforcers can report.
  */
 export const leftToAppArmorAndBpf: Impossible = impossible(

@@ -9,17 +9,17 @@ import { readProfile } from './read-profile.ts'
 import { expanded } from './variables.ts'
 import { type Matched, maybeAll, verdictOf } from './verdicts.ts'
 
-/** The decisions of a profile, and its programs that run in child profiles. */
+/** The decisions of a profile, and the programs for which the profile has child profiles. */
 export interface AppArmorJudge {
-  /** @param program the executable of the process, if it is known: it may have rules of its own */
+  /** @param program the executable of the process, if known: the profile may have rules for this program alone */
   judge(operation: Operation, program?: string): Decision
-  /** Paths of programs that have rules of their own. */
+  /** Paths of programs for which the profile has separate rules. */
   programs: readonly string[]
 }
 
 /**
- * Decides as the kernel does with the profile: it refuses what a rule denies, and what no rule allows. The content of
- * included files is unknown, except for the rules of abstractions/base about signals and tracing.
+ * Decides as the kernel does with the profile: the kernel refuses an operation that a rule denies or no rule allows.
+ * The content of included files is unknown, except for the rules of abstractions/base about signals and tracing.
  */
 export function appArmorJudge(text: string): AppArmorJudge {
   const profile = readProfile(text)
@@ -58,7 +58,7 @@ export function judgeOf(profile: ReadProfile, parent?: string): (operation: Oper
   }
 }
 
-/** For a refusal because no rule allows the operation: unknown if the profile includes files, which may allow it. */
+/** If no rule allows the operation, the decision is unknown for a profile with included files: a file may allow it. */
 function ofIncludes({ includes }: ReadProfile, decision: Decision): Decision {
   if (includes.length === 0) return decision
   return {
@@ -117,7 +117,8 @@ function of<Kind extends ProfileRule['kind']>(
 }
 
 /**
- * BPF records do not contain labels. Processes of a container share a label, except programs with rules of their own.
+ * The label of the traced process. BPF records do not contain labels. Processes of a container share a label, except
+ * programs with rules of their own.
  */
 const tracedLabel = ({ peer, isOutside }: Extract<Operation, { kind: 'ptrace' }>): string | undefined =>
   peer ?? (isOutside === false ? OWN_LABEL : undefined)

@@ -40,7 +40,7 @@ export interface FileMachine {
   machine: GlobMachine
   /** The rule of each glob, by the glob's number in the machine. */
   rules: readonly FileRule[]
-  /** Rules about all files. */
+  /** Rules without a glob, which apply to all files. */
   always: readonly FileRule[]
   /** Rules with variables whose values are unknown. */
   strange: readonly FileRule[]
@@ -91,7 +91,7 @@ export function allowedIn({ rules, always }: FileMachine, state: GlobState | und
   return found
 }
 
-/** The decision for an action that needs all of these letters. */
+/** The decision about an action that needs all these letters. */
 export function ofLetters({ allow, audit, deny, denying }: Allowed, needed: string): Decision {
   const letters = [...needed]
   const letter = letters.find((one) => deny.includes(one))
@@ -135,7 +135,10 @@ function ofPaths(machine: FileMachine, operation: FileOperation, letters: string
   return ofLink(machine, operation.path, operation.linkTo, isOwn) ?? decision
 }
 
-/** A pattern in the syntax of path-pattern.ts does not end with a slash, so it may match files and directories. */
+/**
+ * The decision for a pattern in the syntax of path-pattern.ts. Such a pattern does not end with a slash, so it may
+ * match files and directories.
+ */
 function ofPathPattern(
   { machine }: FileMachine,
   operation: FileOperation,
@@ -153,7 +156,10 @@ function ofPathPattern(
 
 const SLASH = 0x2f
 
-/** The decision for a path that may be a file or a directory: a denial of either form, or else what allows a form. */
+/**
+ * The decision for a path that may be a file or a directory: a denial by a rule for either form comes first, then an
+ * allowed form.
+ */
 function bothForms(decisions: readonly Decision[]): Decision {
   const byRule = decisions.find(({ outcome, why }) => outcome === 'denied' && why === undefined)
   return byRule ?? decisions.find(({ outcome }) => outcome !== 'denied') ?? decisions[0]!
@@ -168,8 +174,8 @@ function namesOf({ path, type, action }: FileOperation): string[] {
 }
 
 /**
- * A hard link is refused if its path allows more than the path of the file (LINK_SUBSET in profile_path_link(),
- * security/apparmor/file.c).
+ * The decision about a hard link. A link is refused if its path allows more than the path of the file (LINK_SUBSET in
+ * profile_path_link(), security/apparmor/file.c).
  */
 function ofLink(machine: FileMachine, link: string, target: string, isOwn: boolean): Decision | undefined {
   const [made, old] = [link, target].map((path) => {

@@ -2,22 +2,24 @@ import type { Machine } from '../machine.ts'
 import { run } from '../machine.ts'
 import { GlobNodes } from './glob-nodes.ts'
 
-/** The set of nodes that a path reaches. Equal sets are the same object. */
+/** The set of nodes that a path reaches. Equal sets share one object, so that `===` compares them. */
 export interface GlobState {
   readonly nodes: readonly number[]
   /** Numbers of the globs that match a path that ends here, ascending. */
   readonly matched: readonly number[]
-  /** The next state by class of byte; undefined: not computed yet, null: nothing matches from there on. */
+  /** The next state, by class of byte. Undefined: not computed yet. Null: no glob can match after this byte. */
   readonly next: (GlobState | null | undefined)[]
 }
 
-/** Globs that take too long to evaluate. No real policy has this many. */
+/** The globs take too long to evaluate. No real policy has such globs. */
 export class TooManyCases extends Error {}
 
 /** Maximum number of nodes that all walks together visit: one or two seconds. */
 const MAX_WORK = 30_000_000
 
-/** A hash of the node. Sums of these hashes differ for different sets (the finalizer of MurmurHash3). */
+/**
+ * A hash of the node. A set has the sum of its nodes' hashes, so different sets differ (the finalizer of MurmurHash3).
+ */
 function scattered(node: number): number {
   let hash = node + 1
   hash = Math.imul(hash ^ (hash >>> 16), 0x85ebca6b)
@@ -30,9 +32,9 @@ export class GlobMachine implements Machine<GlobState> {
   readonly start: GlobState | undefined
   readonly classOf: Uint8Array
   readonly #globs = new GlobNodes()
-  /** By the hash of the nodes. */
+  /** The known states, by the hash of their nodes. */
   readonly #known = new Map<number, GlobState[]>()
-  /** By node: the number of the last state that has it. */
+  /** For each node, the number of the last state that contains it. */
   readonly #seen: Uint32Array
   #states = 0
   #work = 0
@@ -99,7 +101,7 @@ export class GlobMachine implements Machine<GlobState> {
     }
   }
 
-  /** Whether these are the nodes of the last state, which has this number of them. */
+  /** Whether these nodes are the nodes of the last state, which has `count` nodes. */
   #isLast(nodes: readonly number[], count: number): boolean {
     return nodes.length === count && nodes.every((node) => this.#seen[node] === this.#states)
   }

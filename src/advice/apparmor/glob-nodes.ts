@@ -105,17 +105,17 @@ const NOTHING = -1
  * to other nodes without a byte.
  */
 export class GlobNodes {
-  /** By node: the index of its set in `sets`; -1 if the node takes no byte. */
+  /** For each node, the index of its set of bytes in `sets`; -1 if the node reads no byte. */
   readonly set: number[] = []
-  /** By node: the node to which the byte leads. */
+  /** For each node, the next node after a byte of the set. */
   readonly next: number[] = []
-  /** By node: the nodes that it reaches without a byte. */
+  /** For each node, the nodes that it reaches without a byte. */
   readonly free: number[][] = []
-  /** By node: the number of the glob that ends here. */
+  /** For each node, the number of the glob that ends here. */
   readonly ends: number[] = []
   readonly sets: Uint8Array[] = []
   readonly #setNumbers = new Map<string, number>()
-  /** The sets that are one object, as those of a single byte are. */
+  /** The index of each set object in `sets`. Sets of one byte are shared objects, so this lookup is fast. */
   readonly #sameSets = new Map<Uint8Array, number>()
 
   /** Adds a glob. @returns the node where it begins */
@@ -168,7 +168,7 @@ export class GlobNodes {
     return this.sets.push(set) - 1
   }
 
-  /** The class of each byte. Bytes of one class are in the same sets. */
+  /** The class of each byte. Two bytes are in the same class if every set has both bytes or neither byte. */
   classes(): Uint8Array {
     const classes = new Uint8Array(256)
     for (const set of this.sets) {

@@ -2,8 +2,8 @@ import type { ProfileRule } from './profile-rules.ts'
 import { ruleOf } from './read-profile.ts'
 
 /**
- * The rules of abstractions/base about signals and tracing in AppArmor 3 and 4. Its rules about files only allow, so
- * they matter only in profiles that do not allow all files.
+ * The rules of abstractions/base about signals and tracing in AppArmor 3 and 4. The rules about files in
+ * abstractions/base only allow, so they matter only in profiles that do not allow all files.
  */
 const base = [
   'ptrace (readby),',

@@ -7,7 +7,10 @@ import { type Matched, maybeAll } from './verdicts.ts'
 
 type Mounting = Extract<Operation, { kind: 'mount' }>
 
-/** Flags that rules can name. Other flags do not count: AppArmor ignores them, or they are internal to the kernel. */
+/**
+ * The bits of all flags that rules can name. Other flags do not count: AppArmor ignores them, or only the kernel uses
+ * them.
+ */
 const shown = Object.values(mountFlagBits).reduce((all: number, bit) => all | bit, 0)
 
 /** Whether a rule matches the mount (match_mnt() in security/apparmor/mount.c). */
@@ -38,7 +41,7 @@ export function mountMatch(rule: ProfileRule, mounting: Mounting, profile: strin
 }
 
 /**
- * Source and type as the kernel shows them to AppArmor. Only new mounts have a type. Remounts and changes of
+ * Source and type as the kernel passes them to AppArmor. Only new mounts have a type. Remounts and changes of
  * propagation do not have a source.
  */
 function asShown({ operation, source, fstype }: Mounting): {
@@ -50,7 +53,10 @@ function asShown({ operation, source, fstype }: Mounting): {
   return operation === 'new' ? { source: one(source), type: one(fstype) } : { source: asDirectory(source), type: [''] }
 }
 
-/** The forms of a path: a directory ends with a slash, but a file can be a mount point too. */
+/**
+ * The forms of the path of a mount point: the path of a directory ends with a slash, but a file can be a mount point,
+ * too.
+ */
 function asDirectory(path: string | undefined): string[] | undefined {
   if (path === undefined) return undefined
   return path.endsWith('/') ? [path] : [`${path}/`, path]

@@ -1,17 +1,17 @@
-/** The parts of a profile's rule that matter for decisions. Globs are as in the text, without quotes. */
+/** The parts of a rule in a profile that matter for decisions. Globs are as in the text, without quotes. */
 export type ProfileRule = { deny: boolean; audit: boolean; text: string } & (
   | {
       kind: 'file'
-      /** Left out: all files. */
+      /** Absent if the rule is about all files. */
       glob?: string
       /** Some of r, w, a, l, k, m and x. */
       letters: string
       owner?: 'owner' | 'other'
-      /** The child in which the program runs. */
+      /** The child profile in which the program runs. */
       child?: string
     }
   | { kind: 'link'; from: string; to: string; isSubset: boolean }
-  /** Left out: all. */
+  /** Absent if the rule is about all capabilities. */
   | { kind: 'capability'; names?: readonly string[] }
   | { kind: 'network'; domain?: string; type?: string }
   | { kind: 'ptrace'; accesses: readonly string[]; peer?: string }
@@ -21,7 +21,7 @@ export type ProfileRule = { deny: boolean; audit: boolean; text: string } & (
   | { kind: 'umount'; target?: string }
   | { kind: 'pivot_root' }
   | { kind: 'userns' }
-  /** A rule that concerns no kind of Operation: about buses, limits or io_uring. */
+  /** A rule about D-Bus, limits or io_uring. No kind of Operation represents these. */
   | { kind: 'other' }
 )
 

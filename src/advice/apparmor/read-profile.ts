@@ -82,7 +82,7 @@ class Tokens {
     this.#at += 2
   }
 
-  /** The values in parentheses, or one value. */
+  /** Reads the values in parentheses, or one value. */
   list(): string[] {
     if (!this.takes('(')) return [this.take().text]
     const values: string[] = []
@@ -93,7 +93,7 @@ class Tokens {
     return values
   }
 
-  /** The next token if it is a path or a glob. */
+  /** Reads the next token if it is a path or a glob. */
   value(): string | undefined {
     const { next } = this
     if (next === undefined || next.kind === '->') return undefined
@@ -159,7 +159,7 @@ function capabilityRule(tokens: Tokens): Body {
   return { kind: 'capability', ...(names.length > 0 && { names }) }
 }
 
-/** The parser turns protocols into types of IPv4 sockets. */
+/** The type of an IPv4 socket for each protocol, as in the parser. */
 const typeOf: Readonly<Record<string, string>> = { tcp: 'stream', udp: 'dgram', icmp: 'raw' }
 const types: readonly string[] = ['stream', 'dgram', 'raw', 'rdm', 'seqpacket', 'packet']
 

@@ -1,5 +1,5 @@
 /**
- * Values in tunables/global of AppArmor 3 of the variables that rules may name (value.ts). A node may add values.
+ * Values of the variables that rules may name (value.ts), as in tunables/global of AppArmor 3. A node may add values.
  */
 const digits = (max: number): string =>
   `{${Array.from({ length: max }, (_, i) => `${i === 0 ? '' : '[1-9]'}${i === 0 ? '[0-9]' : '[0-9]'.repeat(i)}`).join(',')}}`
@@ -52,8 +52,8 @@ export function expanded(glob: string, profileName: string): string[] | undefine
 }
 
 /**
- * Two slashes at the very beginning stay, as in POSIX (filter_slashes() in parser_regex.c). Such a glob matches no
- * path, because paths of the kernel begin with one slash.
+ * Removes repeated slashes. Two slashes at the very beginning stay, as in POSIX (filter_slashes() in parser_regex.c).
+ * Such a glob matches no path, because paths of the kernel begin with one slash.
  */
 const withoutDoubleSlashes = (glob: string): string => {
   const kept = /^\/\/(?!\/)/.test(glob) ? '/' : ''

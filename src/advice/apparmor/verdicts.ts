@@ -4,13 +4,13 @@ import type { ProfileRule } from './profile-rules.ts'
 /** Whether a rule matches an operation; `maybe` if that depends on unknown facts about the operation. */
 export type Matched = boolean | 'maybe'
 
-/** Whether all conditions match. */
+/** Combines conditions: true if all match, false if one does not match, otherwise `maybe`. */
 export function maybeAll(all: readonly Matched[]): Matched {
   if (all.includes(false)) return false
   return all.includes('maybe') ? 'maybe' : true
 }
 
-/** Why an operation is refused that no rule denies. */
+/** The reason for the refusal of an operation that no rule denies. */
 export const NOT_ALLOWED = 'no rule allows it'
 
 /**
@@ -24,7 +24,7 @@ export function verdictOf(
   return least.outcome === max.outcome ? max : unknown('it depends on details that the record does not contain')
 }
 
-/** @param favour the kind of rules that count if they match only maybe */
+/** @param favour the kind of rules for which `maybe` counts as a match */
 function decide(
   rules: readonly { rule: Pick<ProfileRule, 'deny' | 'audit' | 'text'>; matches: Matched }[],
   favour: 'allow' | 'deny',

@@ -14,7 +14,7 @@ const MAX_PAIRS = 100_000
 
 const enforcer = 'AppArmor' as const
 
-/** @param before text of a profile that a compiler wrote; so is `after` */
+/** @param before text of a profile from a compiler; `after` is such a text, too */
 export function compareAppArmor(before: string, after: string, found: Differences): void {
   const [old, made] = [readProfile(before), readProfile(after)]
   compareProfiles({ root: old.name, ...old }, { root: made.name, ...made }, { enforcer }, found)
@@ -22,10 +22,10 @@ export function compareAppArmor(before: string, after: string, found: Difference
     compareProfiles({ root: old.name, ...one }, { root: made.name, ...other }, { enforcer, programs }, found)
 }
 
-/** A profile, and the name of the outermost profile. */
+/** A profile together with the name of its outermost profile. */
 type Named = ReadProfile & { root: string }
 
-/** The profiles in which programs run before and after. Programs with the same two profiles are grouped. */
+/** The pairs of profiles in which a program runs before and after. Programs with the same pair are grouped. */
 function pairsOfChildren(
   old: ReadProfile,
   made: ReadProfile,
@@ -119,7 +119,7 @@ function compareOperations(old: Named, made: Named, of: Of, found: Differences):
 
 const letters = { r: 'read', w: 'write', a: 'append', x: 'exec', m: 'map', l: 'link', k: 'lock' } as const
 
-/** The decision for one letter, as bits. */
+/** The decision for one letter, as bits: 1 refuses, 2 reports. */
 function bits({ allow, audit, deny }: ReturnType<typeof allowedIn>, letter: string): number {
   if (deny.includes(letter) || !allow.includes(letter)) return 1
   return audit.includes(letter) ? 2 : 0

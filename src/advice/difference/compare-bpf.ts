@@ -35,7 +35,7 @@ export function compareBpf(before: BpfProfile, after: BpfProfile, found: Differe
 
 const { way, ...accesses } = fileFlags
 
-/** The accesses whose flags differ: each change with the names of its accesses. */
+/** The differences between two sets of access flags: each kind of change, with the names of the accesses. */
 function accessChanges(before: number, after: number): [Becomes, string][] {
   const byChange = new Map<Becomes, string[]>()
   for (const [name, bit] of [...Object.entries(accesses), ['renaming a directory', way] as const]) {
@@ -44,13 +44,14 @@ function accessChanges(before: number, after: number): [Becomes, string][] {
       byChange.set(change, [...(byChange.get(change) ?? []), name])
   }
   const carried = (flags: number): number => (flags & CARRY ? 1 : 0) | ((flags >> AUDIT_SHIFT) & CARRY ? 2 : 0)
-  // The flag CARRY has a meaning of its own only in lists of allowed files; elsewhere it follows from other accesses.
+  // CARRY (rename or link a file) is independent of other accesses only in lists of allowed files. So compare this flag
+  // only if no other flag differs.
   if (byChange.size === 0)
     for (const change of changesOf(carried(before), carried(after))) byChange.set(change, ['giving it another name'])
   return Array.from(byChange, ([change, names]) => [change, withoutAppend(names).join(', ')])
 }
 
-/** Writing includes appending. */
+/** Removes `append` from names that include `write`, because writing includes appending. */
 const withoutAppend = (names: readonly string[]): string[] =>
   names.filter((name) => name !== 'append' || !names.includes('write'))
 
@@ -99,7 +100,7 @@ function plainOperations(): [what: string, operation: Operation][] {
 
 const bitsOf = { denied: 1, audited: 2, allowed: 0, unknown: 0 } as const
 
-/** The word that distinguishes an operation from others of its kind. */
+/** The word that distinguishes an operation from other operations of its kind. */
 function wordOf(operation: Operation): string | undefined {
   switch (operation.kind) {
     case 'capability':
@@ -122,7 +123,7 @@ function compareOperation(what: string, operation: Operation, old: Judge, made: 
   }
 }
 
-/** Protocols that rules can name, and one that stands for all others. */
+/** The protocols that rules can name, and one protocol that represents all others. */
 const protocols = { tcp: 6, udp: 17, icmp: 1, icmpv6: 58, others: 132 }
 
 function compareSockets(before: BpfProfile, after: BpfProfile, old: Judge, made: Judge, found: Differences): void {
@@ -155,7 +156,7 @@ const mountTexts = ({ mounts }: BpfProfile): string[] =>
 const referenceTexts = ({ egress }: BpfProfile): string[] =>
   (egress?.references ?? []).map((rule) => JSON.stringify(rule))
 
-/** Rules that are in one profile only. */
+/** Adds the rules that only one profile has. */
 function compareTexts(what: string, before: readonly string[], after: readonly string[], found: Differences): void {
   const [old, made] = [new Set(before), new Set(after)]
   for (const text of before)

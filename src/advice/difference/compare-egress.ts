@@ -4,7 +4,7 @@ import { formatBlock, type IpBlock, parseBlock } from '../../profile/bpf/ip-addr
 import { egressProtocols, type PortSet } from '../../profile/bpf/port-set.ts'
 import { changesOf, type Differences } from './difference.ts'
 
-/** The ports with rules, for all addresses from `from` up to the next stretch. */
+/** The rules about ports for a range of addresses: from `from` up to the start of the next stretch. */
 interface Stretch {
   from: bigint
   ports: PortSet
@@ -83,7 +83,7 @@ function compareFamily(family: 4 | 6, one: readonly Stretch[], other: readonly S
 
 const PORTS = 65_536
 
-/** The flags of a key. The ranges of the set ascend. */
+/** The flags of a key in a port set. The ranges of the set are in ascending order. */
 function at(set: PortSet, key: number): number {
   let [low, high] = [0, set.length - 1]
   while (low <= high) {

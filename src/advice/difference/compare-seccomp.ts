@@ -46,7 +46,7 @@ const hasArguments = (...rules: (readonly SeccompRule[])[]): boolean => rules.fl
 const outcomeOf = ({ action, errno }: SeccompRule): string =>
   action === 'SCMP_ACT_ERRNO' ? `${action} ${errno}` : action
 
-/** A text that is equal for equal rules, whatever their order. */
+/** A text that is equal for equal rules in any order. */
 function textOf(rules: readonly SeccompRule[], standard: SeccompRule): string {
   const texts = rules.map((rule) => {
     const when = rule.when.map(({ written: _, ...comparison }) => comparison)
@@ -57,7 +57,7 @@ function textOf(rules: readonly SeccompRule[], standard: SeccompRule): string {
 
 const bitsOf = ({ action }: SeccompRule): number => (isRefusing(action) ? 1 : action === 'SCMP_ACT_LOG' ? 2 : 0)
 
-/** Returns whether they differ. */
+/** @returns whether the rules differ */
 function compareRules(
   what: string,
   before: SeccompRule,
@@ -77,7 +77,7 @@ function compareRules(
   return true
 }
 
-/** A value that meets the comparison. */
+/** A value for which the comparison is true. */
 function meeting(comparison: Comparison): bigint {
   switch (comparison.kind) {
     case 'masked':
@@ -89,7 +89,7 @@ function meeting(comparison: Comparison): bigint {
   }
 }
 
-/** Arguments that meet each comparison and fail it, in all combinations. */
+/** Lists of arguments: for each comparison, a value that meets it and a value that does not, in all combinations. */
 function* argumentsFor(comparisons: readonly Comparison[]): Generator<bigint[]> {
   const values: Set<bigint>[] = Array.from({ length: 6 }, () => new Set([0n]))
   for (const comparison of comparisons) {

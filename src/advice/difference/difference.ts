@@ -12,11 +12,11 @@ export interface Difference {
   programs?: string[]
   becomes: Becomes
   what: string
-  /** All affected items if they have names: capabilities, kinds of sockets. */
+  /** Names of the affected items, if the items have names (capabilities, kinds of sockets). */
   names?: string[]
-  /** Paths, addresses or calls, the shortest first and one for each directory; or the texts of rules. */
+  /** Paths, addresses or calls, the shortest first, and one for each directory. For `rules`, the texts of the rules. */
   examples: string[]
-  /** Number of rules that are in one policy only. */
+  /** Number of rules that only one of the policies has. */
   rules?: number
 }
 
@@ -31,7 +31,7 @@ export const MAX_EXAMPLES = 5
 
 type About = Pick<Difference, 'enforcer' | 'programs' | 'becomes' | 'what'>
 
-/** Collects differences. Entries with the same words become one difference with several examples. */
+/** Collects differences. Entries with the same description become one difference with several examples. */
 export class Differences {
   readonly #byKey = new Map<string, Difference>()
   readonly incomplete: Compared['incomplete'] = []
@@ -42,7 +42,7 @@ export class Differences {
     known.names = [...(known.names ?? []), name]
   }
 
-  /** Adds a rule whose text is in one policy only, or a difference without names and examples. */
+  /** Adds a rule whose text only one policy has, or a difference without names and examples. */
   addRule(about: About, text?: string): void {
     const known = this.#of(about)
     if (text === undefined) return
@@ -50,7 +50,7 @@ export class Differences {
     if (known.examples.length < MAX_EXAMPLES) known.examples.push(text)
   }
 
-  /** Adds an example, unless there are enough examples, or one of the same directory. */
+  /** Adds an example, unless the difference has enough examples, or an example from the same directory. */
   addExample(about: About, example: () => string): void {
     const { examples } = this.#of(about)
     if (examples.length >= MAX_EXAMPLES) return
@@ -68,7 +68,7 @@ export class Differences {
     return known
   }
 
-  /** All differences. A difference of a program that the whole profile has too is listed once, for the profile. */
+  /** All differences. If a program and the whole profile have the same difference, only the profile's is listed. */
   get all(): Compared {
     const differences = [...this.#byKey.values()]
     const common = new Set(differences.filter(({ programs }) => programs === undefined).map(withoutPrograms))

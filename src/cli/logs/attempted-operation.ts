@@ -10,7 +10,7 @@ export interface AttemptedOperation {
 /** Maximum characters that are shown of a record that could not be decoded. */
 const maxShownLength = 200
 
-/** The operation that a line is about, in the words of its enforcer (see EVENTS.md). */
+/** The operation of a violation, in the words of its enforcer (see EVENTS.md). */
 export function operationOf(violation: Violation): AttemptedOperation {
   const { fields, event } = violation
   if (reportsLoss(violation)) return lossOf(fieldsOf(fields, 'lost'))
@@ -90,10 +90,10 @@ function lossOf(lost: Fields): AttemptedOperation {
   }
 }
 
-/** Maximum kinds of violations that are shown of a line with counts. */
+/** Maximum kinds of violations that are shown for a line with counts. */
 const maxShown = 8
 
-/** A line with counts: the counts by kind of violation, the most frequent kind first. */
+/** The operation column of a line with counts: the counts by kind of violation, the most frequent kind first. */
 function summarised(message: string, numbers: Fields): AttemptedOperation {
   const { kinds } = numbers
   const all = (Array.isArray(kinds) ? kinds.filter(isFields) : []).sort((a, b) => eventsOf(b) - eventsOf(a))

@@ -5,7 +5,7 @@ import type { OpenedFile, Place } from './opened-log.ts'
 
 const pieceBytes = 64 * 1024
 
-/** The place where the last `count` wanted lines start; the beginning of the log if there are fewer lines. */
+/** The position at which the last `count` selected lines start; the beginning of the log if it has fewer lines. */
 export async function findTail(
   files: readonly OpenedFile[],
   count: number,

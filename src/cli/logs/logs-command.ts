@@ -17,7 +17,7 @@ export interface LogsArguments {
   /** Reads the digest of the log instead of the log. */
   digest: boolean
   follow: boolean
-  /** Only violations of the last milliseconds. */
+  /** Age in milliseconds; older violations are left out. */
   since?: number
   tail?: number
   namespace?: string
@@ -64,7 +64,7 @@ function selectionOf({ namespace, pod, policy, action, since }: LogsArguments): 
   }
 }
 
-/** Why the path cannot be a log; undefined if it may be one. */
+/** Why the path cannot be the path of a log; undefined if the path may be right. */
 async function whatElse(path: string): Promise<string | undefined> {
   try {
     const found = await stat(path)

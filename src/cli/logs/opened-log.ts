@@ -9,7 +9,7 @@ export interface OpenedFile {
   file: LogFile
   /** Size in bytes when the file was opened. */
   size: number
-  /** Whether the file has the name of the log. The other files are older, rotated files. */
+  /** Whether the file has the name of the log. A file with another name is an older, rotated file. */
   live: boolean
 }
 
@@ -22,9 +22,9 @@ export interface OpenedLog {
 
 /** A position in a log. */
 export interface Place {
-  /** Index of the file. */
+  /** Index of the file in `files`. */
   index: number
-  /** Bytes. */
+  /** Offset in the file, in bytes. */
   offset: number
 }
 
@@ -39,7 +39,7 @@ export async function openLog(path: string, since = 0): Promise<OpenedLog> {
     const listed = (await listFiles(path)).filter(({ live, modified }) => live || Number(modified) / 1e9 >= since)
     const log = await openAll(listed)
     if (log.files.length + log.unread.length === listed.length || attempt === maxAttempts) return log
-    await closeAll(log.files) // Renamed meanwhile.
+    await closeAll(log.files) // A file was renamed while the files were opened.
   }
 }
 

@@ -11,7 +11,7 @@ const maxShown = 200
 
 export interface PrinterOptions {
   isWanted: (violation: Violation) => boolean
-  /** Formats violations. Absent: lines are printed as they are in the file. */
+  /** Formats violations. If absent, lines are printed as they are in the file. */
   rows?: Rows
   out: (data: Uint8Array | string) => Promise<void>
   complain: (text: string) => Promise<void>
@@ -23,7 +23,7 @@ export class Printer {
   problems = 0
   readonly #options: PrinterOptions
   #linesBefore: () => Promise<number> = () => Promise.resolve(0)
-  /** Lines that were printed after `#linesBefore`. */
+  /** Number of lines that were printed after the lines of `#linesBefore`. */
   #lines = 0
 
   constructor(options: PrinterOptions) {

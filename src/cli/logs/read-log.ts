@@ -11,14 +11,14 @@ export interface Chunk {
   /** Name of the file, for messages. */
   name: string
   bytes: Uint8Array
-  /** Counts the lines of the file before this chunk. Absent: the chunk continues the previous chunk. */
+  /** Counts the lines of the file before this chunk. Absent if the chunk continues the previous chunk. */
   linesBefore?: () => Promise<number>
 }
 
 /** Called when lines may be missing. */
 type Report = (name: string, problem: string) => void
 
-/** Reads the current content of the files from a place on, and closes the files. */
+/** Reads the files from a position to the end of their current content, and closes them. */
 export async function* readFiles(
   files: readonly OpenedFile[],
   { index, offset }: Place,
@@ -73,7 +73,8 @@ const gapProblems: Record<string, string> = {
 }
 
 /**
- * Reads the files from a place on, and then all new lines, also after rotations, until it is stopped. Closes the files.
+ * Reads the files from a position on, and then waits for new lines, also after rotations, until `stop`. Closes the
+ * files.
  */
 export async function* followFiles(given: FollowArguments): AsyncGenerator<Chunk, void, void> {
   const { name, files, place, report, stop, options } = given
@@ -111,7 +112,7 @@ export async function* followFiles(given: FollowArguments): AsyncGenerator<Chunk
   }
 }
 
-/** Finds out whether a batch starts another file, or continues the file of the previous batch or its copy. */
+/** Tells whether a batch is from another file, or continues the file of the previous batch (or a copy of that file). */
 class Steps {
   readonly #source: FollowedFile
   #position: FilePosition
@@ -123,7 +124,7 @@ class Steps {
     this.#position = source.position
   }
 
-  /** Whether the batch starts another file. Call this once for each batch. */
+  /** Whether the batch is from another file. Call this once for each batch. */
   isElsewhere(): boolean {
     const [before, now] = [this.#position, this.#source.position]
     const { rotations, truncations } = this.#source.stats()

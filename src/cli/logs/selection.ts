@@ -14,9 +14,9 @@ export interface Selection {
 }
 
 /**
- * Whether a violation is wanted. For a line about lost events, only the time is checked, because wanted events may be
- * lost. A line with counts has no policy and no action, so these do not restrict it. A violation without a pod and
- * without a namespace of its policy may be of any namespace, because it belongs to a cluster policy.
+ * Whether a violation is selected. A line about lost events is selected by its time alone, because selected events may
+ * be lost. A line with counts has no policy and no action, so it matches every policy and action. A violation without a
+ * pod and a policy namespace matches every namespace, because it belongs to a cluster policy.
  */
 export function selector({ namespace, pod, policy, actions, since }: Selection): (violation: Violation) => boolean {
   const tests: ((fields: Fields) => boolean)[] = []

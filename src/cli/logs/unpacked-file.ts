@@ -17,8 +17,8 @@ export type Unpacked = LogFile | { problem: string } | undefined
 const maxUnpacked = 2 ** 30
 
 /**
- * Opens the content of a `.gz` file. It is uncompressed into a file that is deleted at once, so that it disappears when
- * it is closed.
+ * Opens the content of a `.gz` file. The content is written to a temporary file, which is deleted at once and thus
+ * disappears when it is closed.
  */
 export async function openUnpacked({ path, modified }: ListedFile, max = maxUnpacked): Promise<Unpacked> {
   if (!path.endsWith('.gz'))
@@ -34,7 +34,7 @@ export async function openUnpacked({ path, modified }: ListedFile, max = maxUnpa
     if (isSystemError(error) && error.code === 'ENOENT') return undefined
     if (error instanceof TooLarge)
       return { problem: `contains more than ${max} bytes; unpack it and name it with --file FILE` }
-    // zlib's errors have their own codes.
+    // The operating system's errors have a reason for users; zlib's errors only have codes of their own.
     if (isSystemError(error)) return { problem: reasonOf(error) }
     throw error
   } finally {

@@ -1,4 +1,4 @@
-/** A line of violations.log. It is not fully validated: any field may be absent or have another type. */
+/** A line of violations.log, not fully validated: any field may be absent or have another type. */
 export interface Violation {
   readonly fields: Fields
   readonly event: Fields
@@ -52,10 +52,10 @@ export function secondsOf({ fields }: Violation): number | undefined {
   return Number.isNaN(milliseconds) ? undefined : milliseconds / 1_000
 }
 
-/** Fields with counts. A line with such a field counts violations of one container. */
+/** Fields with counts. A line with such a field counts the violations of one container. */
 const summaries = ['digest', 'heldBack'] as const
 
-/** The field with counts, for a line that counts violations. */
+/** The name of the field with counts, if the line counts violations. */
 export const summaryOf = ({ fields }: Violation): (typeof summaries)[number] | undefined =>
   summaries.find((key) => Object.hasOwn(fields, key))
 

@@ -35,8 +35,8 @@ interface Offer {
 const MAX_OFFERS = 10_000
 
 /**
- * The id of an offer. The log grows, and processes in the container influence its lines. So the id is a hash of the
- * offer: it stays the same when lines are added, and is too long for a forged collision.
+ * The id of an offer. It is a hash, so that it stays the same when the log grows. It is long, because processes in the
+ * container influence the lines, and could forge a collision with a short hash.
  */
 const idOf = (what: string): string => createHash('sha256').update(what).digest('hex').slice(0, 32)
 

@@ -18,7 +18,7 @@ function sayLeftOut({ kind, directory, reason, count, examples }: LeftOut): void
 const standsFor = ({ kinds, count, examples }: Explanation): string =>
   `${kinds.join(', ')}: ${count === 1 ? '1 name' : `${count} names`}, such as ${examples.slice(0, 2).join(', ')}`
 
-/** `rule` is the name of a built-in rule, or another reason as text. */
+/** Why data was kept. `rule` is the name of a built-in rule, or the reason as text. */
 const whyKept = ({ rule }: Kept): string =>
   /^[a-z-]+$/.test(rule) ? `the built-in rule ${rule} protects paths that it would match` : rule
 

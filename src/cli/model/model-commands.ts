@@ -164,7 +164,7 @@ async function put(client: ApiClient, object: ArmorProfileModel): Promise<string
   behaviour.merge(fromDynamicResult(data.dynamicResult ?? {}))
   const merged = madeModel(behaviour, { namespace, name }, false)
   const { profile } = merged.data
-  // As in upstream, the profiles in the file have priority, so that manual changes stay.
+  // As in upstream, profiles in the file have priority over generated profiles, so that manual changes stay.
   const own = data.profile === undefined ? profile : { ...profile!, ...data.profile, name }
   await client.update(armorProfileModels, {
     ...before,

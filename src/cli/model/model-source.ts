@@ -22,10 +22,7 @@ export interface ModelArguments {
 /** A command cannot continue. The message is for users. */
 export class Trouble extends Error {}
 
-/**
- * The model in the cluster that the text names; undefined if a file has this name, or if the text is not
- * NAMESPACE/NAME.
- */
+/** The model in the cluster with this name; undefined if a file has this name, or if the text is not NAMESPACE/NAME. */
 export function placeInCluster(source: string): { namespace: string; name: string } | undefined {
   const [, namespace, name] = /^([a-z0-9][a-z0-9-]{0,62})\/([a-z0-9][a-z0-9.-]{0,252})$/.exec(source) ?? []
   if (namespace === undefined || name === undefined || existsSync(source)) return undefined
@@ -79,7 +76,7 @@ function json(text: string): unknown {
   try {
     return JSON.parse(text)
   } catch {
-    // The YAML parser reports the error.
+    // The YAML parser reads the text next, and reports the error.
     return undefined
   }
 }
@@ -118,7 +115,7 @@ export function emptiness(model: ArmorProfileModel): FieldError | undefined {
 }
 
 /**
- * Asks the API server.
+ * Runs a request to the API server.
  * @param about the model, as the user wrote it
  * @throws {Trouble} if the API server refuses or does not answer
  */

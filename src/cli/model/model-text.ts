@@ -89,7 +89,8 @@ function bpfText(facts: Bpf): string[] {
 }
 
 /**
- * The model as text: what it allows for each enforcer. For each pattern it shows a name that the pattern has replaced.
+ * The model as text: what the model allows, by enforcer. Each pattern has an example: one name that the pattern has
+ * replaced.
  */
 export function modelText(model: ArmorProfileModel): string {
   const { namespace, name } = placeOf(model)

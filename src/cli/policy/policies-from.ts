@@ -19,7 +19,7 @@ export interface SoundPolicy {
 }
 
 /**
- * Compiles all policies of files. If there are errors, prints them on standard error, and returns undefined.
+ * Compiles all policies of the files. If there are errors, prints them on standard error, and returns undefined.
  * @param recorded a model in addition to the models in the files
  */
 export async function policiesFrom(

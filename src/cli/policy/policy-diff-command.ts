@@ -12,8 +12,8 @@ export interface DiffArguments extends CompilingArguments {
 type Pair = { policy: string } & ({ only: 'old' | 'new' } | Compared)
 
 /**
- * Prints what becomes allowed or forbidden. Returns the exit status: 1 if there are differences, or some parts could
- * not be compared.
+ * Prints which operations become allowed or forbidden. Returns the exit status: 1 if there are differences, or some
+ * parts could not be compared.
  */
 export async function diffCommand(old: string, made: string, given: DiffArguments): Promise<number> {
   const [before, after] = [await policiesFrom([old], given), await policiesFrom([made], given)]
@@ -27,7 +27,9 @@ export async function diffCommand(old: string, made: string, given: DiffArgument
 const isSame = (pair: Pair): boolean =>
   !('only' in pair) && pair.differences.length === 0 && pair.incomplete.length === 0
 
-/** Pairs policies by name. If each file has one policy, these are a pair, whatever their names are. */
+/**
+ * Pairs policies by name. If each file has only one policy, the two policies are a pair, even if their names differ.
+ */
 function pairsOf(before: readonly SoundPolicy[], after: readonly SoundPolicy[]): Pair[] {
   const [one] = before
   const [other] = after

@@ -20,12 +20,12 @@ export interface TestArguments extends CompilingArguments, ModelArguments {
   pod?: string
   policy?: string
   action?: string[]
-  /** Only violations of the last milliseconds. */
+  /** Age in milliseconds; older violations are left out. */
   since?: number
   output: Format
 }
 
-/** The recorded operations, and the parts of the input that are not operations. */
+/** The recorded operations, and the parts of the input that cannot be operations. */
 interface Seen {
   operations: Map<string, { recorded: Recorded; count: number }>
   unjudged: Map<string, { count: number; example: string }>
