@@ -7,14 +7,14 @@ import { validateSchema } from './validate-schema.ts'
 
 /** HTTP path to which agents send reports; the same as upstream's. */
 export const REPORT_PATH = '/apis/v1/status'
-/** The largest body of a report, in bytes. */
+/** Maximum size of the body of a report, in bytes. */
 export const MAX_REPORT_BYTES = 4 * 1024 * 1024
-/** The longest message about a profile, in bytes. Agents cut longer messages (`cutMessage`). */
+/** Maximum size of a message about a profile, in bytes. Agents cut longer messages (`cutMessage`). */
 export const MAX_REPORT_MESSAGE_BYTES = 1024
 export const MAX_REPORT_PROFILES = 10_000
 /**
- * Limits on the rules that a report names as left out on the node: rules per profile, and bytes of a rule's name and
- * reason.
+ * Limits on the part of a report about rules that the agent left out: rules of each profile, and bytes of a rule's name
+ * and of its reason.
  */
 export const MAX_LEFT_OUT = { rules: 32, rule: 128, reason: 256 }
 /** Answer of a manager that is not the leader. */
@@ -23,7 +23,7 @@ export interface NotLeading {
   leader: string | null
 }
 
-/** The result of a profile on a node: the node enforces it, could not load it, or no longer has it. */
+/** The state of a profile on a node: the node enforces the profile, could not load it, or no longer has it. */
 export const reportStates = ['loaded', 'failed', 'unloaded'] as const
 
 const name = (description: string) => text(description, { minLength: 1, maxLength: 253 })
@@ -104,8 +104,8 @@ export type ReportResult = { ok: true; report: AgentReport } | { ok: false; erro
 const MAX_ERRORS = 100
 
 /**
- * Reads a report from the body of a request, or returns its mistakes (at most 100). Unknown fields are ignored, because
- * agents may be newer than their manager while a cluster is updated.
+ * Reads a report from the body of a request, or returns the mistakes in the body (at most 100). Unknown fields are
+ * ignored, because an agent may be newer than its manager while a cluster is updated.
  */
 export function checkReport(body: unknown): ReportResult {
   const errors = validateSchema(nodeOf(agentReport), body, { newer: true, max: MAX_ERRORS })
@@ -124,7 +124,8 @@ export function cutMessage(message: string, max = MAX_REPORT_MESSAGE_BYTES): str
 }
 
 /**
- * Keeps the entries that fit into a report. If some entries do not fit, the last kept entry says that there are more.
+ * Keeps the entries that fit into a report. If some entries do not fit, the last kept entry says that entries are
+ * missing.
  */
 export function cutLeftOut(all: readonly LeftOut[], max = MAX_LEFT_OUT.rules): LeftOut[] {
   const named = all.length <= max ? all : all.slice(0, max - 1)

@@ -7,8 +7,8 @@ export const confinementPrefixes = {
   appArmor: 'container.apparmor.security.beta.varmor.org/',
   seccomp: 'container.seccomp.security.beta.varmor.org/',
   /**
-   * Prefix of Kubernetes' own AppArmor annotation. Before Kubernetes 1.30 only the annotation sets a profile; since
-   * 1.30 the API server keeps the annotation equal to the field.
+   * Prefix of Kubernetes' own AppArmor annotation. Before Kubernetes 1.30, only this annotation sets a profile; since
+   * 1.30, the API server keeps this annotation equal to the field.
    */
   kubernetesAppArmor: 'container.apparmor.security.beta.kubernetes.io/',
 } as const
@@ -17,14 +17,14 @@ export const confinementPrefixes = {
 export const localhostPrefix = 'localhost/'
 
 /**
- * Prefix before the name of a BPF profile that replaces AppArmor. The prefix shows that vArmor, not the user, switched
- * AppArmor off.
+ * Prefix before the name of a BPF profile that replaces AppArmor. This prefix shows that vArmor, and not the user,
+ * switched AppArmor off.
  */
 export const bpfExclusivePrefix = 'bpf-exclusive/'
 
 /**
- * Prefix before the name of a profile. It shows that the user had already chosen the runtime's default profile, so
- * vArmor does not change the field.
+ * Prefix before the name of a profile. This prefix shows that the user had already chosen the runtime's default
+ * profile, so vArmor does not change the field.
  */
 export const chosenDefaultPrefix = 'runtime-default/'
 
@@ -35,8 +35,8 @@ export const optOut = 'unconfined'
 export const defaultOptIn = { key: 'sandbox.varmor.org/enable', value: 'true' } as const
 
 /**
- * The label of ArmorProfiles that a manager created. Agents load only these, and admission lets only managers set the
- * label.
+ * The label of ArmorProfiles that a manager created. Agents load only ArmorProfiles with this label, and admission lets
+ * only managers set it.
  */
 export const madeBy = { key: 'varmor.org/made-by', value: 'varmor-manager' } as const
 

@@ -4,8 +4,8 @@ import type { SchemaNode } from './schema/node.ts'
 import { fieldOf, isObject, validateSchema } from './validate-schema.ts'
 
 /**
- * Returns an error for each multi-field rule that `value` breaks and, given `before`, for each rule about changes.
- * `value` and `before` may be invalid: `errors` are the schema errors of `value`, and a rule that reads a field with an
+ * Returns an error for each rule about several fields that `value` breaks and, given `before`, for each rule about
+ * changes. Both values may be invalid: `errors` are the schema errors of `value`, and a rule that reads a field with an
  * error is skipped.
  */
 export function checkRules(
@@ -19,8 +19,8 @@ export function checkRules(
   return found
 }
 
-// A rule about changes also applies if the stored value has become invalid. Only a field of a wrong type, or a missing
-// field, prevents the rule from reading the stored value.
+// A rule about changes also applies if the stored value has become invalid. The rule cannot read the stored value only
+// if a field there is missing or has a wrong type.
 function unreadable(node: SchemaNode, before: unknown): FieldError[] {
   if (before === undefined) return []
   return validateSchema(node, before).filter(({ code }) => code === 'WRONG_TYPE' || code === 'REQUIRED')
@@ -36,7 +36,7 @@ class Places {
     for (const path of this.#errors) this.#addAbove(path)
   }
 
-  // Stops at the first known path: all paths above a known path were added with it.
+  // Stop at the first known path, because all paths above a known path are known, too.
   #addAbove(path: string): void {
     let outer = outerOf(path)
     while (outer !== undefined && !this.#above.has(outer)) {
@@ -50,14 +50,14 @@ class Places {
     return this.#errors.size > 0 && this.#errors.has(path)
   }
 
-  /** Whether an error is about this path or something in it. */
+  /** Whether an error is about this path or about a part of it. */
   within(path: string): boolean {
     return this.#errors.size > 0 && (this.#errors.has(path) || this.#above.has(path))
   }
 
   /**
-   * Whether an error is about `field` of the object at `path`, about a value inside the field, or about a part of the
-   * field's path.
+   * Whether an error is about the object at `path`, about its field `field`, about an object on the way to this field,
+   * or about a value inside the field.
    */
   touch(path: string, field: string): boolean {
     if (this.#errors.size === 0) return false
@@ -76,7 +76,7 @@ function outerOf(path: string): string | undefined {
   return path === '' ? undefined : path.slice(0, Math.max(path.lastIndexOf('.'), path.lastIndexOf('['), 0))
 }
 
-// The places of an object without errors.
+// Used for an object that has no errors.
 const nowhere = new Places([])
 
 interface Run {

@@ -73,8 +73,7 @@ function lengthProblem(
   given: string,
 ): Problem | undefined {
   if (given.length < minLength) return { code: 'NOT_ALLOWED', given, problem: 'this must not be empty' }
-  // A text has at least as many UTF-16 units as characters, and at most three bytes per unit, so the length in units is
-  // enough for most texts.
+  // A text has at most three bytes for each UTF-16 unit, so most texts need no exact count of their bytes.
   const bytes = given.length * 3 > maxBytes ? Buffer.byteLength(given) : 0
   if (bytes > maxBytes) {
     return { code: 'TOO_LONG', given, problem: `this is ${bytes} bytes long`, allowed: `at most ${maxBytes} bytes` }

@@ -12,7 +12,7 @@ interface PrinterColumn {
   name: string
   type: 'string' | 'integer' | 'boolean' | 'date'
   jsonPath: string
-  /** 1: only `kubectl get -o wide` shows the column. */
+  /** With priority 1, only `kubectl get -o wide` shows the column. */
   priority?: 1
 }
 

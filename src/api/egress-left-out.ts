@@ -1,17 +1,17 @@
 /**
- * Longest text of a target whose addresses the manager looks up. The ArmorProfile's status contains the text, and the
- * API server limits the status.
+ * Maximum length of the text of a target whose addresses the manager looks up. The status of the ArmorProfile contains
+ * this text, and the API server limits the size of a status.
  */
 export const MAX_TARGET_TEXT = 4_096
 
 /**
- * Why the manager does not look up a target's addresses: the quota for its addresses or its conditions is used up, or
- * the target's text is too long.
+ * Why the manager does not look up the addresses of a target: the quota for addresses or for conditions is used up, or
+ * the text of the target is too long.
  */
 export const egressLeftOut = ['room', 'conditions', 'selector'] as const
 export type EgressLeftOut = (typeof egressLeftOut)[number]
 
-/** The reasons as sentences for users, each with its remedy. */
+/** The reasons as sentences for users. Each sentence has a remedy. */
 export const whyLeftOut: Readonly<Record<EgressLeftOut, string>> = {
   room: 'the selectors of the policies in its namespace match more objects than the quota allows; use fewer different selectors, or selectors that match fewer objects',
   conditions:

@@ -37,7 +37,7 @@ export interface FieldError {
   problem: string
   /** The value of the field, if it helps the user. */
   given?: unknown
-  /** The values that are allowed: a list, a range or a form. */
+  /** The allowed values: a list, a range or a form. */
   allowed?: string
   /** The nearest valid name, where the value is a name. */
   nearest?: string
@@ -60,7 +60,7 @@ export function formatFieldError(error: FieldError): string {
   return parts.join('')
 }
 
-// A longer text is not near any name. The time for the comparison grows with the product of both lengths.
+// A longer text is not similar to any name. The time of a comparison grows with the product of both lengths.
 const MAX_NAME = 200
 
 /**

@@ -2,7 +2,7 @@ import type { LabelSelector, LabelSelectorRequirement } from './types.ts'
 
 export type Labels = Readonly<Record<string, string>>
 
-/** One condition on one label. An entry of `matchLabels` becomes an `In` condition with one value. */
+/** One condition about one label. An entry of `matchLabels` becomes an `In` condition with one value. */
 type Requirement =
   | { key: string; operator: 'In' | 'NotIn'; values: ReadonlySet<string> }
   | { key: string; operator: 'Exists' | 'DoesNotExist' }
@@ -10,15 +10,15 @@ type Requirement =
 const labelOf = (labels: Labels, key: string): string | undefined =>
   Object.hasOwn(labels, key) ? labels[key] : undefined
 
-/** A label that a matching object must have, with one of these values, or with any value if `values` is undefined. */
+/** A label that an object must have to match: with one of these values, or with any value if `values` is undefined. */
 export interface Anchor {
   key: string
   values?: ReadonlySet<string>
 }
 
 /**
- * The selector as text for API queries and `kubectl get -l`, sorted by key. A selector that selects everything becomes
- * ''.
+ * The selector as text for API queries and `kubectl get -l`, sorted by key. For a selector that selects every object,
+ * the text is empty.
  */
 export function selectorText({ matchLabels = {}, matchExpressions = [] }: LabelSelector): string {
   const equal = Object.entries(matchLabels).map(([key, value]) => ({ key, text: `${key}=${value}` }))
@@ -75,7 +75,10 @@ export class CompiledSelector {
     return this.#requirements.every((requirement) => holds(requirement, labelOf(labels, requirement.key)))
   }
 
-  /** Requirements that only an object with a certain label can meet. If there are none, every object must be tried. */
+  /**
+   * Requirements that only an object with a certain label can meet. If the selector has no such requirement, every
+   * object must be tried.
+   */
   anchors(): Anchor[] {
     return this.#requirements.flatMap((requirement): Anchor[] => {
       if (requirement.operator === 'In') return [{ key: requirement.key, values: requirement.values }]
@@ -84,8 +87,8 @@ export class CompiledSelector {
   }
 
   /**
-   * Whether `other` matches every object that this selector matches. `true` is certain. `false` may be wrong if the
-   * implication follows only from several requirements together.
+   * Whether `other` matches every object that this selector matches. `true` is certain. `false` may be wrong if only
+   * several requirements together imply `other`.
    */
   implies(other: CompiledSelector): boolean {
     return other.#requirements.every((wanted) => this.#requirements.some((given) => requirementImplies(given, wanted)))

@@ -14,8 +14,8 @@ export const mountFlagBits = {
   bind: 1 << 12,
   move: 1 << 13,
   /**
-   * mount(8) does not name this flag itself: `bind` with this flag is `rbind`, and a propagation type such as
-   * `make-slave` with it is `make-rslave`.
+   * mount(8) has no name for this flag: `bind` with this flag is `rbind`, and a propagation type such as `make-slave`
+   * with this flag is `make-rslave`.
    */
   rec: 1 << 14,
   silent: 1 << 15,

@@ -15,7 +15,7 @@ export type SocketFamily = (typeof socketFamilies)[number]
 /** Socket types with their numbers (include/linux/net.h). */
 export const socketTypeNumbers = { stream: 1, dgram: 2, raw: 3, rdm: 4, seqpacket: 5, dccp: 6, packet: 10 } as const
 
-/** IPPROTO_… by number (include/uapi/linux/in.h). */
+/** Names of IPPROTO_ constants by number (include/uapi/linux/in.h). */
 // biome-ignore format: a table reads better
 export const ipProtocols: Readonly<Record<number, string>> = {
   0: 'IP', 1: 'ICMP', 2: 'IGMP', 4: 'IPIP', 6: 'TCP', 8: 'EGP', 12: 'PUP', 17: 'UDP', 22: 'IDP', 29: 'TP', 33: 'DCCP',

@@ -502,7 +502,7 @@ writev 20 66 146 146 66
 `
 
 /**
- * System calls that only other architectures have. A profile may contain these names; they have no effect on the
+ * System calls that exist only on other architectures. A profile may contain these names; they have no effect on the
  * architectures above.
  */
 const elsewhere = `

@@ -11,9 +11,9 @@ interface Owner {
 }
 
 /**
- * Returns why a manager cannot have created this ArmorProfile for a policy; undefined if a manager can have created it.
- * Without this check, a client with write access to ArmorProfiles could choose any profile name on all nodes. Admission
- * checks the client that writes; this function checks the object itself.
+ * Returns the reason why a manager cannot have created this ArmorProfile for a policy; undefined if a manager can have
+ * created it. Admission checks only the client that writes. Without this check of the object, a client with write
+ * access to ArmorProfiles could choose any profile name on all nodes.
  */
 export function whyNotMade(profile: ArmorProfile, installNamespace: string): string | undefined {
   const { labels = {}, name, namespace = '', ownerReferences } = profile.metadata

@@ -79,8 +79,8 @@ const modelReport = object('The recording of one profile on a node: an offer of 
 })
 
 /**
- * What the agent must do. `wanted`: send piece `next`. `stored`: nothing; the model contains the recording. `waiting`:
- * send nothing now. `unknown`: nothing; the manager does not know the recording.
+ * Instructions for the agent. `wanted`: send piece `next`. `stored`: do nothing; the model contains the recording.
+ * `waiting`: send nothing now. `unknown`: do nothing; the manager does not know the recording.
  */
 export const modelAnswerStates = ['wanted', 'stored', 'waiting', 'unknown'] as const
 
@@ -101,7 +101,10 @@ export type ModelReportResult = { ok: true; report: ModelReport } | { ok: false;
 
 const MAX_ERRORS = 100
 
-/** Reads a recording from the body of a request, or returns its mistakes. Unknown fields are ignored, as in reports. */
+/**
+ * Reads a recording from the body of a request, or returns the mistakes in the body. Unknown fields are ignored, as in
+ * reports.
+ */
 export function checkModelReport(body: unknown): ModelReportResult {
   const errors = validateSchema(nodeOf(modelReport), body, { newer: true, max: MAX_ERRORS })
   if (errors.length > 0) return { ok: false, errors }

@@ -31,7 +31,7 @@ const sharedKeywords = [
 ] as const
 
 /**
- * Translates a schema to OpenAPI. The API server does not refuse unknown fields, but removes them. OpenAPI cannot
+ * Translates a schema to OpenAPI. The API server removes unknown fields, and does not refuse them. OpenAPI cannot
  * express checks of byte lengths, addresses and map keys; the admission webhook makes these checks.
  */
 export function toOpenApi(node: SchemaNode): OpenApiSchema {
@@ -77,7 +77,7 @@ function ruleValidation({ cel, message, field, code }: Rule): Validation[] {
   return [{ rule: cel, message, ...(field && { fieldPath: `.${field}` }), ...(reason && { reason }) }]
 }
 
-/** The check of `findWord` in CEL. A list of texts has the same syntax in CEL and JSON. */
+/** The check of `findWord` as an expression in CEL. The syntax of a list of texts is the same in CEL and JSON. */
 export function wordsCel(words: Vocabulary): string {
   const forms = Object.entries(words).flatMap(([word, shorts]) => [word, ...shorts])
   const isLower = (form: string) => asciiLower(form) === form

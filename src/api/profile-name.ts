@@ -1,10 +1,10 @@
 import { hash } from 'node:crypto'
 import type { VarmorClusterPolicy, VarmorPolicy } from './types.ts'
 
-/** Longest profile name in bytes: the name is also a label value, and a part of paths and annotations. */
+/** Maximum length of a profile name in bytes: the name is also a label value, and a part of paths and annotations. */
 export const MAX_PROFILE_NAME = 63
 
-/** The fields that identify a policy. A whole policy also has this type. */
+/** The fields that identify a policy. A whole policy has these fields, so it also has this type. */
 export type PolicyIdentity =
   | (Pick<VarmorPolicy, 'kind'> & { metadata: { name: string; namespace?: string } })
   | (Pick<VarmorClusterPolicy, 'kind'> & { metadata: { name: string; namespace?: string } })
@@ -38,9 +38,7 @@ export function mayBeCalled(name: string, policy: PolicyIdentity, installNamespa
   return name.startsWith(beginning) && /^[0-9a-f]{8}$/.test(name.slice(beginning.length))
 }
 
-/**
- * The name without appended digits. Two policies can share it: `team/prod-web` and `team-prod/web` get the same name.
- */
+/** The name without appended digits. Two policies can have the same such name: `team/prod-web` and `team-prod/web`. */
 function plainName({ kind, metadata }: PolicyIdentity, installNamespace: string): string {
   const { name, namespace = 'default' } = metadata
   const prefix = kind === 'VarmorClusterPolicy' ? `varmor-cluster-${installNamespace}` : `varmor-${namespace}`

@@ -1,6 +1,6 @@
 /**
- * A quantity of Kubernetes (apimachinery, pkg/api/resource/quantity.go), without a sign, because amounts of resources
- * are not negative.
+ * The syntax of a Kubernetes quantity (apimachinery, pkg/api/resource/quantity.go), without a sign, because amounts of
+ * resources are not negative.
  */
 export const quantityPattern = /^(\d{1,18}(?:\.\d{0,18})?|\.\d{1,18})(?:([KMGTPE])i|([numkMGTPE])|[eE]([+-]?\d{1,3}))?$/
 
@@ -8,7 +8,7 @@ const decimal: Record<string, number> = { n: -9, u: -6, m: -3, k: 3, M: 6, G: 9,
 
 /**
  * Parses a quantity to a number; undefined if the value is not a quantity. Different spellings of one quantity (`0.7`
- * and `700m`) give equal numbers: a decimal suffix is parsed as the number's exponent, and a binary suffix is an exact
+ * and `700m`) give equal numbers: a decimal suffix becomes the exponent of the number, and a binary suffix is an exact
  * factor.
  */
 export function parseQuantity(value: string | number): number | undefined {

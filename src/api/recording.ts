@@ -7,7 +7,7 @@ export interface Recording {
    * value.
    */
   id: string
-  /** Whether the recording still runs. The manager decides this by its own clock. */
+  /** Whether the recording still runs. The manager decides this with its own clock. */
   open: boolean
   /** Start of the recording, in milliseconds since the epoch. */
   since: number
@@ -22,8 +22,8 @@ export function recordingOf({ metadata, spec }: ArmorProfile): Recording | undef
 }
 
 /**
- * Start of the modelling, in milliseconds since the epoch. Older managers do not store the start, so the creation time
- * of the ArmorProfile is used.
+ * Start of the modelling, in milliseconds since the epoch. Older managers do not store the start. Then the creation
+ * time of the ArmorProfile is used.
  */
 export function beganAt({ since }: BehaviorModeling, creationTimestamp: unknown): number {
   const text = since ?? (typeof creationTimestamp === 'string' ? creationTimestamp : '')

@@ -9,18 +9,18 @@ import { asciiLower } from './vocabulary.ts'
 
 /**
  * A rule about several fields of one object, or about a change of the object. Each rule exists twice: in CEL for the
- * API server, and in TypeScript for vArmor. `test/api/rules.test.ts` checks that both agree.
+ * API server, and in TypeScript for vArmor. `test/api/rules.test.ts` checks that both versions agree.
  */
 export interface Rule<T = unknown> {
   /**
-   * The rule in CEL: `self` is the new object, `oldSelf` the old object. `none` gives the reason why the CEL of
-   * Kubernetes 1.25 cannot express the rule.
+   * The rule in CEL: `self` is the new object, `oldSelf` the old object. If the CEL of Kubernetes 1.25 cannot express
+   * the rule, `none` is the reason.
    */
   cel: string | { none: string }
   code: FieldErrorCode
   /** What is wrong and how to correct it. */
   message: string
-  /** The field that the error names; undefined: the whole object. */
+  /** The field that the error names; undefined if the error is about the whole object. */
   field?: string
   /**
    * Paths of the fields that `check` reads, relative to the object ('' for the whole object). If a field has an error,
@@ -83,7 +83,7 @@ const target = on<api.Target>(
     cel: 'self == oldSelf',
     code: 'IMMUTABLE',
     message: 'the target cannot be changed; create a new policy for the new target',
-    reads: [], // Compares any two JSON values.
+    reads: [], // This rule compares any two JSON values.
     change: true,
     check: isDeepStrictEqual,
   },
@@ -165,7 +165,7 @@ const policy = on<api.Policy>(
   keepsProxy('proxyAdminPort'),
 )
 
-/** The rule that a custom profile must be given, for AppArmor and Seccomp. */
+/** The rule that a custom profile must be present, for AppArmor and Seccomp. */
 const ownProfile = on<api.AppArmorProfile | api.SeccompProfile>({
   cel: "self.profileType != 'Custom' || (has(self.customProfile) && self.customProfile != '')",
   code: 'REQUIRED',
@@ -185,7 +185,7 @@ const bpfProfile = on<api.BpfAllowList>({
   check: ({ profileType, allow }) => profileType !== 'Custom' || allow !== undefined,
 })
 
-// Default resources of the proxy container. With `mitm` the proxy needs more.
+// Default resources of the proxy container. With `mitm`, the proxy needs more resources.
 const resourceDefaults = {
   plain: { requests: { cpu: '50m', memory: '64Mi' }, limits: { cpu: '500m', memory: '256Mi' } },
   mitm: { requests: { cpu: '100m', memory: '128Mi' }, limits: { cpu: '1', memory: '512Mi' } },

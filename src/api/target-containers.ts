@@ -1,13 +1,13 @@
 /**
- * The kind of a container, by the list of the pod that contains it. A `sidecar` is an init container that keeps running
- * (restartPolicy Always).
+ * The kind of a container, by the list of the pod that contains the container. A `sidecar` is an init container that
+ * keeps running (restartPolicy Always).
  */
 export type ContainerRole = 'regular' | 'sidecar' | 'init' | 'ephemeral'
 
 /**
- * Whether a policy applies to the container. A policy applies to the containers that `spec.target.containers` names, of
- * any role. If it names no containers, the policy applies to all except init containers, or to all with `initToo`. A
- * policy also applies to every ephemeral container of a pod that the policy confines.
+ * Whether a policy applies to the container. A policy applies to containers of any role that `spec.target.containers`
+ * names. If this field is empty, the policy applies to all containers except init containers, or to all with `initToo`.
+ * A policy also applies to every ephemeral container of a pod that it confines.
  */
 export function meansContainer(
   named: readonly string[],

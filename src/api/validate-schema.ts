@@ -14,15 +14,15 @@ export const isObject = (value: unknown): value is Fields =>
 export const fieldOf = (value: Fields, name: string): unknown => (Object.hasOwn(value, name) ? value[name] : undefined)
 
 export interface SchemaOptions {
-  /** The path of the value. */
+  /** The path of the value within the object; errors begin with this path. */
   path?: string
-  /** Ignore unknown fields, because the sender may be newer. */
+  /** Whether to ignore unknown fields, because the sender may be newer. */
   newer?: boolean
   /** Maximum number of returned errors. Default: unlimited. */
   max?: number
 }
 
-/** Collects the errors. */
+/** Collects errors up to a maximum. */
 class Errors {
   readonly found: FieldError[] = []
   readonly newer: boolean
@@ -43,8 +43,8 @@ class Errors {
 }
 
 /**
- * Returns all errors of `value` according to its schema, in the order of the document. `value` may be anything: only
- * the schema determines how deep the search goes. `checkRules` checks the rules about several fields.
+ * Returns all errors of `value` according to its schema, in the order of the document. `value` may be any value: the
+ * depth of the search depends only on the schema. `checkRules` checks the rules about several fields.
  */
 export function validateSchema(node: SchemaNode, value: unknown, options: SchemaOptions = {}): FieldError[] {
   const errors = new Errors(options)
@@ -103,7 +103,7 @@ function checkQuantity(given: unknown, fail: Fail): void {
   if (typeof given !== 'string' && typeof given !== 'number') {
     fail({ code: 'WRONG_TYPE', problem: `this is ${typeNames[typeOf(given)] ?? 'no value'}`, allowed })
   } else if (typeof given === 'number' && !Number.isSafeInteger(given)) {
-    // For this field the API server accepts only whole numbers and texts.
+    // The API server accepts only whole numbers and texts as quantities.
     fail({
       code: 'WRONG_TYPE',
       given,
@@ -219,8 +219,8 @@ function unknownField(name: string, path: string, known: readonly string[]): Fie
 const MAX_KEY = 80
 
 /**
- * The path of a key that the user chose. Brackets enclose a key that looks like several path steps, or that could
- * garble a terminal.
+ * The path of a key that the user chose. A key is in brackets if it looks like several path steps, or could garble a
+ * terminal.
  */
 export function keyPath(path: string, key: string): string {
   if (/^[\w/-]{1,80}$/.test(key)) return join(path, key)

@@ -20,9 +20,9 @@ function indexOf(words: Vocabulary): ReadonlyMap<string, string> {
 }
 
 /**
- * Returns the word of the vocabulary that `text` is or abbreviates, in any case: `READ` and `r` are `read`. If the
- * vocabulary has a short form in upper case, the text must have it in upper case (`R` is rbind, `r` is ro). Returns
- * undefined for any other text.
+ * Returns the word that `text` is or abbreviates, in any case: `READ` and `r` are `read`. A short form that the
+ * vocabulary has in upper case must be in upper case in the text (`R` is rbind, `r` is ro). Returns undefined for any
+ * other text.
  */
 export function findWord(words: Vocabulary, text: string): string | undefined {
   const index = indexOf(words)

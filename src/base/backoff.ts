@@ -1,6 +1,6 @@
 import type { Random } from './random.ts'
 
-/** Milliseconds. */
+/** The range of a delay, in milliseconds. */
 export interface BackoffRange {
   /** First delay, before randomization. */
   first: number
@@ -9,8 +9,8 @@ export interface BackoffRange {
 }
 
 /**
- * The delay after this many earlier failures. The step doubles with each failure, and the delay is random in the upper
- * half of the step: the fixed half prevents a tight loop; the random half spreads clients that failed together.
+ * The delay after this many earlier failures. The step doubles with each failure. Half of the step is fixed, which
+ * prevents a tight loop. The other half is random, which spreads clients that failed together.
  */
 export function backoff(failuresBefore: number, { first, max }: BackoffRange, random: Random): number {
   const step = Math.min(max, first * 2 ** Math.min(failuresBefore, 64))
@@ -22,8 +22,8 @@ export interface BackoffOptions extends Partial<BackoffRange> {
 }
 
 /**
- * Counts failures, and gives the delay after each. By default the first delay is 800 ms, as in client-go's reflector,
- * and the maximum is 30 s.
+ * Counts failures, and returns the delay after each failure. By default, the first delay is 800 ms, as in client-go's
+ * reflector, and the maximum is 30 s.
  */
 export class Backoff {
   readonly #range: BackoffRange
@@ -35,12 +35,12 @@ export class Backoff {
     this.#random = random
   }
 
-  /** Milliseconds to wait now; the next call returns about twice as much. */
+  /** Milliseconds to wait now; the next call returns about twice as many. */
   next(): number {
     return backoff(this.#failures++, this.#range, this.#random)
   }
 
-  /** Resets the delay to its first value, after the other side worked again. */
+  /** Resets the delay to its first value. Call this when the other side works again. */
   reset(): void {
     this.#failures = 0
   }

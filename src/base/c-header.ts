@@ -15,7 +15,7 @@ const typeName = ({ type }: StructField): string => {
 const declaration = (field: StructField): string =>
   `${typeName(field)} ${field.name}${field.count === undefined ? '' : `[${field.count}]`};`
 
-/** C source of a struct, with the offset of each field. `packed`: the compiler adds no padding. */
+/** C source of a struct, with the offset of each field. With `packed`, the compiler adds no padding. */
 function structText(
   name: string,
   fields: readonly StructField[],
@@ -52,7 +52,7 @@ export function enumeration(name: string, prefix: string, values: Readonly<Recor
   return [`enum ${name} {`, ...members, '};'].join('\n')
 }
 
-/** C source of constants such as `VARMOR_DENY`; the keys of `values` lack the prefix. */
+/** C source of constants such as `VARMOR_DENY`. The keys of `values` do not contain the prefix. */
 export const definitions = (prefix: string, values: Readonly<Record<string, number>>): string =>
   Object.entries(values)
     .map(([word, number]) => `#define ${prefix}_${word} ${number}`)

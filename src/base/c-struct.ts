@@ -1,5 +1,5 @@
 /**
- * Structs that C and TypeScript share. One table of fields gives the C header and the TypeScript offsets, so both
+ * Structs that C and TypeScript share. The C header and the TypeScript offsets come from one table of fields, so they
  * always agree. All numbers are little-endian. Fields follow each other without padding.
  */
 
@@ -9,12 +9,12 @@ const sizes = { char: 1, u8: 1, u16: 2, u32: 4, u64: 8 } as const
 export interface StructField {
   name: string
   type: keyof typeof sizes | Struct
-  /** Number of elements, for arrays. */
+  /** Number of elements, if the field is an array. */
   count?: number
   what?: string
 }
 
-/** A struct without gaps: a compiler gives it the same layout as a packed struct. */
+/** A struct without gaps: the layout is the same whether or not a C compiler packs the struct. */
 export interface Struct<Name extends string = string> {
   name: string
   what: string
@@ -44,7 +44,7 @@ export function layOut<const Fields extends readonly StructField[]>(
   return { at: at as Record<Fields[number]['name'], number>, size }
 }
 
-/** @throws {Error} if a compiler would add padding: the table must name that space `reserved` */
+/** @throws {Error} if a compiler would add padding; then the table needs a field `reserved` there */
 export function struct<const Fields extends readonly StructField[]>(
   name: string,
   what: string,
@@ -65,7 +65,7 @@ export function struct<const Fields extends readonly StructField[]>(
 export type FieldValue = number | readonly [low: number, high: number] | Uint8Array
 
 /**
- * The bytes of a struct. Zeros fill short values and reserved fields.
+ * The bytes of a struct. Short values and reserved fields are filled with zeros.
  * @throws {RangeError} for a value that does not fit into its field
  */
 export function pack<Name extends string>(

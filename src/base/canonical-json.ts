@@ -1,7 +1,4 @@
-/**
- * JSON that is the same for equal values, whatever the order of their fields. Fields with null or undefined are
- * omitted.
- */
+/** JSON that is the same for equal values, in any order of their fields. Fields with null or undefined are omitted. */
 export const canonicalJson = (value: object): string => JSON.stringify(sorted(value))
 
 /** A copy of the value with sorted field names. */

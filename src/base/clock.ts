@@ -8,7 +8,7 @@ export interface Timer {
 
 declare const wallTime: unique symbol
 /**
- * Milliseconds since the Unix epoch, by the machine's wall clock. The type distinguishes points in time for output from
+ * Milliseconds since the Unix epoch, by the machine's wall clock. This type keeps points in time for output apart from
  * durations.
  */
 export type WallMs = number & { readonly [wallTime]: true }
@@ -20,8 +20,8 @@ export const asWall = (milliseconds: number): WallMs => milliseconds as WallMs
 const lastWritten = 253_402_300_799_999
 
 /**
- * A wall-clock time as ISO 8601 with milliseconds, in UTC. Never throws: a time before 1970 or after 9999 becomes the
- * nearest time in this range.
+ * A wall-clock time as ISO 8601 with milliseconds, in UTC. Never throws: a time before 1970 becomes 1970-01-01, and a
+ * time after 9999 becomes the last millisecond of 9999.
  */
 export const isoTime = (time: WallMs): string =>
   new Date(Number.isNaN(time) ? 0 : Math.min(Math.max(time, 0), lastWritten)).toISOString()
@@ -34,8 +34,8 @@ export interface Clock {
    */
   now(): number
   /**
-   * The wall-clock time, which users can set. Use it only for output, and for comparison with times from other
-   * programs.
+   * The wall-clock time, which users can change. Use this time only for output, and for comparison with times from
+   * other programs.
    */
   wall(): WallMs
   /** Calls `callback` once after `delay` milliseconds, never before `after` returns. */
@@ -65,7 +65,8 @@ class SystemTimer implements Timer {
 }
 
 /**
- * performance.now() starts at 0 in each thread; CLOCK_MONOTONIC, which the addon uses, has one origin for all threads.
+ * Use CLOCK_MONOTONIC, like the addon: its origin is the same for all threads. performance.now() starts at 0 in each
+ * thread.
  */
 const [seconds, nanoseconds] = process.hrtime()
 const origin = seconds * 1_000 + nanoseconds / 1e6 - performance.now()
@@ -81,8 +82,8 @@ export const systemClock: Clock = {
 }
 
 /**
- * Milliseconds since the machine booted, including its sleep (CLOCK_BOOTTIME), in steps of 10. The value is comparable
- * between successive agents while the boot id stays the same.
+ * Milliseconds since the machine booted, including its sleep (CLOCK_BOOTTIME), in steps of 10. Successive agents can
+ * compare these values if the boot id is the same.
  */
 export const sinceBoot = (): number => uptime() * 1_000
 

@@ -1,5 +1,6 @@
 /**
- * Approximate bytes that V8 needs for a value parsed from JSON: small values need many times the length of their text.
+ * Approximate bytes that V8 needs for a value parsed from JSON. A small value needs many times as many bytes as its
+ * text.
  */
 export function heapBytes(value: unknown): number {
   if (typeof value === 'string') return 24 + value.length * (isWide.test(value) ? 2 : 1)

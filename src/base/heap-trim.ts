@@ -6,7 +6,7 @@ import type { Logger } from './logger.ts'
 
 /** A thread's heap, in bytes. */
 export interface Heap {
-  /** Bytes of objects, and bytes that V8 has allocated from the system. */
+  /** Bytes of objects, and bytes that V8 has allocated from the operating system. */
   sizes(): { used: number; size: number }
   /** Collects all garbage and frees memory. It blocks the thread for about 2 ms for each mebibyte in use. */
   collect(): void
@@ -33,26 +33,26 @@ export interface HeapTrimOptions {
   heap?: Heap
   clock: Clock
   logger: Logger
-  /** A counter of work. While it does not increase, the thread is idle. */
+  /** A counter that increases with each piece of work. While it stays the same, the thread is idle. */
   work(): number
 }
 
 /**
- * Milliseconds without work after which the thread counts as idle. Minimum milliseconds between two collections, so
+ * Milliseconds without work after which the thread is idle. `SELDOM`: minimum milliseconds between two collections, so
  * that collections take at most a few thousandths of the time.
  */
 const CALM = 1_000
 const SELDOM = 60_000
 /**
- * Minimum growth of the heap since the last collection. Maximum bytes of objects including garbage: the collection of a
- * larger heap would let callers wait too long.
+ * Minimum growth of the heap since the last collection. `MAX_USED`: maximum bytes of objects including garbage, because
+ * the collection of a larger heap would block callers too long.
  */
 const GROWN = 16 * mebibyte
 const MAX_USED = 128 * mebibyte
 
 /**
- * Frees memory after a burst of work. V8 keeps the memory of a burst: if live objects are scattered among dead objects,
- * no page is free, and V8 does not collect garbage while the program is idle.
+ * Frees memory after a burst of work. Without this class, V8 keeps the memory of a burst: pages with both live and dead
+ * objects are not free, and V8 does not collect garbage while the program is idle.
  */
 export class HeapTrim {
   readonly #options: Required<HeapTrimOptions>

@@ -1,8 +1,8 @@
-/** Counts values by size, for metrics. Values are added in groups, so that single events cost nothing. */
+/** Counts values by size, for metrics. Callers add many values at once, so that single events cost nothing. */
 export class Histogram {
-  /** Upper bounds of the buckets, ascending and inclusive. `count` includes larger values, but no bucket does. */
+  /** Upper bounds of the buckets, ascending and inclusive. Larger values are in `count`, but not in a bucket. */
   readonly bounds: readonly number[]
-  /** Number of values in each single bucket. */
+  /** Number of values in each bucket alone. */
   readonly #counts: Float64Array
   count = 0
   sum = 0
@@ -22,7 +22,7 @@ export class Histogram {
     if (bucket !== -1) this.#counts[bucket]! += times
   }
 
-  /** For each bound, the number of values up to this bound. */
+  /** For each bound, the number of values that are at most this bound. */
   cumulative(): number[] {
     let below = 0
     return Array.from(this.#counts, (count) => {

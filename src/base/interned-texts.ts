@@ -3,7 +3,7 @@ export class InternedTexts {
   readonly #max: number
   readonly #texts = new Map<string, string>()
 
-  /** @param max maximum number of stored texts; at this number all texts are dropped, and objects keep theirs */
+  /** @param max maximum number of stored texts. A full store drops all texts; objects keep the texts that they have */
   constructor(max: number) {
     this.#max = max
   }

@@ -1,4 +1,4 @@
-/** Key of the reason why only an object's outline is kept. Objects of the API server cannot contain this symbol. */
+/** Key of the reason why only the outline of an object is kept. No object of the API server contains this symbol. */
 const reason = Symbol('why only its outline is kept')
 
 /** Adds to an object's outline the reason why only the outline is kept. */

@@ -1,4 +1,4 @@
-/** The keys in a line of a component's log, with their meanings. All roles use the same word for the same thing. */
+/** The keys in a line of a component's log, with their meanings. All roles use the same key for the same meaning. */
 export const logFields = {
   err: 'the error that was thrown: `type`, `message`, `stack` and its other properties',
   reason: 'why: a text for people, or one word for programs',
@@ -74,9 +74,12 @@ export type LogField = keyof typeof logFields
 
 export type LogFields = Partial<Record<LogField, unknown>>
 
-/** For each member of a union of field types, the keys that `logFields` lacks. */
+/** For each member of a union of field types, its keys that `logFields` does not have. */
 type UnknownKey<Fields> = Fields extends unknown ? Exclude<keyof Fields, LogField> : never
 
-/** Rejects keys that `logFields` lacks, even in a spread or a variable, where TypeScript accepts additional keys. */
+/**
+ * Rejects keys that `logFields` does not have, even in a spread or a variable, where TypeScript accepts additional
+ * keys.
+ */
 export type OnlyLogFields<Fields> = Fields &
   ([UnknownKey<Fields>] extends [never] ? unknown : { unknownLogField: UnknownKey<Fields> })

@@ -2,7 +2,7 @@ import type { LogFields, OnlyLogFields } from './log-fields.ts'
 
 type Write = <Fields extends LogFields>(fields: OnlyLogFields<Fields>, message: string) => void
 
-/** The target of a log. A pino logger fits: errors are in the field `err`, which pino serializes. */
+/** The target of a log. A pino logger has this type: it serializes the error in the field `err`. */
 export interface Logger {
   debug: Write
   info: Write

@@ -1,4 +1,4 @@
-/** A source of evenly distributed numbers in [0, 1). `Math.random` fits. */
+/** A source of evenly distributed numbers in [0, 1). `Math.random` has this type. */
 export type Random = () => number
 
 /**

@@ -34,7 +34,9 @@ export class TokenBucket {
     return taken
   }
 
-  /** Takes `more` tokens even if the bucket has fewer: no token is available until the missing tokens are refilled. */
+  /**
+   * Takes `more` tokens even if the bucket has fewer. Then no token is available until the missing tokens are refilled.
+   */
   owe(more: number): void {
     this.#tokens -= more
   }

@@ -25,7 +25,7 @@ export interface FileCredentialsOptions extends Common {
   files: CredentialFiles
 }
 
-/** How to read the files, and the log messages about a change. */
+/** The way to read the files, and the log messages about a change. */
 interface Source<Found> {
   file: string
   read(): Promise<Found>
@@ -34,8 +34,8 @@ interface Source<Found> {
 }
 
 /**
- * Reads certificates from files that another program renews, and reads them again while the process runs. The files
- * have a server's certificate, or the authorities of its clients.
+ * Reads certificates from files that another program renews, and reads the files again while the process runs. The
+ * files contain the certificate of a server, or the certificate authorities of its clients.
  */
 export class FileCredentials<Found extends object = ServingCredentials> {
   readonly #options: Common
@@ -67,7 +67,7 @@ export class FileCredentials<Found extends object = ServingCredentials> {
     return new FileCredentials(options, source, await source.read())
   }
 
-  /** Opens the authorities of clients. @throws an Error that names the file and the fault */
+  /** Opens the certificate authorities of clients. @throws an Error that names the file and the fault */
   static async openClientCa({
     file,
     ...options
@@ -136,14 +136,13 @@ async function readAuthorities(file: string): Promise<{ clientCa: string }> {
 }
 
 /**
- * The certificates in a PEM text. It checks them, because Node.js ignores invalid certificates, and without any valid
- * certificate accepts public authorities.
+ * The certificates in a PEM text. This function checks each certificate: Node.js ignores an invalid certificate and, if
+ * none is valid, accepts public authorities.
  * @param where the source of the text, for messages
  * @throws an Error that names `where`
  */
 export function authoritiesIn(pem: string, where: string): string {
-  // Split the text instead of using a regular expression, which would search the whole text for the end of each
-  // certificate.
+  // The text is split, because a regular expression would search the whole text for the end of each certificate.
   const [, ...texts] = pem.split(begin)
   const certificates = texts.map((text) => (text.includes(end) ? `${begin}${text.split(end, 1)[0]}${end}` : begin))
   if (certificates.length === 0) throw new Error(`${where} has no CA certificate; it must be PEM`)

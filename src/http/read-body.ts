@@ -12,8 +12,8 @@ export class BodyError extends Error {
 }
 
 /**
- * Reads the whole body. A body of more than `max` bytes is refused, and not read to its end.
- * @param onBytes called before each piece is stored; an error that it throws ends the read
+ * Reads the whole body. A body of more than `max` bytes is refused, and its rest is not read.
+ * @param onBytes called before each piece is stored; an error that this function throws ends the read
  * @throws {BodyError}
  */
 export function readBody(
@@ -24,7 +24,7 @@ export function readBody(
   return new Promise((resolve, reject) => {
     const tooLong = () => new BodyError(413, `The body is longer than ${max} bytes`)
     if (Number(request.headers['content-length'] ?? 0) > max) return reject(tooLong())
-    // The request may have ended during its admission. Then it does not emit `close` again.
+    // A request that ended during its admission does not emit `close` again.
     if (request.destroyed) return reject(new BodyError(400, 'The connection ended before the body'))
     const chunks: Buffer[] = []
     let length = 0
@@ -51,7 +51,7 @@ export function readBody(
     })
     request.on('error', reject)
     request.on('close', () => {
-      // Every request emits `close`, and creating an error is costly.
+      // Create the error only if needed: every request emits `close`, and creating an error is slow.
       if (!hasEnded) reject(new BodyError(400, 'The connection ended before the body'))
     })
   })

@@ -8,14 +8,16 @@ export interface Exchange {
   path: string
   headers: IncomingHttpHeaders
   socket: Socket | TLSSocket
-  /** Aborted when the server drops this request in favour of other requests. Only for handlers that give way. */
+  /**
+   * Aborted when the server drops this request in favour of other requests. Present only for handlers with `givesWay`.
+   */
   signal?: AbortSignal
 }
 
 export interface Reply {
   status: number
   body: string | Buffer
-  /** Default: plain text. */
+  /** Media type of the body. Default: plain text. */
   type?: string
   headers?: Record<string, string>
   /** Whether the connection is closed after the reply. */
@@ -23,9 +25,12 @@ export interface Reply {
 }
 
 export interface Handler {
-  /** Maximum bytes; a longer body gets 413. Default: the server's limit. */
+  /** Maximum bytes of a body; a longer body gets status 413. Default: the server's limit. */
   maxBody?: number
-  /** Milliseconds for a body to arrive; then the request is closed. Default: the server's limit for a whole request. */
+  /**
+   * Milliseconds within which the body must arrive; after this time the request is closed. Default: the server's limit
+   * for a whole request.
+   */
   bodyWithin?: number
   /**
    * Whether the server may drop a request in favour of other requests while it is handled. The handler must release the
@@ -44,7 +49,7 @@ export type Route = Partial<Record<'GET' | 'POST' | 'PUT', Handler>>
 
 export interface Routes {
   exact: Readonly<Record<string, Route>>
-  /** Checked in order if no exact path matches. */
+  /** Routes by the start of the path. They are checked in order if no exact path matches. */
   under?: readonly { prefix: string; route: Route }[]
 }
 
@@ -57,7 +62,7 @@ export const json = (status: number, value: unknown, headers: Record<string, str
   headers,
 })
 
-/** Refuses a body that is not uncompressed JSON, by its Content-Type and Content-Encoding. */
+/** Refuses a body whose Content-Type or Content-Encoding is not that of uncompressed JSON. */
 export function refuseOtherThanJson({ headers }: Exchange): Reply | undefined {
   const type = /^[^;]*/
     .exec(headers['content-type'] ?? 'missing')![0]

@@ -14,41 +14,39 @@ export interface ServingCredentials {
 }
 
 export interface ServerLimits {
-  /** Maximum bytes of a body. A longer body gets 413. Default 4 MiB. */
+  /** Maximum bytes of a body. A longer body gets status 413. Default 4 MiB. */
   maxBody: number
   /**
-   * Maximum bytes of all bodies at a time, from their first byte to the answer. Default 32 MiB. To make room for a new
-   * body, the server closes a request of the address with most bytes: the one whose body has been arriving longest, if
-   * it is older than `bodyTime`; or else, if it is another address, the last one whose handler gives way. Otherwise it
-   * closes a request of any address whose body has been arriving for a second, or refuses the new body with 429.
+   * Maximum bytes of all bodies together, from their first byte to the answer. Default 32 MiB. If a new body exceeds
+   * this limit, the server closes another request (see `makeRoom`), or refuses the new body with status 429.
    */
   bodies: number
   /**
    * Milliseconds for which a request may send its body before it may be closed in favour of other requests. Default 0,
-   * because a client without authentication has no right to its place.
+   * because the server owes nothing to a client without authentication.
    */
   bodyTime: number
   /**
-   * Maximum connections. Beyond it, a new connection closes the connection that has been idle longest, or else the
-   * request whose body has taken longest. With TLS, each connection takes 70 KiB. Default 2,500.
+   * Maximum connections. A further connection replaces the connection that has been idle longest, or else the request
+   * whose body has been arriving longest. With TLS, each connection takes 70 KiB. Default 2,500.
    */
   connections: number
   /**
-   * Maximum connections that are kept open between two requests. Beyond it, a connection is closed after its answer.
-   * Default 500.
+   * Maximum idle connections between two requests. Beyond this limit, a connection is closed after its answer. Default
+   * 500.
    */
   kept: number
-  /** Milliseconds for the head of a request, and for the whole request. */
+  /** Milliseconds for the head of a request. `requestTimeout`: for the whole request. */
   headTimeout: number
   requestTimeout: number
   /**
-   * Milliseconds without a request until a connection is closed. It is longer than the 90 s of Go's clients, so that
-   * the clients close first, and do not send a request on a connection that the server is closing.
+   * Milliseconds without a request after which a connection is closed. Go's clients close after 90 s. This time is
+   * longer, so that a client never sends a request on a connection that the server is closing.
    */
   keepAlive: number
   /**
-   * Milliseconds without progress until a connection with a request is closed, for clients that do not read their
-   * answers.
+   * Milliseconds without progress after which a connection with a request is closed, because some clients do not read
+   * their answers.
    */
   inactivity: number
 }
@@ -66,20 +64,20 @@ export const defaultLimits: ServerLimits = {
 }
 
 export interface ServerOptions {
-  /** For logs. */
+  /** Name of the server in logs. */
   name: string
   routes: Routes
   host?: string
-  /** 0: any free port. */
+  /** The port; 0 means any free port. */
   port: number
   /**
-   * Absent: plain HTTP. Without a certificate, no connection is accepted until `setCredentials` is called. With
-   * `clientCa`, clients with a certificate from these authorities are `authorized`; other clients may still connect.
+   * TLS; plain HTTP if absent. Without a certificate, no connection is accepted until `setCredentials` is called. With
+   * `clientCa`, a client with a certificate from these authorities is `authorized`; other clients may still connect.
    */
   tls?: Partial<ServingCredentials> & { clientCa?: string }
   limits?: Partial<ServerLimits>
   log: Pick<Logger, 'warn' | 'error'>
-  /** Clock for `retire`. Default: the system's clock. */
+  /** The clock that `retire` uses. Default: the system's clock. */
   clock?: Clock
 }
 
@@ -123,9 +121,9 @@ export class HttpServer {
   }
 
   /**
-   * Answers for `within` milliseconds more, while clients learn to connect elsewhere. Each answer closes its
-   * connection. Idle connections are closed one by one, the longest idle first, because clients are least likely to use
-   * them.
+   * Answers requests for `within` milliseconds more, while clients learn to connect elsewhere. Each answer closes its
+   * connection. Idle connections are closed one by one: first the longest idle, because its client is least likely to
+   * use it.
    */
   async retire(within: number): Promise<void> {
     const { waiting } = this.#traffic
@@ -155,7 +153,7 @@ export class HttpServer {
     const late = new Promise<void>((resolve) => {
       timer = setTimeout(() => {
         this.#server.closeAllConnections()
-        // The HTTP server does not list connections with an unfinished handshake.
+        // The HTTP server does not know connections with an unfinished handshake, so close them here.
         for (const socket of this.#traffic.sockets.values()) socket.destroy()
         resolve()
       }, within)
@@ -169,27 +167,27 @@ export class HttpServer {
 /** A request whose body takes memory. */
 interface Held {
   socket: Socket
-  /** Stored, because a closed socket no longer has an address. */
+  /** The address of the client, stored because a closed socket no longer has an address. */
   address: string
-  /** By performance.now(). */
+  /** The start of the body, by performance.now(). */
   since: number
   bytes: number
-  /** Set if the handler gives way. */
+  /** Aborts the handler. Set if the handler gives way. */
   abort?: AbortController
 }
 
 /**
- * Resolves when all data that has arrived was read. After a pause of the thread, timers fire before sockets are read,
- * so a connection may seem idle although its request has arrived.
+ * Resolves when all data that has arrived was read. After a pause of the thread, timers fire before sockets are read.
+ * So without this wait, a connection may seem idle although its request has arrived.
  */
 const afterReading = (): Promise<void> => new Promise((resolve) => setImmediate(resolve))
 
 interface Traffic {
-  /** Whether each answer closes its connection. */
+  /** Whether each answer closes its connection, because the server shuts down. */
   draining: boolean
   /** All connections, by remote address and port. */
   sockets: Map<string, Socket>
-  /** Idle connections, the longest idle first. During a TLS handshake, this is the underlying socket. */
+  /** Idle connections, the longest idle first. During a TLS handshake, the entry is the underlying TCP socket. */
   waiting: Map<string, Socket>
   /** Requests whose bodies are arriving, the oldest first. */
   reading: Set<Held>
@@ -205,7 +203,7 @@ interface Traffic {
   handling: Set<Promise<void>>
 }
 
-/** Sets only the certificates and the minimum version, because Node.js's default ciphers are good. */
+/** Sets only the certificates and the minimum TLS version, because Node.js's default ciphers are good. */
 const contextOf = ({ cert, key, clientCa }: Partial<ServingCredentials> & { clientCa?: string }) => ({
   ...(cert !== undefined && { cert }),
   ...(key !== undefined && { key }),
@@ -236,7 +234,7 @@ export async function startServer(options: ServerOptions): Promise<HttpServer> {
     keepAliveTimeout: limits.keepAlive,
     maxHeaderSize: 16 * 1024,
     connectionsCheckingInterval: 5_000,
-    // Maximum bytes that are read of a request before its admission.
+    // Maximum bytes of a body that are read before the admission of its request.
     highWaterMark: 16 * 1024,
   }
   const { tls, log, name } = options
@@ -300,7 +298,7 @@ function follow(socket: Socket, { sockets, waiting }: Traffic): void {
 }
 
 /**
- * Closes the longest idle connection, so that clients that send nothing cannot keep other clients out. An honest client
+ * Closes the longest idle connection, so that clients that send nothing cannot keep other clients out. A normal client
  * sends its request at once.
  * @returns whether a connection was closed
  */
@@ -356,8 +354,8 @@ interface ToClose {
 const SLOW_BODY = 1_000
 
 /**
- * Makes room for a new body: closes a request of the address with most bytes, or else a slow body. So an address cannot
- * keep other addresses out.
+ * Closes a request to make room for a new body: a request of the address with most bytes, or else a slow body. So one
+ * address cannot keep other addresses out.
  * @returns whether a request was closed
  */
 function makeRoom(traffic: Traffic, newer: Held, bodyTime: number): boolean {
@@ -462,7 +460,7 @@ function routeFor(routes: Routes, path: string): Route | undefined {
 
 function send(request: IncomingMessage, response: ServerResponse, reply: Reply, isLast: boolean): void {
   const { body } = reply
-  // Close the connection after an unread body, which would be parsed as the next request.
+  // Close the connection after an unread body, because the rest of the body would be parsed as the next request.
   const close = isLast || reply.close === true || !request.complete
   response.writeHead(reply.status, {
     'content-type': reply.type ?? 'text/plain; charset=utf-8',
@@ -472,7 +470,8 @@ function send(request: IncomingMessage, response: ServerResponse, reply: Reply, 
     ...(close && { connection: 'close' }),
   })
   if (request.method === 'HEAD') response.end()
-  // A string is sent together with the head. A buffer takes a second write, which costs more than the review itself.
+  // A string is sent together with the head. A buffer takes a second write, which takes more time than the review
+  // itself.
   else if (request.complete) response.end(body)
   else linger(request, response, body)
 }
@@ -481,8 +480,8 @@ function send(request: IncomingMessage, response: ServerResponse, reply: Reply, 
 const LINGER = 1000
 
 /**
- * Sends an answer before the whole request has arrived. Closing at once, while bytes still arrive, would reset the
- * connection, and the client would not see why it was refused.
+ * Sends an answer before the whole request has arrived. Closing the connection while bytes still arrive would reset it,
+ * and the client would not see why the request was refused.
  */
 function linger(request: IncomingMessage, response: ServerResponse, body: string | Buffer): void {
   response.write(body)

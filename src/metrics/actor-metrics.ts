@@ -46,7 +46,7 @@ const perFamily: readonly FamilyMetric[] = [
   },
 ]
 
-/** The counts of an actor system by `family`, read at each scrape. */
+/** The counts of an actor system by family of actors, read at each scrape. */
 export function actorMetrics(registry: Registry, stats: () => Pick<SystemStats, 'families'>): Metric[] {
   const families = (): [string, Stats][] => Object.entries(stats().families)
   const metrics = perFamily.map(({ name, type, help, of }) =>

@@ -3,7 +3,7 @@ import type { Attempt, RequestObserver } from '../kube/caller.ts'
 import type { Limiter } from '../kube/limiter.ts'
 import { gathered } from './gathered.ts'
 
-/** Calls to the API server: the observer of a Caller, and the queue of its limiter. */
+/** Metrics about calls to the API server, and about the queue of their limiter. */
 export function apiMetrics(registry: Registry, limiter?: Limiter): RequestObserver {
   const registers = [registry]
   const labelNames = ['verb', 'resource', 'code'] as const
@@ -50,7 +50,7 @@ export function apiMetrics(registry: Registry, limiter?: Limiter): RequestObserv
   }
 }
 
-/** `varmorpolicies/status.crd.varmor.org`, as `kubectl` and RBAC write it. */
+/** The resource as `kubectl` and RBAC write it, such as `varmorpolicies/status.crd.varmor.org`. */
 function resourceText({ group, resource, subresource }: Attempt): string {
   const full = subresource === undefined ? resource : `${resource}/${subresource}`
   return group === '' ? full : `${full}.${group}`

@@ -13,7 +13,7 @@ export interface GatheredMetric {
   labelNames?: readonly string[]
 }
 
-/** A metric whose values are counted elsewhere, and read at a scrape. */
+/** A metric that reads its values at each scrape, because other code counts them. */
 export function gathered(
   registry: Registry,
   { name, type, help, labelNames = [] }: GatheredMetric,
@@ -37,7 +37,7 @@ export function gathered(
   })
 }
 
-/** The same for a histogram. prom-client's own histogram only accepts single values. */
+/** A histogram that reads its values at each scrape. prom-client's own histogram only accepts single values. */
 export function gatheredHistogram(
   registry: Registry,
   { name, help }: { name: string; help: string },
@@ -54,6 +54,6 @@ export function gatheredHistogram(
     ]
     return { name, help, type: 'histogram', values, aggregator: 'sum' }
   }
-  // A registry only reads a metric's name and values.
+  // A registry uses only these fields of a metric.
   registry.registerMetric({ name, help, type: 'histogram', labelNames: [], get } as unknown as Metric)
 }

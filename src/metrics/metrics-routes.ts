@@ -2,8 +2,8 @@ import type { Registry } from 'prom-client'
 import type { Routes } from '../http/routes.ts'
 
 /**
- * `/metrics` in the text format of Prometheus. Concurrent requests share one answer, so that many requests cost no more
- * than one.
+ * The route `/metrics` in the text format of Prometheus. Concurrent requests share one answer, so that many requests
+ * cost no more than one request.
  */
 export function metricsRoutes(registry: Registry): Routes {
   let making: Promise<string> | undefined

@@ -5,14 +5,14 @@ import { type CredentialFiles, FileCredentials } from '../http/file-credentials.
 import { type HttpServer, startServer } from '../http/server.ts'
 import { metricsRoutes } from './metrics-routes.ts'
 
-/** Upstream's port. */
+/** The port of upstream's metrics. */
 export const METRICS_PORT = 8081
 
 export interface MetricsListen {
-  /** Default METRICS_PORT. 0: any free port. */
+  /** The port; default METRICS_PORT. 0 means any free port. */
   port?: number
   host?: string
-  /** Files for TLS. Absent: plain HTTP, as in upstream. */
+  /** Files for TLS; plain HTTP if absent, as in upstream. */
   tls?: CredentialFiles
 }
 
@@ -39,7 +39,7 @@ export class MetricsServer {
       ...{ name: 'metrics', port, log, routes: metricsRoutes(registry) },
       ...(host !== undefined && { host }),
       ...(credentials !== undefined && { tls: credentials.current }),
-      // Enough for a few Prometheus servers with one or two connections each. They send no bodies.
+      // These limits suffice for a few Prometheus servers with one or two connections each. Prometheus sends no bodies.
       limits: { connections: 64, maxBody: 0 },
     })
     return new MetricsServer(server, credentials)

@@ -1,32 +1,30 @@
-/** How the values of an option are read, and what the chart's schema permits in their place. */
+/** How the values of an option are parsed, and which values the chart's schema permits. */
 export interface ValueType<Value> {
   /** Name of the value in help texts, such as `<file>`; an option may name a unit instead. */
   readonly placeholder: string
   /** JSON schema of the chart's value. */
   readonly schema: Readonly<Record<string, unknown>>
-  /** The permitted texts, if there are few. */
+  /** The permitted texts, if only few texts are permitted. */
   readonly choices?: readonly string[]
-  /** The flag takes several words. */
+  /** The flag accepts several words. */
   readonly isVariadic?: true
-  /** @throws {InvalidArgumentError} with a sentence that says what the text must be */
+  /** @throws {InvalidArgumentError} with a sentence that describes a valid text */
   read(text: string, before?: Value): Value
 }
 
 /**
- * The chart's value of an option, in one of these forms:
- * - a path: the value itself;
- * - `enabled` and `args`, as in upstream's chart: `args` has the flags that apply if `enabled` is true;
- * - `from`: a template derives the flag from this value, with code of its own.
+ * The chart's value of an option: the path of a value; or as in upstream's chart, `enabled` and `args`, where the flags
+ * in `args` apply if `enabled` is true; or `from`, a value from which a template derives the flag.
  */
 export type ChartValue = string | { readonly enabled: string; readonly args: string } | { readonly from: string }
 
-/** The facts that every option has, whatever its type. */
+/** The properties that every option has, for any type. */
 export interface Row<Value> {
   /** What the option sets, in one line. */
   readonly help: string
-  /** The value without the flag. */
+  /** The value that applies if the flag is absent. */
   readonly default?: Value
-  /** What applies without the flag, in words, where no constant says it. */
+  /** A description of the behaviour without the flag, if the default is not a constant. */
   readonly without?: string
   /** Unit of a number, or another name of the value; the help shows it as `<unit>`. */
   readonly unit?: string
@@ -35,19 +33,19 @@ export interface Row<Value> {
   readonly short?: string
   /** Environment variable that sets the option if the flag does not. */
   readonly env?: string
-  /** Upstream has this flag, so it keeps upstream's spelling, which is the key in the table. */
+  /** Whether upstream has this flag. If so, the flag keeps upstream's spelling, which is the key in the table. */
   readonly upstream?: true
   /** The flag's former name, without dashes. It still works, with a warning. */
   readonly formerly?: string
   readonly value?: ChartValue
-  /** What the chart's value sets, if this is not what the flag sets. */
+  /** A description of the chart's value, if it sets something else than the flag. */
   readonly valueHelp?: string
   /** Further sentences, for the comments of values.yaml and the reference page. */
   readonly note?: string
 }
 
 export interface Option<Value> extends Row<Value> {
-  /** Undefined for a switch. */
+  /** The type of the value; undefined for a switch. */
   readonly type: ValueType<Value> | undefined
 }
 
@@ -65,7 +63,7 @@ export type OptionsOf<Table> = {
   [Key in keyof Table as AlwaysSet<Table[Key]> extends true ? never : Key]?: ValueOf<Table[Key]>
 }
 
-/** The long flag of an option, without dashes: `no-` precedes a switch that is on by default. */
+/** The long flag of an option, without dashes. If a switch is on by default, its flag starts with `no-`. */
 export function flagOf(key: string, { type, upstream, default: fallback }: Option<unknown>): string {
   const name = upstream ? key : key.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`)
   return type === undefined && fallback === true ? `no-${name}` : name
@@ -82,7 +80,10 @@ export const renamedFlags = (table: OptionTable): ReadonlyMap<string, string> =>
 /** The name of an option's value in help texts; undefined for a switch. */
 export const unitOf = ({ type, unit }: Option<unknown>): string | undefined => type && (unit ?? type.placeholder)
 
-/** What applies without the flag, for readers; undefined if this is plain: a switch is off, or nothing applies. */
+/**
+ * A description of the behaviour without the flag; undefined if the reader expects it: a switch is off, or nothing
+ * applies.
+ */
 export function defaultText({ type, default: fallback, without }: Option<unknown>): string | undefined {
   if (without !== undefined) return without
   if (type === undefined || fallback === undefined) return undefined

@@ -2,13 +2,13 @@ import { InvalidArgumentError } from 'commander'
 
 // Option parsers for commander, which prints the error and exits with the misuse status.
 
-/** A whole number from 1. */
+/** Parses a whole number of at least 1. */
 export function readCount(text: string): number {
   if (!/^[1-9]\d{0,9}$/.test(text)) throw new InvalidArgumentError('It must be a whole number of 1 or more.')
   return Number(text)
 }
 
-/** A whole number from 0. */
+/** Parses a whole number of at least 0. */
 export function readAmount(text: string): number {
   if (!/^\d{1,10}$/.test(text)) throw new InvalidArgumentError('It must be a whole number of 0 or more.')
   return Number(text)
@@ -24,7 +24,7 @@ export const readNumber =
     return number
   }
 
-/** Bytes by unit, as in rotating-file-stream. */
+/** Bytes of each unit, as in rotating-file-stream. */
 const unitsOfSize: Record<string, number> = { M: 1024 ** 2, G: 1024 ** 3 }
 const sizePattern = /^([1-9]\d{0,5})([MG])$/
 
@@ -113,7 +113,7 @@ export function readRate(text: string): number {
   return rate
 }
 
-/** As in upstream, 0 requests the default. */
+/** As in upstream, 0 means the default. */
 export const zeroIs =
   (fallback: number, read: (text: string) => number) =>
   (text: string): number =>

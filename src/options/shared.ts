@@ -1,7 +1,7 @@
 import type { ChartValue, OptionsOf } from './option.ts'
 import { choice, dnsName, file, name, port, toggle, wholeNumber } from './types.ts'
 
-// Options of several roles.
+// Options that several roles have.
 
 export const clusterOptions = {
   kubeconfig: file({
@@ -26,7 +26,7 @@ export const logFormat = {
 
 export const formats = ['text', 'json'] as const
 
-/** The verbosity of a role, which is also the chart's value of this name. */
+/** The option for the verbosity of a role; the chart has a value of the same name. */
 export const verbosityOf = (role?: 'manager' | 'agent') =>
   wholeNumber({ min: 0, max: 99 }, {
     help: '1 or more adds debug messages',

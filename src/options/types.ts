@@ -1,8 +1,8 @@
 import type { Row, ValueType } from './option.ts'
 import * as read from './readers.ts'
 
-// The types of options. Each type reads the text of a flag, and says in JSON schema which values the chart accepts.
-// Both are side by side, because a value that the chart accepts must not stop the program.
+// The types of options. Each type parses the text of a flag, and defines in JSON schema which values the chart accepts.
+// Parser and schema are in one place, because a value that the chart accepts must not stop the program.
 
 /** Returns the function that declares options of a type. */
 const ofType =
@@ -35,7 +35,7 @@ export const choice = <const Value extends string, const One extends Row<NoInfer
   type: { placeholder: 'kind', choices, schema: { enum: choices }, read: (value) => value as Value },
 })
 
-/** A whole number from 1. */
+/** A whole number of at least 1. */
 export const count = ofType<number>({
   placeholder: 'count',
   schema: { type: 'integer', minimum: 1 },
@@ -54,7 +54,7 @@ export const wholeNumber = <const One extends Row<number>>(
   },
 })
 
-/** A port. The chart needs the number, so it does not accept 0, which means any free port. */
+/** A port. The chart needs the number of the port, so it does not accept 0 (any free port). */
 export const port = ofType<number>({
   placeholder: 'port',
   schema: { type: 'integer', minimum: 1, maximum: 65_535 },
@@ -71,7 +71,7 @@ export const rate = <const One extends Row<number> & { default: number }>(
   type: { placeholder: 'rate', schema: rateSchema, read: read.zeroIs(row.default, read.readRate) },
 })
 
-/** A whole number from 1. As in upstream, 0 means the default. */
+/** A whole number of at least 1. As in upstream, 0 means the default. */
 export const countOrDefault = <const One extends Row<number> & { default: number }>(
   row: One,
 ): One & { type: ValueType<number> } => ({

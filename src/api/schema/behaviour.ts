@@ -1,6 +1,6 @@
 import { flag, list, object, optional, portNumber, text } from './build.ts'
 
-/** Limit of each list. An object with longer lists would exceed the API server's limit. */
+/** Maximum length of each list. An object with longer lists would exceed the API server's limit. */
 const bound = { maxItems: 32_768 }
 const names = (description: string, each: string) => list(description, text(each, { maxLength: 4096 }), bound)
 const permissions = () => names('Accesses.', 'An access.')

@@ -11,7 +11,7 @@ export const filePermissions = {
   all: ['*'],
   read: ['r'],
   write: ['w'],
-  // Upstream's enforcer accepts `x`, but upstream's documentation says `e`.
+  // Upstream's enforcer accepts `x`, but upstream's documentation says `e`, so both words are accepted.
   exec: ['x', 'e'],
   append: ['a'],
 } as const satisfies Vocabulary
@@ -24,7 +24,7 @@ export const ptracePermissions = {
   readby: [],
 } as const satisfies Vocabulary
 
-/** Families to leave out: a socket cannot have AF_UNSPEC, and Linux 6.1 removed AF_DECnet. */
+/** Families that rules cannot name: a socket cannot have AF_UNSPEC, and Linux 6.1 removed AF_DECnet. */
 const unnamed: readonly string[] = ['unspec', 'decnet']
 
 /** Socket families by the names of socket(2), in lower case without AF_. */
@@ -38,7 +38,8 @@ export const socketTypes: Vocabulary = { all: ['*'], ...namesWithout(Object.keys
 export const socketProtocols: Vocabulary = { all: ['*'], ...namesWithout('icmp tcp udp') }
 
 /**
- * Mount flags by the names of apparmor.d(5), and `umount` for umount(2). The short form `R` is rbind, and `r` is ro.
+ * Mount flags by the names of apparmor.d(5), and `umount` for umount(2). The short form `R` means rbind, and `r` means
+ * ro.
  */
 export const mountFlags: Vocabulary = {
   all: ['*'],

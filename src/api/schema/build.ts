@@ -6,7 +6,7 @@ import type { OwnKeywords, Vocabulary } from './node.ts'
 
 export const optional = Type.Optional
 
-/** An object with exactly these fields. The validator reports other fields; the API server removes them. */
+/** An object with exactly these fields. The validator reports unknown fields; the API server removes them. */
 export function object<P extends Record<string, TSchema>>(description: string, fields: P, options: OwnKeywords = {}) {
   return Type.Object(fields, { description, additionalProperties: false, ...options })
 }
@@ -20,12 +20,12 @@ interface TextOptions extends OwnKeywords {
 
 export const text = (description: string, options: TextOptions = {}) => Type.String({ description, ...options })
 
-/** One of these values, in exactly this spelling. */
+/** A text that equals one of these values, in exactly this spelling. */
 export function choice<const T extends readonly string[]>(description: string, values: T): TUnsafe<T[number]> {
   return Type.Unsafe<T[number]>({ type: 'string', enum: values, description })
 }
 
-/** A word or short form of a vocabulary, in any case. */
+/** A word of a vocabulary, or one of its short forms, in any case. */
 export const word = (description: string, words: Vocabulary) => Type.String({ description, words, maxLength: 32 })
 
 export const flag = (description: string, options: { default?: boolean } = {}) =>
@@ -52,7 +52,7 @@ interface ListOptions extends OwnKeywords {
 export const list = <T extends TSchema>(description: string, items: T, options: ListOptions = {}) =>
   Type.Array(items, { description, ...options })
 
-/** A map from text to `values`. */
+/** A map from texts to values of the schema `values`. */
 export function map<T extends TSchema>(
   description: string,
   values: T,

@@ -14,7 +14,9 @@ export const subdomain = {
   form: 'lower-case letters, digits, - and ., with a letter or digit at both ends',
 }
 
-/** A name such as that of a namespace or a container. With `emptyToo`, the empty text is also valid. */
+/**
+ * The syntax of the names of namespaces, containers and similar objects. With `emptyToo`, the empty text is also valid.
+ */
 export const dnsLabel = (emptyToo: '' | 'emptyToo' = '') => ({
   maxLength: 63,
   pattern: emptyToo === '' ? '^[a-z0-9]([-a-z0-9]*[a-z0-9])?$' : '^([a-z0-9]([-a-z0-9]*[a-z0-9])?)?$',
@@ -108,7 +110,7 @@ export const qualifiers = () =>
 
 export const conditionStatuses = ['True', 'False', 'Unknown'] as const
 
-/** The fields that every condition in a status has, besides its type. */
+/** The fields of every condition in a status, except its type. */
 export const conditionFields = {
   status: choice('Whether the condition holds.', conditionStatuses),
   lastTransitionTime: optional(text('When the status last changed, RFC 3339.', { format: 'date-time' })),

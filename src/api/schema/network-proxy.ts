@@ -37,7 +37,8 @@ export const httpPathMatch = object(
   { rulesAt: 'httpPathMatch' },
 )
 
-// A name, *.name or an address. Other characters cannot occur in a TLS server name or a Host header.
+// A domain name, `*.` and a domain name, or an address. A TLS server name or a Host header cannot contain other
+// characters.
 const hostForm = 'a domain such as api.example.com or *.example.com, or an IP address'
 const host = (pattern: string) =>
   text('A domain such as api.example.com or *.example.com, or an IP address.', {
@@ -149,7 +150,7 @@ export const proxyResourceOverride = object('Resources of the proxy container th
   limits: optional(resourceList('Limits, by resource (cpu, memory); at least the request.')),
 })
 
-/** Defaults of optional fields. A running policy cannot change these values. */
+/** Defaults of optional fields. These values cannot change while a policy exists. */
 export const proxyDefaults = { proxyUID: 1337, proxyPort: 15_001, proxyAdminPort: 15_000 } as const
 
 export const networkProxyConfig = object(

@@ -124,8 +124,8 @@ export const varmorPolicySpec = object('The desired state.', {
 })
 
 /**
- * Upstream does not have the last two types: `RulesSkipped` lists rules that an enforcer cannot enforce, and
- * `Restarting` shows the progress of workload restarts.
+ * Upstream does not have the last two types. `RulesSkipped` lists rules that an enforcer cannot enforce. `Restarting`
+ * shows the progress of workload restarts.
  */
 export const policyConditionTypes = ['Created', 'Updated', 'Ready', 'RulesSkipped', 'Restarting'] as const
 export const policyPhases = [

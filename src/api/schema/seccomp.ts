@@ -25,7 +25,7 @@ export const seccompOperators = [
   'SCMP_CMP_MASKED_EQ',
 ] as const
 
-// JavaScript does not read JSON numbers above 2^53 exactly, and a rule must not change silently.
+// JavaScript does not read JSON numbers above 2^53 exactly. Without this maximum, a rule could change silently.
 const argumentValue = { format: 'int64', minimum: 0, maximum: Number.MAX_SAFE_INTEGER } as const
 
 export const linuxSeccompArg = object('A condition on one argument of the syscall.', {

@@ -36,9 +36,9 @@ export interface MountFact {
 
 export interface FileUse {
   path: string
-  /** Letters of AppArmor, `['r', 'w']` or `['rw']`, or words of BPF violations. */
+  /** Letters of AppArmor (`['r', 'w']` or `['rw']`), or words of BPF violations. */
   permissions: readonly string[]
-  /** Whether the file belongs to the user who used it. BPF does not report the owner: leave it out. */
+  /** Whether the file belongs to the user who used it. Absent for BPF, which does not report the owner. */
   owner?: boolean
 }
 
@@ -65,8 +65,8 @@ function dropSignal({ permissions, signals }: Signal): void {
 
 /**
  * The behaviour of a workload: each fact once, in bounded memory (`Limits`). Facts beyond the limits are left out,
- * counted and named. The order of facts and of merges does not change the result, except beyond `limits.nodes` and the
- * limits in bytes: then directories keep fewer names, and the first facts get the remaining room.
+ * counted and named. The order of facts does not change the result, except beyond `limits.nodes` and the limits in
+ * bytes: then directories keep fewer names, and earlier facts have priority.
  */
 export class Behaviour {
   private readonly facts: Record<Recorder, RecorderFacts>
@@ -82,7 +82,7 @@ export class Behaviour {
   private readonly room: QuotaWithin
   private readonly others: QuotaWithin
 
-  /** @param outer a quota that it shares with other behaviours */
+  /** @param outer a quota that several behaviours share */
   constructor(limits: Limits = defaultLimits, outer: Quota = unlimited) {
     this.limits = limits
     const room = new QuotaWithin(Number.POSITIVE_INFINITY, outer)
@@ -98,7 +98,7 @@ export class Behaviour {
     this.syscalls = newWords(limits.syscalls, others)
   }
 
-  /** Its approximate size in bytes: see `Limits`. */
+  /** The approximate size of this behaviour in bytes: see `Limits`. */
   get bytes(): number {
     return this.room.taken
   }
@@ -117,7 +117,7 @@ export class Behaviour {
     if (this.fits(name)) addWords(this.profiles, [name])
   }
 
-  /** Adds the text of an AppArmor record from which no fact can be made. */
+  /** Adds the text of an AppArmor record that does not fit any kind of fact. */
   addUnhandled(record: string): void {
     if (this.fits(record)) addWords(this.unhandled, [record])
   }
@@ -130,7 +130,10 @@ export class Behaviour {
     this.facts[recorder].addFile(path, permissions, owner)
   }
 
-  /** Adds a pattern (`src/profile/path-pattern.ts`) that replaces the files that it matches. `example`: such a file. */
+  /**
+   * Adds a pattern (`src/profile/path-pattern.ts`) that replaces the files that it matches. `example` is one of these
+   * files.
+   */
   addPattern(recorder: Recorder, example: string, { path, permissions, owner = false }: FileUse): void {
     this.facts[recorder].addPattern(path, example, permissions, owner)
   }
@@ -170,12 +173,12 @@ export class Behaviour {
     if (this.fits(name)) addWords(this.syscalls, [name])
   }
 
-  /** Adds what another part of the recording had left out. */
+  /** Adds facts that another part of the recording has left out. */
   addLeftOut(leftOut: readonly LeftOut[]): void {
     this.earlier.addAll(leftOut)
   }
 
-  /** Adds the facts of another behaviour, which does not change. */
+  /** Adds the facts of another behaviour. The other behaviour does not change. */
   merge(other: Behaviour): void {
     this.facts.appArmor.merge(other.facts.appArmor)
     this.facts.bpf.merge(other.facts.bpf)
@@ -263,7 +266,7 @@ function mountOf([key, words]: [string, Words]) {
   return { path, ...(type !== '' && { type }), ...(flags.length > 0 && { flags }) }
 }
 
-/** A new behaviour with the facts of both. */
+/** A new behaviour with the facts of both behaviours. */
 export function merge(a: Behaviour, b: Behaviour, limits?: Limits): Behaviour {
   const both = new Behaviour(limits)
   both.merge(a)

@@ -6,13 +6,13 @@ const ENTRY_BYTES = 64
 
 const nothing = (): void => undefined
 
-/** Adds the facts of `from` to `into`. It must be idempotent, and its results must not depend on the order of calls. */
+/** Adds the facts of `from` to `into`. A repeated call must change nothing, and the order of calls must not matter. */
 export type Join<V> = (into: V, from: V) => void
 
 /**
- * Values by name. When there are too many, those with the smallest hashes are kept, so the result does not depend on
- * the order of arrival, and parts can be merged in any order. Only a full quota keeps the first to arrive. Names left
- * out are counted.
+ * Values by name. Beyond the limit, the names with the smallest hashes are kept. So the result does not depend on the
+ * order of names, and parts can be merged in any order; only a full quota keeps the first names. Other names are
+ * counted.
  */
 export class BoundedMap<V> {
   private readonly values = new Map<string, V>()
@@ -23,7 +23,7 @@ export class BoundedMap<V> {
   private readonly room: Quota
   private readonly drop: (value: V) => void
 
-  /** @param drop is called with each value that is removed */
+  /** @param drop a function that is called with each removed value */
   constructor(limit: number, join: Join<V>, room: Quota = unlimited, drop: (value: V) => void = nothing) {
     this.limit = limit
     this.join = join
@@ -39,12 +39,12 @@ export class BoundedMap<V> {
     return this.values.get(name)
   }
 
-  /** The names that were left out; undefined if there are none. */
+  /** The names that were left out; undefined if no name was left out. */
   get lost(): LostNames | undefined {
     return this.lostNames
   }
 
-  /** The value of this name, created if there is none; undefined if the name is left out. */
+  /** The value of this name, created if it is missing; undefined if the name is left out. */
   at(name: string, make: () => V): V | undefined {
     const known = this.values.get(name)
     if (known !== undefined) return known
@@ -84,7 +84,7 @@ export class BoundedMap<V> {
     this.drop(value)
   }
 
-  /** Returns its bytes to the quota. The map must not be used afterwards. */
+  /** Returns the bytes of the map to the quota. The map must not be used afterwards. */
   release(): void {
     for (const [name, value] of this.values) this.forget(name, value)
   }

@@ -7,11 +7,11 @@ import { accessesOf, type FileBits, permissionsOf, type Recorder } from './permi
 export interface FileFact {
   path: string
   bits: FileBits
-  /** For a pattern: a path that was used. */
+  /** For a pattern: a path that was used and that the pattern matches. */
   example?: string
 }
 
-/** A directory with names that are in no fact, because a pattern for them is not allowed. */
+/** A directory with names for which the model has no fact, because a pattern for these names is not allowed. */
 export interface Unnamed {
   directory: string
   /** Undefined if these names are counted together with the names of all directories. */
@@ -31,8 +31,7 @@ interface Listing {
 
 /**
  * The files of the tree sorted by path, and a pattern for each directory with more names than the limit. If a built-in
- * rule protects files that such a pattern would match, only the kept names are listed, and the other names are in
- * `unnamed`.
+ * rule protects files that this pattern would match, only the kept names are listed, and `unnamed` has the other names.
  */
 export function listFiles(recorder: Recorder, tree: PathTree): { facts: FileFact[]; unnamed: Unnamed[] } {
   const listing: Listing = { recorder, tree, facts: [], patterns: new Map(), unnamed: [] }
@@ -43,7 +42,7 @@ export function listFiles(recorder: Recorder, tree: PathTree): { facts: FileFact
 
 /**
  * @param shape the path, with a star in place of each name from a directory with too many names
- * @param alone whether no pattern of a directory above matches the files here
+ * @param alone whether no pattern of an enclosing directory matches the files here
  */
 function visit(listing: Listing, node: Node, path: string, shape: string, alone = true): void {
   put(listing, path, shape, node.bits)
@@ -63,10 +62,10 @@ function put({ facts, patterns }: Listing, path: string, shape: string, bits: Fi
   facts.push({ path, bits })
 }
 
-/** Adds the patterns for a directory with too many names. Returns why a pattern is not allowed, if one is not. */
+/** Adds the patterns for a directory with too many names. Returns a reason if a pattern is not allowed. */
 function makePatterns(listing: Listing, node: Node, path: string): string | undefined {
   let refused: string | undefined
-  // Keeps the alphabetically first reason, because names come in any order.
+  // Keep the alphabetically first reason, because the order of names varies.
   const refuse = (why: string) => {
     if (refused === undefined || why < refused) refused = why
   }

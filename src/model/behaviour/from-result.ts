@@ -21,7 +21,8 @@ function addCommon(behaviour: Behaviour, recorder: Recorder, common: Common): vo
 }
 
 /**
- * The behaviour that a model contains. As in upstream, a file with `oldPath` is a pattern; all other paths are literal.
+ * The behaviour in a model. As in upstream, the path of a file with `oldPath` is a pattern; all other paths are
+ * literal.
  * @param result from a valid ArmorProfileModel
  */
 export function fromDynamicResult(result: DynamicResult, leftOut: readonly LeftOut[] = [], limits?: Limits): Behaviour {

@@ -21,25 +21,25 @@ export const leftOutKinds = [
 
 export type LeftOutKind = (typeof leftOutKinds)[number]
 
-/** Facts of one kind that do not fit into a model, so that the model does not allow them. */
+/** Facts of one kind that do not fit into a model. The model does not allow them. */
 export interface LeftOut {
   kind: LeftOutKind
-  /** The directory, if the facts are about one. */
+  /** The directory, if all these facts are about one directory. */
   directory?: string
-  /** Why they do not fit, for users. */
+  /** Why the facts do not fit, as a text for users. */
   reason: string
-  /** Number of different facts; from 64 on an estimate. */
+  /** Number of different facts. From 64 on, the number is an estimate. */
   count: number
-  /** Up to three of the facts. */
+  /** At most three of the facts. */
   examples: string[]
-  /** The state from which parts of a model can be merged. */
+  /** The state of the counter, with which parts of a model can be merged. */
   state: LostNamesState
 }
 
-/** Maximum number of directories that are listed; names in other directories are only counted. */
+/** Maximum number of directories that are listed; names in further directories are only counted. */
 const NAMED_DIRECTORIES = 64
 
-/** Collects what was left out. The order of calls does not matter. */
+/** Collects facts that were left out. The order of calls does not matter. */
 export class LeftOuts {
   private readonly byPlace = new Map<
     string,

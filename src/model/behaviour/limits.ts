@@ -1,44 +1,49 @@
-/** The limits of one `Behaviour` for each kind of fact. Facts beyond them are left out and counted, with examples. */
+/**
+ * The limits of one `Behaviour` for each kind of fact. Facts beyond the limits are left out and counted, with examples.
+ */
 export interface Limits {
-  /** Names in one directory. A directory with more names becomes a pattern, unless a built-in rule forbids that. */
+  /**
+   * Maximum names in one directory. A directory with more names becomes a pattern, unless a built-in rule forbids this
+   * pattern.
+   */
   directory: number
   /**
-   * Directories and files of one enforcer. If there are more, `directory` becomes smaller; until then, there can be
-   * twice as many.
+   * Maximum directories and files of one enforcer. If there are more, `directory` becomes smaller. While parts are
+   * merged, there can be twice as many.
    */
   nodes: number
   /**
-   * Bytes of the files of one enforcer: their paths and their facts. More bytes have the same effect as too many
+   * Maximum bytes of the paths and facts of one enforcer's files. Too many bytes have the same effect as too many
    * `nodes`, because a workload can choose long names as well as many names.
    */
   fileBytes: number
-  /** Bytes of everything outside the trees of files, for all enforcers together. */
+  /** Maximum bytes of everything outside the trees of files, for all enforcers together. */
   otherBytes: number
-  /** Patterns that came from another model. */
+  /** Maximum patterns from other models. */
   patterns: number
   executions: number
   capabilities: number
   sockets: number
-  /** Addresses to which the workload connected. */
+  /** Maximum addresses to which the workload connected. */
   addresses: number
-  /** Ports of one address. */
+  /** Maximum ports of one address. */
   ports: number
   peers: number
   mounts: number
-  /** Permissions, signals or flags of one fact. */
+  /** Maximum permissions, signals or flags of one fact. */
   words: number
   syscalls: number
   profiles: number
   unhandled: number
-  /** Characters of a name. */
+  /** Maximum characters of a name. */
   name: number
-  /** Directories above a file. */
+  /** Maximum directories above a file. */
   depth: number
 }
 
 /**
- * At most `2 * fileBytes + otherBytes`, 14 MiB, in memory and as JSON, however long the names are. A real service takes
- * about 100 KiB.
+ * With these limits, a behaviour takes at most `2 * fileBytes + otherBytes`, 14 MiB, in memory and as JSON, even if
+ * names are long. A real service takes about 100 KiB.
  */
 export const defaultLimits: Limits = {
   directory: 256,

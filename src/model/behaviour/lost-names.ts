@@ -13,14 +13,17 @@ export function nameHash(name: string): number {
   return (hash ^ (hash >>> 16)) >>> 0
 }
 
-/** A second hash for names that are left out: their first hashes are all large, because the small hashes are kept. */
+/**
+ * A second hash for names that are left out. Their first hashes are all large, because names with small hashes are
+ * kept.
+ */
 function lostHash(name: string): number {
   let hash = Math.imul(nameHash(name) ^ 0x9e37_79b9, 0x85eb_ca6b)
   hash = Math.imul(hash ^ (hash >>> 15), 0xc2b2_ae35)
   return (hash ^ (hash >>> 13)) >>> 0
 }
 
-/** Number of kept hashes. The number of names that they give is at most 12 % wrong in two thirds of all cases. */
+/** Number of kept hashes. The estimate from 64 hashes is at most 12 % wrong in two thirds of all cases. */
 const SKETCH = 64
 const EXAMPLES = 3
 /** Maximum number of characters of an example. */
@@ -31,16 +34,16 @@ export const LOST_BYTES = 1024
 
 /** A LostNames as JSON. */
 export interface LostNamesState {
-  /** Ascending. */
+  /** The hashes in ascending order. */
   hashes: number[]
-  /** The names of the first hashes; empty if a name is unknown. */
+  /** The names of the first hashes, in the same order; an unknown name is an empty text. */
   examples: string[]
 }
 
 /**
  * Names that did not fit: their approximate number, and a few examples. A repeated name counts once, also after merges.
- * The smallest hashes represent all names (a k-minimum-values sketch), so that a million names take no more memory than
- * a hundred.
+ * The counter keeps only the smallest hashes (a k-minimum-values sketch), so a million names take no more memory than a
+ * hundred names.
  */
 export class LostNames {
   private readonly hashes: number[] = []
@@ -70,7 +73,7 @@ export class LostNames {
     for (const hash of other.hashes) this.put(hash, other.examples.get(hash))
   }
 
-  /** The number of different names; from 64 on an estimate. */
+  /** The number of different names. From 64 on, the number is an estimate. */
   get count(): number {
     if (this.hashes.length < SKETCH) return this.hashes.length
     return Math.round(((SKETCH - 1) * 2 ** 32) / (this.hashes[SKETCH - 1]! + 1))
@@ -96,7 +99,7 @@ export class LostNames {
   }
 }
 
-/** The index of the first number that is not smaller. */
+/** The index of the first number that is not smaller than `wanted`. */
 function placeOf(sorted: readonly number[], wanted: number): number {
   let low = 0
   let high = sorted.length

@@ -4,30 +4,30 @@ import type { FileBits } from './permissions.ts'
 import { bytesOfText, ownText, QuotaWithin, unlimited } from './room.ts'
 
 /**
- * The facts about one path. `bits` are about the file with this path, `slash` about the directory, whose path AppArmor
- * writes with a slash at its end.
+ * The facts about one path. `bits` are about the file with this path. `slash` is about the directory with this path:
+ * AppArmor adds a slash to the path of a directory.
  */
 export interface Node {
   children: Map<string, Node> | undefined
   bits: FileBits
   slash: FileBits
-  /** For nodes in `rest`, where names above are not kept: the alphabetically first path that the node stands for. */
+  /** For a node in `rest`, which stands for several paths: the alphabetically first of these paths. */
   example: string | undefined
   slashExample: string | undefined
-  /** The facts below names that are not kept, as if they were one name. */
+  /** The facts below names that are not kept, as if all these names were one name. */
   rest: Node | undefined
   /** The names that are not kept. */
   lost: LostNames | undefined
-  /** The child that is removed next; undefined until it is needed. */
+  /** The name of the child that is removed next; undefined until it is needed. */
   last: string | undefined
-  /** The bytes that it takes from the quota, without its children. */
+  /** The bytes that the node takes from the quota, without its children. */
   bytes: number
 }
 
-/** Approximate bytes of a node in memory without its path; in JSON a node takes less. */
+/** Approximate bytes of a node in memory, without its path. In JSON, a node takes fewer bytes. */
 const NODE_BYTES = 96
 
-/** Minimum number of names that a directory keeps, however many directories there are. */
+/** Minimum number of names that a directory keeps, even if the tree has very many directories. */
 const NARROWEST = 4
 
 const emptyNode = (bytes: number): Node => ({
@@ -54,22 +54,21 @@ function goesBefore(a: string, b: string): boolean {
 }
 
 /**
- * Files by path, in bounded memory. A directory keeps a limited number of names, those with the smallest hashes; facts
- * below all other names are kept as if these were one name (`rest`). So the order of facts and merges does not change
- * the tree. Only beyond the limits for all nodes and bytes does the order matter: then each directory keeps a quarter
- * as many names, repeatedly, and if that does not help, new facts are left out and counted in `refused`.
+ * Files by path, in bounded memory. A directory keeps the names with the smallest hashes, and joins all other names in
+ * `rest`. So the order of facts does not change the tree. Beyond the limits for nodes and bytes, each directory keeps
+ * fewer names (`narrow`); if this does not suffice, later facts are left out and counted in `refused`.
  */
 export class PathTree {
   readonly root = emptyNode(0)
   readonly refused = new LostNames()
   private nodes = 0
-  /** Names that a directory keeps. */
+  /** Maximum names that a directory keeps now. */
   private directory: number
   private readonly max: number
   private readonly maxBytes: number
   private readonly room: QuotaWithin
 
-  /** @param room a quota of twice `fileBytes`; others may use a part of it */
+  /** @param room a quota of twice `fileBytes`, of which other trees may use a part */
   constructor(limits: Pick<Limits, 'directory' | 'nodes' | 'fileBytes'>, room?: QuotaWithin) {
     this.directory = limits.directory
     this.max = limits.nodes
@@ -88,8 +87,7 @@ export class PathTree {
   }
 
   /**
-   * If there are too many nodes or bytes, each directory keeps fewer names from now on, so that all directories have
-   * room.
+   * Makes each directory keep fewer names if the tree has too many nodes or bytes, so that all directories get a share.
    */
   private narrow(): void {
     while ((this.nodes > this.max || this.room.taken > this.maxBytes) && this.directory > NARROWEST) {
@@ -141,7 +139,7 @@ export class PathTree {
     } else this.refused.add(path)
   }
 
-  /** Takes bytes from the quota if the new example replaces the old one. Returns false if there is no room. */
+  /** Takes bytes from the quota if the new example replaces the old example. Returns false if the quota is used up. */
   private keepsExample(node: Node, before: string | undefined, example: string | undefined): boolean {
     if (example === undefined || first(before, example) === before) return true
     const bytes = bytesOfText(example) - (before === undefined ? 0 : bytesOfText(before))
@@ -156,8 +154,8 @@ export class PathTree {
   }
 
   /**
-   * The counter for names that the node does not keep. Without room for a counter of its own, the node shares the
-   * counter of the whole tree.
+   * The counter for names that the node does not keep. If the quota is used up, the node shares the counter of the
+   * whole tree.
    */
   private lostOf(node: Node): LostNames {
     if (node.lost !== undefined) return node.lost
@@ -172,7 +170,7 @@ export class PathTree {
     return this.room.take(bytes)
   }
 
-  /** The node of the name, or `rest` if the name is not kept; undefined if there is no room. */
+  /** The node of the name, or `rest` if the name is not kept; undefined if the quota is used up. */
   private child(node: Node, name: string, directory: string): Node | undefined {
     const known = node.children?.get(name)
     if (known !== undefined) return known
@@ -191,9 +189,9 @@ export class PathTree {
   }
 
   private made(directory: string, name: string): Node | undefined {
-    // Leaves room for nodes until the next narrow(): at most those of a merge with another full tree.
+    // Leave space for nodes until the next narrow(): a merge with another full tree adds at most as many nodes.
     if (this.nodes >= (this.directory > NARROWEST ? 2 * this.max : this.max)) return undefined
-    // Counts the whole path, because JSON contains it for each file.
+    // Count the whole path, because JSON contains the whole path of each file.
     const bytes = NODE_BYTES + bytesOfText(directory) + bytesOfText(name)
     if (!this.take(bytes)) return undefined
     this.nodes += 1
@@ -221,7 +219,7 @@ export class PathTree {
     for (const child of node.children?.values() ?? []) this.release(child)
   }
 
-  /** @param path the path of `child`, which is not in `rest` yet */
+  /** @param path the path of `child`, which was not in `rest` before */
   private joinRest(node: Node, child: Node, path: string): void {
     node.rest ??= this.made(path.slice(0, path.lastIndexOf('/') + 1), '*')
     if (node.rest === undefined) this.refused.add(path)
@@ -238,7 +236,7 @@ export class PathTree {
     this.narrow()
   }
 
-  /** @param path the path of `from`; @param inRest whether `into` is below a `rest` node, which keeps examples */
+  /** @param path the path of `from`; @param inRest whether `into` is below a `rest` node, where nodes have examples */
   private join(into: Node, from: Node, path: string, inRest: boolean): void {
     if (from.bits !== 0) this.putFile(into, from.bits, inRest ? (from.example ?? path) : undefined, path)
     if (from.slash !== 0)
@@ -256,7 +254,9 @@ export class PathTree {
     else this.join(into.rest, from.rest, `${path}/*`, true)
   }
 
-  /** The facts of all names of a directory with too many names, as one node: the kept names and `rest` together. */
+  /**
+   * The facts of all names in a directory with too many names, joined to one node: the kept names and `rest` together.
+   */
   everyName(node: Node, path: string): Node {
     const tree = new PathTree({
       directory: this.directory,
@@ -278,8 +278,8 @@ function lastOf(node: Node): string {
 }
 
 /**
- * The names after the first `kept`, in the order of `goesBefore`. Each hash is computed once, because a workload may
- * have many long names.
+ * All names after the first `kept` names, in the order of `goesBefore`. Each hash is computed once, because a workload
+ * may have many long names.
  */
 function lastNames({ children }: Node, kept: number): string[] {
   if (children === undefined || children.size <= kept) return []

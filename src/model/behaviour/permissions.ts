@@ -13,7 +13,7 @@ const words = {
 
 export type Recorder = keyof typeof words
 
-/** The access in rules of the catalogue that corresponds to each word. */
+/** For each word, the corresponding access in rules of the catalogue. */
 const accesses: Readonly<Record<string, FileAccess>> = {
   m: 'read',
   r: 'read',
@@ -39,18 +39,18 @@ export type FileBits = number
 
 /** The file was used. */
 export const USED: FileBits = 1
-/** The file was used by others than its owner. */
+/** The file was used by a user who does not own it. */
 export const BY_OTHERS: FileBits = 2
 const FIRST = 2
 
 /**
- * Letters of AppArmor's log that its rules do not have: creating and deleting need `w`. An execution is a separate
- * fact.
+ * Letters of AppArmor's log that its rules do not have, with the letter for rules: creating and deleting need `w`. An
+ * execution is a separate fact, so `x` needs no letter.
  */
 const meant: Readonly<Record<string, string>> = { c: 'w', d: 'w', x: '' }
 
 /**
- * The bits of these words. For AppArmor, a word may be several letters, `rw`, as in its log.
+ * The bits of these words. For AppArmor, a word may consist of several letters such as `rw`, as in AppArmor's log.
  * @returns the bits, and the unknown words
  */
 export function bitsOf(recorder: Recorder, permissions: readonly string[]): { bits: FileBits; unknown: string[] } {
@@ -67,7 +67,7 @@ export function bitsOf(recorder: Recorder, permissions: readonly string[]): { bi
   return { bits, unknown }
 }
 
-/** The words of these bits, sorted like all lists of a model. */
+/** The words of these bits, sorted like all lists in a model. */
 export function permissionsOf(recorder: Recorder, bits: FileBits): string[] {
   return words[recorder].filter((_, at) => (bits & (1 << (at + FIRST))) !== 0).toSorted()
 }

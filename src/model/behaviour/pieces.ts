@@ -4,7 +4,7 @@ import type { LeftOut } from './left-out.ts'
 
 /** A part of a recording, small enough to be sent. The recording is complete if a reader has all `count` pieces. */
 export interface Piece extends Recorded {
-  /** From 0. */
+  /** Number of the piece, from 0. */
   index: number
   count: number
 }
@@ -41,7 +41,7 @@ class Pieces {
     this.size = size - FRAME
   }
 
-  /** A piece with room for this many bytes. */
+  /** Returns a piece into which an entry of this many bytes fits. */
   for(bytes: number): Recorded {
     if (bytes > this.room) {
       this.all.push({ result: {}, leftOut: [] })

@@ -34,7 +34,7 @@ function joinPatterns(into: PatternFact, from: PatternFact): void {
   if (from.example < into.example) into.example = from.example
 }
 
-/** Facts that AppArmor or BPF recorded, except kinds that only one enforcer records. */
+/** Facts that both AppArmor and BPF can record, for one of these recorders. Other kinds of facts are in `Behaviour`. */
 export class RecorderFacts {
   readonly executions: Words
   readonly capabilities: Words

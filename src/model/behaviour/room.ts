@@ -1,9 +1,9 @@
 /**
- * A limit for bytes. An object counts with its size in memory or as JSON, whichever is larger, and returns its bytes
- * when it is removed.
+ * A limit for bytes. An object counts with the larger of its size in memory and its size as JSON, and returns its bytes
+ * to the quota when it is removed.
  */
 export interface Quota {
-  /** @returns false, without taking anything, if fewer bytes are left */
+  /** @returns false if fewer bytes are left; then nothing is taken */
   take(bytes: number): boolean
   give(bytes: number): void
 }
@@ -49,5 +49,8 @@ export function bytesOfText(text: string): number {
   return bytes
 }
 
-/** A copy of the text. V8 keeps the whole text in memory for a part of it, and a copy avoids that. */
+/**
+ * A copy of the text. If V8 creates a text as a part of a longer text, it keeps the longer text in memory; a copy
+ * avoids this.
+ */
 export const ownText = (text: string): string => ` ${text}`.slice(1)

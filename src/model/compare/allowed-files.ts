@@ -7,7 +7,7 @@ interface Pattern {
   file: ModelFile
   pattern: PathPattern
   directory: boolean
-  /** The text before the first star. Most paths differ there, which saves a full match. */
+  /** The text before the first star. Most paths already differ in this text, which avoids a full match. */
   start: string
 }
 
@@ -33,7 +33,7 @@ export class AllowedFiles {
     this.patterns.push({ file, pattern: parsed.pattern, directory, start })
   }
 
-  /** The permissions of the file that no entry of the model allows. */
+  /** The permissions of the file that the model does not allow. */
   missing(file: ModelFile): string[] {
     const isPattern = file.oldPath !== undefined && file.oldPath !== ''
     const entries = isPattern ? this.sameText(file.path) : [...this.sameName(file.path), ...this.matching(file)]

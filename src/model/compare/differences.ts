@@ -1,10 +1,10 @@
 import type { DynamicResult } from '../../api/types.ts'
 import { AllowedFiles } from './allowed-files.ts'
 
-/** A fact that one model allows and another does not. */
+/** A fact that one model allows and another model does not allow. */
 export interface Difference {
   enforcer: 'AppArmor' | 'BPF' | 'Seccomp'
-  /** The field of the model. */
+  /** The field of the model that contains the fact. */
   kind: string
   /** A description for users. */
   what: string
@@ -12,7 +12,10 @@ export interface Difference {
 
 type Facts = NonNullable<DynamicResult['appArmor']> & NonNullable<DynamicResult['bpf']>
 
-/** The facts of a section as texts, which are compared. Files are not in it: they are compared by what they allow. */
+/**
+ * The facts of a section as texts, for comparison. Files are left out: they are compared by the operations that they
+ * allow.
+ */
 function textsOf(facts: Partial<Facts>): [kind: string, texts: string[]][] {
   const network = facts.network ?? facts.networks
   return [
@@ -79,7 +82,7 @@ export class Allowed {
     this.#calls = new Set(seccomp?.syscalls ?? [])
   }
 
-  /** The facts that another model allows and this model does not, in the order of the fields. */
+  /** The facts that another model allows and this model does not allow, in the order of the fields. */
   missing({ appArmor = {}, bpf = {}, seccomp }: DynamicResult): Difference[] {
     return [
       ...this.#appArmor.missing('AppArmor', appArmor),
@@ -91,5 +94,5 @@ export class Allowed {
   }
 }
 
-/** The facts that the first model allows and the second does not. */
+/** The facts that the first model allows and the second model does not allow. */
 export const onlyIn = (one: DynamicResult, other: DynamicResult): Difference[] => new Allowed(other).missing(one)

@@ -2,7 +2,7 @@ import { Behaviour } from '../behaviour/behaviour.ts'
 
 type Fields = Readonly<Record<string, unknown>>
 
-/** A line of violations.log as a fact of a model. */
+/** A fact for a model, from a line of violations.log. The function adds this fact to a behaviour. */
 export type Fact = (behaviour: Behaviour) => void
 
 const text = (fields: Fields, key: string): string => {
@@ -20,7 +20,7 @@ function fields(of: Fields, key: string): Fields {
   return typeof value === 'object' && value !== null && !Array.isArray(value) ? (value as Fields) : {}
 }
 
-/** The mask of an AppArmor record: letters; for ptrace and signals a word. */
+/** The mask of an AppArmor record: letters for files, and a word for ptrace and signals. */
 const maskOf = (event: Fields): string => text(event, 'deniedMask') || text(event, 'requestedMask')
 
 function fileOfAppArmor(event: Fields): Fact | undefined {
@@ -83,7 +83,7 @@ function ofSeccomp(event: Fields): Fact | undefined {
   return name === '' || name.startsWith('unknown') ? undefined : (behaviour) => behaviour.addSyscall(name)
 }
 
-/** The fact that a model would need to allow this event; undefined if no fact of a model can allow it. */
+/** The fact that a model needs to allow this event; undefined if no fact can allow the event. */
 export function factOf(enforcer: string, event: Fields): Fact | undefined {
   if (enforcer === 'AppArmor') return ofAppArmor(event)
   if (enforcer === 'Seccomp') return ofSeccomp(event)

@@ -1,10 +1,15 @@
 import { looksRandom } from './letters.ts'
 
-/** This many names that differ in one part of equal length become a pattern, if most of these parts look random. */
+/**
+ * Minimum number of names for a pattern: they differ in one part of equal length, and most of these parts look random.
+ */
 const SERIES = 4
 const SHARE = 0.6
 
-/** The last part of letters and digits that is as long as the random parts of mktemp(3) and similar functions. */
+/**
+ * Matches the last sequence of letters and digits, if it is as long as the random parts of mktemp(3) and similar
+ * functions.
+ */
 const part = /[0-9A-Za-z]{6,16}(?=[^0-9A-Za-z]*$)/
 
 interface Series {
@@ -13,8 +18,8 @@ interface Series {
 }
 
 /**
- * Finds names of one directory that differ in randomly drawn letters and digits, `job.aB3dE9xQ` to `job.okocqyab`. A
- * single random part may look like a word, but not several.
+ * Finds names of one directory that differ only in random letters and digits, such as `job.aB3dE9xQ` and
+ * `job.okocqyab`. One random part may look like a word by chance, but not several parts.
  */
 export class DrawnNames {
   /** Keyed by the name without the part, and by the length of the part. */

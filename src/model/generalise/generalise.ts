@@ -7,7 +7,7 @@ import { type Kind, type Shape, shapeOf } from './name-shape.ts'
 import { Numbers } from './numbers.ts'
 import { knownName, placeOf } from './places.ts'
 
-/** A pattern, and the names that it stands for. */
+/** A pattern, and information about the names that it replaces. */
 export interface Explanation {
   pattern: string
   /** The kinds of parts that vary. */
@@ -43,7 +43,10 @@ interface PathShape {
 const isFanOut = (name: string, next: Shape | undefined): boolean =>
   next?.kinds.length === 1 && next.kinds[0] === 'hash' && /^[0-9a-fA-F]{1,3}$/.test(name)
 
-/** The shapes of the names of a path. The last name comes first, because a directory may vary with its content. */
+/**
+ * The shapes of the names of a path. The last name comes first, because the shape of a directory may depend on its
+ * content.
+ */
 function shapesOf(names: readonly string[]): (Shape | undefined)[] {
   const shapes: (Shape | undefined)[] = names.map(() => undefined)
   for (let i = names.length - 1; i > 0; i--) {
@@ -57,7 +60,7 @@ function shapesOf(names: readonly string[]): (Shape | undefined)[] {
   return shapes
 }
 
-/** A path, and the shapes that are known so far for its names. */
+/** A path, with the shapes of its names that are known so far. */
 interface Walker {
   file: ModelFile
   names: readonly string[]
@@ -66,14 +69,16 @@ interface Walker {
 
 const nameAt = ({ names, shapes }: Walker, i: number): string => shapes[i]?.pattern ?? names[i]!
 
-/** Whether the path is a pattern already, for a directory with too many names. Its other names may vary too. */
+/**
+ * Whether the path is already a pattern, for a directory with too many names. Other names in this path may still vary.
+ */
 const isPattern = ({ oldPath = '' }: ModelFile): boolean => oldPath !== ''
 const hasStar = (name: string): boolean => name.includes('*')
 
 /**
- * Finds series of numbers and of randomly drawn names, from the root down. Directories that become one pattern are
+ * Finds series of numbers and series of random names, from the root down. Directories that become one pattern are
  * searched together.
- * @param i index of the names to compare; all names above it are equal for all walkers
+ * @param i index of the names to compare; all names above this index are equal for all walkers
  */
 function findSeries(walkers: readonly Walker[], i: number): void {
   const here = walkers.filter(({ names }) => i < names.length)
@@ -102,7 +107,7 @@ function findSeries(walkers: readonly Walker[], i: number): void {
   for (const group of below.values()) findSeries(group, i + 1)
 }
 
-/** The files with the varying parts of their paths. Literal paths that contain a star are left alone. */
+/** The files, with the varying parts of their paths. A literal path that contains a star is left out. */
 function walkersOf(files: readonly ModelFile[]): Walker[] {
   const varies = (file: ModelFile): boolean => isPattern(file) || !hasStar(file.path)
   const walkers = files.map((file): Walker => {
@@ -123,7 +128,7 @@ function shapeOfPath(walker: Walker): PathShape | undefined {
   return { pattern, kinds: [...new Set(walker.shapes.flatMap((shape) => shape?.kinds ?? []))].sort() }
 }
 
-/** Files that one pattern stands for. */
+/** Files that become one pattern. */
 class Group {
   readonly files: ModelFile[] = []
   readonly kinds = new Set<Kind>()
@@ -184,7 +189,7 @@ function settle(pattern: string, group: Group, { files, patterns, kept }: Lists)
   }
 }
 
-/** Joins files with the same path, such as a new pattern that the model contained already. */
+/** Joins files with the same path. A new pattern may equal a pattern that the model already contained. */
 function joined(files: readonly ModelFile[]): ModelFile[] {
   const byPath = new Map<string, ModelFile>()
   for (const file of files) {
@@ -221,7 +226,7 @@ export function generalise(result: DynamicResult): Generalised {
   }
 }
 
-/** Joins the explanations of AppArmor and BPF, which see the same files. */
+/** Joins the explanations from AppArmor and BPF, because both record the same files. */
 function together<T extends Explanation>(all: readonly T[]): T[] {
   const byPattern = new Map<string, T>()
   for (const each of all) {

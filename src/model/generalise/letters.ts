@@ -38,7 +38,7 @@ function turnsOf(token: string): number {
   return turns
 }
 
-/** Shorter texts count as random only in directories for temporary files. */
+/** Texts shorter than this count as random only in directories for temporary files. */
 const LONG = 10
 
 /**

@@ -15,11 +15,11 @@ export type Kind =
 export interface Place {
   /** Whether the directory is for temporary files. */
   temporary: boolean
-  /** Whether the directory is part of the image: its names change with the image, not from run to run. */
+  /** Whether the directory is part of the image. Such names change with the image, and not from run to run. */
   image: boolean
 }
 
-/** A name with a star in place of each part that varies. */
+/** A name with a star in place of each varying part. */
 export interface Shape {
   pattern: string
   kinds: Kind[]
@@ -27,7 +27,7 @@ export interface Shape {
 
 interface Rule {
   kind: Kind
-  /** It must have the flag `g`, and its time must be linear in the length of the name. */
+  /** This expression must have the flag `g`, and its time must be linear in the length of the name. */
   part: RegExp
   holds?(part: string, place: Place): boolean
 }
@@ -96,7 +96,8 @@ const rules: readonly Rule[] = [
 ]
 
 /**
- * The parts of the name that seem to vary; undefined if there are none, or if the name contains a literal star.
+ * The shape of the name, with its parts that seem to vary; undefined if no part varies, or if the name contains a
+ * literal star.
  */
 export function shapeOf(name: string, place: Place): Shape | undefined {
   if (name.length < 5 || name.includes('*')) return undefined

@@ -1,12 +1,12 @@
-/** This many names that differ only in numbers become a pattern. */
+/** Minimum number of names for a pattern; these names differ only in numbers. */
 const SERIES = 4
 
 /** The numbers in a name. */
 const digits = /\d+/g
 
 /**
- * Finds names of one directory that differ only in their numbers, `part-1` to `part-9`. Small numbers count as varying
- * only if several of them were recorded.
+ * Finds names of one directory that differ only in their numbers, such as `part-1` and `part-9`. Small numbers count as
+ * varying only if several were recorded.
  */
 export class Numbers {
   /** The values at each place, keyed by the name without its numbers. */
@@ -22,7 +22,7 @@ export class Numbers {
     this.series.set(key, known)
   }
 
-  /** The name with a star for each number that has several values; undefined if the name is not in a series. */
+  /** The name with a star in place of each number that varies; undefined if the name is not in a series. */
   patternOf(name: string): string | undefined {
     const series = this.series.get(name.replace(digits, '\0'))
     if (series === undefined || series.names.size < SERIES) return undefined

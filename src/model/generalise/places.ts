@@ -1,8 +1,8 @@
 import type { Kind, Place } from './name-shape.ts'
 
-/** Directories in which names of a certain form vary, although they may not look random. */
+/** Directories in which names of a certain form vary, even if the names do not look random. */
 interface Known {
-  /** Matches the directory. */
+  /** Matches the path of the directory. */
   directory: RegExp
   name: RegExp
   pattern: string
@@ -22,7 +22,7 @@ const known: readonly Known[] = [
   { directory: /\/snapshots$/, name: /^\d+$/, pattern: '*', kind: 'number' },
 ]
 
-/** The pattern of a name that varies because of its directory. */
+/** The pattern of a name that varies because of the directory that contains it. */
 export function knownName(directory: string, name: string): { pattern: string; kind: Kind } | undefined {
   return known.find((one) => one.name.test(name) && one.directory.test(directory))
 }
@@ -30,7 +30,7 @@ export function knownName(directory: string, name: string): { pattern: string; k
 const temporary =
   /^\/(?:tmp|var\/tmp|dev\/shm|run|var\/run|var\/lock)(?:\/|$)|\/\.?(?:tmp|temp|temporary|cache|caches|session|sessions)(?:\/|$)/i
 const image = /^\/(?:usr|lib|lib32|lib64|libx32|bin|sbin|etc|boot)(?:\/|$)/
-/** Directories below those of the image that are written at run time. */
+/** Directories within the directories of the image to which programs write at run time. */
 const written = /\/(?:tmp|temp|logs?|work|run|sessions?|cache)(?:\/|$)|^\/usr\/(?:local|share)\/.*\/data(?:\/|$)/
 
 /** @param directory the recorded path, without a slash at its end */

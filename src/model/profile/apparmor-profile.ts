@@ -12,12 +12,15 @@ import { appArmorNeeds } from './runtime-needs.ts'
 
 const path = 'data.dynamicResult.appArmor'
 
-/** The text is part of an object, and the API server's storage accepts 1.5 MiB for each object. */
+/**
+ * Maximum bytes of the profile. It is part of an object, and the API server's storage accepts at most 1.5 MiB for each
+ * object.
+ */
 const MAX_BYTES = 900_000
 
 type AppArmorFacts = NonNullable<DynamicResult['appArmor']>
 
-/** Lines of one kind, and the field from which they are made. */
+/** Lines of one kind, and the field of the model from which they come. */
 interface Section {
   field: keyof AppArmorFacts
   title: string
@@ -47,8 +50,8 @@ function socketLine({ domain = '', type = '' }: Socket): Line {
 }
 
 /**
- * The label of a peer for a rule. Complain mode puts programs without a rule into profiles named `//null-…`; in a
- * profile with the rule, these programs run in the profile itself.
+ * The label of a peer for a rule. In complain mode, a program without a rule runs in a profile named `//null-…`. With
+ * the new profile, this program runs in the profile itself, so the label becomes the profile's name.
  */
 function peerOf(peer: string, own: ReadonlySet<string>): string | undefined {
   const label = peer.replace(/\/\/null-.*$/s, '')
@@ -86,9 +89,9 @@ function signalLine({ peer, permissions, signals }: Signal, own: ReadonlySet<str
 }
 
 /**
- * The capabilities of AppArmor's record, and those that only BPF recorded: AppArmor reports a capability once on each
- * CPU, for any profile, and not again for the next requests (security/apparmor/capability.c, audit_caps). sys_admin of
- * BPF does not count: overlayfs checks it when a file is created, which BPF attributes to the workload.
+ * Capabilities that AppArmor or BPF recorded. AppArmor reports a capability only once on each CPU, even for different
+ * profiles (audit_caps in security/apparmor/capability.c), so BPF's record is needed, too. sys_admin from BPF is left
+ * out: overlayfs checks this capability when a file is created, and BPF attributes the check to the workload.
  */
 function capabilitiesOf({ appArmor, bpf }: DynamicResult): string[] {
   const known = (bpf?.capabilities ?? []).filter((name) => is(capabilities, name) && name !== 'sys_admin')
@@ -108,7 +111,7 @@ function sectionsOf(result: DynamicResult, facts: AppArmorFacts, name: string): 
   ]
 }
 
-/** A comment that names a fact that is left out, and why. */
+/** A comment in the profile that names a fact that is left out, and the reason. */
 const noteOf = (each: Line): string[] => ('line' in each ? [] : [comment(`left out: ${each.rule}: ${each.reason}`)])
 
 function explained({ pattern, kinds, count, examples }: Explanation): string {
@@ -127,9 +130,9 @@ function bodyOf(sections: readonly Section[]): string[] {
 }
 
 /**
- * The profile for a DefenseInDepth policy. It allows only what AppArmor recorded, the capabilities that BPF recorded,
- * and what the runtime needs. Names of the model are escaped. Facts for which a rule is not possible are left out and
- * named.
+ * The profile for a DefenseInDepth policy. It allows only operations that AppArmor recorded, capabilities that BPF
+ * recorded, and operations that the runtime needs. Names of the model are escaped. Facts that no rule can express are
+ * left out and named.
  * @param name name of the profile, from `profileName()`
  * @param patterns explanations of patterns, for comments in the text
  */

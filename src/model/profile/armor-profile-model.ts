@@ -6,11 +6,11 @@ import { profilesOf } from './profiles-of.ts'
 /** The workload of the model. */
 export interface ModelIdentity {
   namespace: string
-  /** The name of the profile, from `profileName()`, which is also the name of the model. */
+  /** The name of the profile, from `profileName()`. The model has the same name. */
   name: string
 }
 
-/** The object of a model, with a profile for each enforcer that recorded something. */
+/** The ArmorProfileModel, with a profile for each enforcer that recorded facts. */
 export function armorProfileModelOf(
   { namespace, name }: ModelIdentity,
   result: DynamicResult,

@@ -1,12 +1,11 @@
 /**
- * System calls that do the same in another form. The form that a program uses depends on how much it reads or writes
- * at a time, on the C library, and on the architecture. So another run may make other calls than the recorded calls,
- * although it does the same.
+ * Families of system calls that do the same in different forms. The amount of data, the C library and the architecture
+ * determine which form a program uses. So another run may use calls that were not recorded, although it does the same.
  */
 export const callFamilies: readonly (readonly string[])[] = [
   ['readv', 'pread64', 'preadv', 'preadv2'],
   ['writev', 'pwrite64', 'pwritev', 'pwritev2'],
-  // Not sendto and recvfrom, which pass no descriptors.
+  // Without sendto and recvfrom, because these calls do not pass descriptors.
   ['sendmsg', 'sendmmsg'],
   ['recvmsg', 'recvmmsg'],
   ['accept', 'accept4'],
@@ -18,7 +17,7 @@ export const callFamilies: readonly (readonly string[])[] = [
   ['nanosleep', 'clock_nanosleep'],
 ]
 
-/** The calls, and all calls of their families. */
+/** The given calls, and all other calls of their families. */
 export function withFamilies(names: readonly string[]): string[] {
   const known = new Set(names)
   return [...names, ...callFamilies.filter((family) => family.some((name) => known.has(name))).flat()]

@@ -6,19 +6,19 @@ import type { FileAccess } from '../../rules/meaning.ts'
 import { accessesOf } from '../behaviour/permissions.ts'
 import type { ModelFile } from '../behaviour/recorder-facts.ts'
 
-/** A line of a profile, or why there is not one. */
+/** A line of a profile, or the reason why a fact has no line. */
 export type Line = { line: string } | { rule: string; reason: string }
 
 const letters = 'rwalkm'
 
-/** The letters in AppArmor's order. `w` includes `a`. */
+/** The letters of these permissions in AppArmor's order. `w` includes `a`. */
 function lettersOf(permissions: readonly string[]): string {
   const all = new Set(permissions.flatMap((word) => [...word]))
   if (all.has('w')) all.delete('a')
   return [...letters].filter((letter) => all.has(letter)).join('')
 }
 
-/** Whether the text is a path of the kernel that AppArmor's parser does not change. */
+/** Whether the text is a path from the kernel that AppArmor's parser does not change. */
 export function isPath(path: string): boolean {
   return path.startsWith('/') && !path.includes('\0') && !path.includes('//') && !/\/\.\.?(?:\/|$)/.test(path)
 }
@@ -28,7 +28,7 @@ interface Allowed {
   access: ReadonlySet<FileAccess>
 }
 
-/** Lines for the files of a model. Refusals of names within patterns come last. */
+/** Lines for the files of a model. Lines that refuse names within patterns come last. */
 export function fileLines(files: readonly ModelFile[], executions: readonly string[]): Line[] {
   const isLiteral = ({ oldPath = '' }: ModelFile) => oldPath === ''
   const allowed: Allowed[] = [
@@ -67,7 +67,7 @@ const refused: readonly [FileAccess, string][] = [
   ['write', 'wl'],
 ]
 
-/** Refusals of names that a pattern does not include, except names that were recorded literally. */
+/** Lines that refuse the names that a pattern must not include, except names that were recorded literally. */
 function refusalLines({ path, permissions }: ModelFile, allowed: readonly Allowed[]): string[] {
   const read = parseModelPattern(path)
   if (!read.ok || read.directory) return []

@@ -6,15 +6,15 @@ type Data = ArmorProfileModel['data']
 export interface Kept {
   storageType: NonNullable<ArmorProfileModel['storageType']>
   data: Data
-  /** Data that enforcers need but that does not fit; empty if everything fits. */
+  /** Why data that enforcers need does not fit; empty if this data fits. */
   problem: string
 }
 
 export const sizeOf = (value: unknown): number => Buffer.byteLength(JSON.stringify(value))
 
 /**
- * The data that the object contains: all, or as much as fits of the data that enforcers need. These are the profiles,
- * and the record of BPF, which BPF enforces directly.
+ * The data that the object contains: all data if it fits, or else as much as possible of the data that enforcers need:
+ * the profiles, and the record of BPF, which BPF enforces directly.
  * @param largest maximum bytes that the API server accepts
  */
 export function keptInObject(data: Data, largest: number): Kept {
@@ -33,7 +33,7 @@ export function keptInObject(data: Data, largest: number): Kept {
   return { storageType, data: {}, problem: tooLarge('the profile', ofProfile) }
 }
 
-/** Whether the object lacks a part of the recording, which is then in a file. */
+/** Whether the object lacks a part of the recording. A file of the manager then contains the whole recording. */
 export function isPart({ storageType, data: { profile, dynamicResult = {} } }: ArmorProfileModel): boolean {
   const names = Object.keys(dynamicResult)
   const hasOthers = profile?.appArmor !== undefined || profile?.seccomp !== undefined

@@ -6,7 +6,7 @@ import { appArmorProfileOf } from './apparmor-profile.ts'
 import { seccompProfileOf } from './seccomp-profile.ts'
 
 /**
- * The AppArmor and Seccomp profiles of a model, if these enforcers recorded something. BPF uses the facts directly.
+ * The AppArmor and Seccomp profiles of a model, if these enforcers recorded facts. BPF enforces the facts directly.
  * @param patterns explanations of the model's patterns, for comments in the profile
  */
 export function profilesOf(

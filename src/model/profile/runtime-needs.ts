@@ -1,14 +1,14 @@
-/** Operations that each container needs to start and to be managed, whatever its workload does, and the reason. */
+/** Operations that every container needs to start and to be managed, for any workload, with the reason. */
 export interface RuntimeNeed {
   /** AppArmor rules or system calls. */
   allows: readonly string[]
-  /** Also a comment in AppArmor profiles: a change of the text changes all profiles of models. */
+  /** The reason is also a comment in AppArmor profiles, so a change of this text changes all profiles of models. */
   why: string
 }
 
 /**
- * AppArmor rules that every profile has. The profile is in force from the exec of the container's program on, so
- * earlier operations of runc need no rules. `@{profile_name}` is the profile itself.
+ * AppArmor rules that every profile has. A profile is in force from the moment at which runc executes the program of
+ * the container, so earlier operations of runc need no rules. `@{profile_name}` is the profile itself.
  */
 export const appArmorNeeds: readonly RuntimeNeed[] = [
   {
@@ -33,7 +33,9 @@ export const appArmorNeeds: readonly RuntimeNeed[] = [
   },
 ]
 
-/** System calls that runc and crun make between loading the filter and the exec of the container's program. */
+/**
+ * System calls that runc and crun make after they load the filter and before they execute the program of the container.
+ */
 export const seccompNeeds: readonly RuntimeNeed[] = [
   { allows: ['execve'], why: "Start of the container's program." },
   {

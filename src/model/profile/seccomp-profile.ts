@@ -8,8 +8,8 @@ import { seccompNeeds } from './runtime-needs.ts'
 const path = 'data.dynamicResult.seccomp'
 
 /**
- * The OCI profile that allows only the system calls of the model, their other forms, and the calls that the runtime
- * needs. Names that are not system calls are left out and named.
+ * The OCI profile that allows only the system calls of the model, other forms of these calls, and calls that the
+ * runtime needs. Names that are not system calls are left out and named.
  */
 export function seccompProfileOf({ seccomp }: DynamicResult): Result<string> {
   const recorded = seccomp?.syscalls ?? []
