@@ -19,11 +19,14 @@ const definitions = defineResource<Definition>({
 })
 const fieldManager = 'varmor-sandbox'
 
-/** Does the chart's part: our kinds, the namespace and the agents' service account. Repeating it changes nothing. */
+/**
+ * Installs the objects that otherwise the chart installs: our kinds, the namespace and the agents' service account. A
+ * second call changes nothing.
+ */
 export async function install(client: ApiClient, namespace: string): Promise<void> {
   for (const kind of kinds) {
     const definition = customResourceDefinition(kind) as Definition
-    // The first schemas take long on a slow machine.
+    // On a slow machine, the server takes long to compile the first schemas.
     await client.apply(definitions, definition, { fieldManager, force: true, deadline: 120_000 })
   }
   await create(client.create(namespaces, { metadata: { name: namespace } }))
@@ -37,7 +40,7 @@ async function create(made: Promise<KubeObject>): Promise<void> {
   })
 }
 
-/** Waits until the server accepts objects of a kind, which is shortly after its definition. */
+/** Waits until the server accepts objects of a kind. This takes a moment after the definition was created. */
 async function established(client: ApiClient, name: string): Promise<void> {
   for (let attempt = 0; attempt < 200; attempt++) {
     const { status } = await client.get(definitions, { name })

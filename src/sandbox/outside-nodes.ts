@@ -10,14 +10,15 @@ import { badRequest } from './api-server/status.ts'
 import { recordingScheme } from './nodes/node-registration.ts'
 import { sandboxClock } from './sandbox-clock.ts'
 
-/**
- * Nodes of a sandbox that run outside its process, such as in a virtual machine, with a kubelet and agent of their own.
- */
+/** Nodes of a sandbox that run outside its process, such as in a virtual machine, with their own kubelet and agent. */
 
-/** The identity that the API server uses towards kubelets. */
+/** The identity with which the API server connects to kubelets. */
 export const kubeletClient = { name: 'kube-apiserver-kubelet-client', groups: ['system:masters'] } as const
 
-/** Forwards requests to kubelets of outside nodes. The made-up nodes of this process run nothing that could answer. */
+/**
+ * Forwards requests to kubelets of outside nodes. The simulated nodes of this process have no containers that could
+ * answer.
+ */
 export function outsideKubelets(api: () => RunningApiServer): NodeProxy {
   let identity: Promise<{ cert: string; key: string; ca: string }> | undefined
   const kubelets = kubeletProxy(() => {

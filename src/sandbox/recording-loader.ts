@@ -1,7 +1,7 @@
 import type { KernelEnforcer } from '../api/enforcer.ts'
 import { checkName, contentDigest, type Loaders, type ProfileLoader } from '../enforcer/ports.ts'
 
-/** An enforcer that only records, because a sandbox has no kernel of its own. */
+/** A loader that only records profiles, because a sandbox has no kernel of its own. */
 export class RecordingLoader implements ProfileLoader {
   readonly enforcer: KernelEnforcer
   /** The profiles that would be in force, by name. */

@@ -4,7 +4,7 @@ const began = systemClock.wall() - systemClock.now()
 const now = (): number => began + systemClock.now()
 
 /**
- * The only clock of a sandbox. All time stamps of objects come from it and are compared with it, so it cannot be set at
- * run time.
+ * The only clock of a sandbox. All timestamps in objects come from this clock and are compared with it, so it ignores
+ * changes of the system time.
  */
 export const sandboxClock: Clock = { ...systemClock, now, wall: () => asWall(now()) }

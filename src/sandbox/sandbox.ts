@@ -31,29 +31,31 @@ import { type RecordingLoaders, recordingLoaders } from './recording-loader.ts'
 import { sandboxClock } from './sandbox-clock.ts'
 
 export interface SandboxOptions {
-  /** Number of nodes, which are named `node-1` and so on. 0: only outside nodes. */
+  /** Number of simulated nodes, named `node-1` and so on. 0 means that the sandbox has only outside nodes. */
   nodes: number
   /**
-   * A further address of this machine, at which nodes outside this process reach API server and manager: 10.0.2.2 for a
-   * QEMU guest, whose user network maps it to our loopback.
+   * A further address of this machine, at which outside nodes reach the API server and the manager: 10.0.2.2 for a QEMU
+   * guest, whose user network maps this address to our loopback address.
    */
   outsideAddress?: string
-  /** Port of the API server; 0: any free port. */
+  /** Port of the API server; 0 means any free port. */
   port?: number
-  /** Folder that keeps the objects, the port and the kubeconfig over restarts. It is created if it is missing. */
+  /**
+   * Folder that keeps the objects, the port and the kubeconfig between runs. If the folder is missing, it is created.
+   */
   data?: string
   logger: Logger
   manager?: Partial<ManagerOptions>
   api?: StartOptions
 }
 
-/** What the agent of an outside node needs. */
+/** The credentials of the agent of an outside node. */
 export interface OutsideAgent {
   kubeconfig: string
-  /** Token for the manager, bound to the node. */
+  /** Token for requests to the manager, bound to the node. */
   token: string
   manager: string
-  /** PEM of the authority of the manager's certificate. */
+  /** The authority that signed the manager's certificate, in PEM. */
   managerAuthority: string
 }
 
@@ -71,13 +73,16 @@ export interface SandboxNode {
   connection: KubeConnection
 }
 
-/** An API server, a manager and nodes in one process: a cluster on a laptop, without a kernel that enforces. */
+/**
+ * An API server, a manager and nodes in one process: a cluster on a laptop. No profile is enforced, because the sandbox
+ * has no kernel of its own.
+ */
 export class Sandbox {
   readonly api: RunningApiServer
   readonly runtime: RecordingRuntime
   readonly nodes: SandboxNode[] = []
   readonly #options: SandboxOptions
-  /** Folder of the kubeconfig and of the agents' files. */
+  /** Folder for the kubeconfig and the agents' files. */
   readonly #folder: string
   #manager: Manager | undefined
   readonly #limiter = new PriorityLimiter({ qps: 1_000, burst: 1_000 })
@@ -95,7 +100,7 @@ export class Sandbox {
     this.runtime = runtime
   }
 
-  /** Resolves when a policy from `kubectl apply` will be loaded on all nodes. */
+  /** Resolves when the sandbox is ready: from then on, a policy from `kubectl apply` is loaded on all nodes. */
   static async start(options: SandboxOptions): Promise<Sandbox> {
     const { data, outsideAddress } = options
     if (data !== undefined) await mkdir(data, { recursive: true, mode: 0o700 })
@@ -175,7 +180,7 @@ export class Sandbox {
         webhooks: (port) => ({ url: `https://127.0.0.1:${port}` }),
       },
       ...manager,
-      // This server does not tell the manager its own user (SelfSubjectReview).
+      // Set the manager's user here, because this server does not have SelfSubjectReview.
       admission: { profileWriters: ['kubernetes-admin'], ...manager?.admission },
     })
     await this.#manager.start()
@@ -219,7 +224,7 @@ export class Sandbox {
     }
   }
 
-  /** A URL of ours as outside nodes reach it. */
+  /** The given URL of this process, as outside nodes reach it. */
   #outside(url: string): string {
     const { outsideAddress } = this.#options
     if (outsideAddress === undefined) return url
@@ -272,7 +277,7 @@ export class Sandbox {
     const text = JSON.stringify(this.api.snapshot())
     if (text === this.#saved) return
     const path = snapshotPath(data)
-    // The file contains the authority's keys.
+    // Restrict the mode, because the file contains the keys of the certificate authority.
     await writeFile(`${path}.new`, text, { mode: 0o600 })
     await rename(`${path}.new`, path)
     this.#saved = text
@@ -293,7 +298,7 @@ function portError(error: unknown, port: number | undefined): unknown {
 const kubeconfigIn = (folder: string): string => join(folder, 'kubeconfig')
 const snapshotPath = (folder: string): string => join(folder, 'objects.json')
 
-/** The data of the last run; undefined if there was none. */
+/** The data of the last run; undefined if no data is stored. */
 async function kept<T>(path: string, read: (text: string) => T): Promise<T | undefined> {
   try {
     return read(await readFile(path, 'utf8'))
@@ -305,7 +310,7 @@ async function kept<T>(path: string, read: (text: string) => T): Promise<T | und
   }
 }
 
-/** The port in a kubeconfig, so that existing copies stay valid. */
+/** The port in a stored kubeconfig. The server uses it again, so that copies of the kubeconfig stay valid. */
 function portIn(text: string): number {
   const config = new KubeConfig()
   config.loadFromString(text)

@@ -6,7 +6,7 @@ export interface WorkQueueOptions {
   readonly clock: Clock
   readonly random: Random
   work(key: string): void | Promise<void>
-  /** Called for each failure. The key is tried again automatically. */
+  /** Called for each failure. The queue tries the key again. */
   failed(key: string, error: unknown, failures: number): void
   /** Maximum keys that run at the same time. */
   readonly concurrency: number
@@ -14,12 +14,12 @@ export interface WorkQueueOptions {
 
 /** Milliseconds between two tries of a failing key. */
 const retries = { first: 10, max: 60_000 }
-/** Number of runs before other work of the process gets its turn. */
+/** Maximum number of runs in a batch. Between batches, other work of the process runs. */
 const batch = 64
 
 /**
- * Work by key. A key that is added repeatedly runs once. It never runs twice at a time; if it was added while it ran,
- * it runs again, and after a failure it runs later.
+ * Work by key. A key that is added repeatedly runs once. It never runs twice at the same time: if it is added while it
+ * runs, it runs again afterwards. After a failure, it runs later.
  */
 export class WorkQueue {
   readonly #options: WorkQueueOptions
@@ -37,7 +37,7 @@ export class WorkQueue {
     this.#options = options
   }
 
-  /** Whether no key is running or ready. Keys planned for later do not count. */
+  /** Whether no key is running or ready. Keys that are planned for later do not count. */
   get isIdle(): boolean {
     return this.#ready.size === 0 && this.#active.size === 0
   }
@@ -80,7 +80,7 @@ export class WorkQueue {
     this.#wake()
   }
 
-  /** Schedules work. It never runs inside the change that caused it, so that it sees all effects of the change. */
+  /** Schedules a batch. Work never runs inside the change that added its key, so it sees all effects of the change. */
   #schedule(): void {
     if (this.#scheduled || this.#ready.size === 0 || this.#active.size >= this.#options.concurrency) return
     this.#scheduled = true
@@ -106,8 +106,8 @@ export class WorkQueue {
       this.#retry(key, error)
     }
     this.#active.delete(key)
-    // After a failure, the planned retry sees the changes, too. Without the retry's delay, a failing key would run all
-    // the time.
+    // After a failure, the planned retry sees the changes, too. If the key ran at once instead, a failing key would run
+    // all the time.
     if (this.#again.delete(key) && !this.#failures.has(key)) this.add(key)
     this.#schedule()
     if (this.isIdle) this.#wake()

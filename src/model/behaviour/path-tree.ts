@@ -68,7 +68,7 @@ export class PathTree {
   private readonly maxBytes: number
   private readonly room: QuotaWithin
 
-  /** @param room a quota of twice `fileBytes`, of which other trees may use a part */
+  /** @param room a quota of twice `fileBytes`; other trees may share this quota */
   constructor(limits: Pick<Limits, 'directory' | 'nodes' | 'fileBytes'>, room?: QuotaWithin) {
     this.directory = limits.directory
     this.max = limits.nodes

@@ -45,7 +45,7 @@ export interface ResourceCall extends Call {
   readonly subresource: SubresourceSpec | undefined
 }
 
-/** The time as objects have it: whole seconds. */
+/** The time in the form that objects use: whole seconds. */
 export const timestamp = (milliseconds: number): string => `${new Date(milliseconds).toISOString().slice(0, 19)}Z`
 
 /** The name of a resource in error texts. */
@@ -56,7 +56,7 @@ export const groupResource = ({ group, plural }: Resource): { group: string; res
 
 export const namespaceOf = (call: ResourceCall): string => (call.resource.namespaced ? call.info.namespace : '')
 
-/** A call that the server itself makes. */
+/** A call on behalf of the server itself. */
 export function systemCall(context: ApiContext, resource: Resource, namespace: string, name: string): ResourceCall {
   const { group, version, plural } = resource
   const info = { isResource: true, path: '', verb: 'update', group, version, namespace, name, resource: plural }

@@ -34,13 +34,13 @@ export interface FieldIssue {
 
 const withoutValue = /Required|Forbidden|TooLong|TooShort|Internal/
 
-/** The text without the field: the message of a cause. */
+/** The text of an error without its field: the message of a cause. */
 export function issueBody({ type, value, detail }: FieldIssue): string {
   const shown = typeof value === 'number' ? goNumber(value) : value === undefined ? '' : goJson(value)
   return [words[type], withoutValue.test(type) ? '' : shown, detail].filter((text) => text !== '').join(': ')
 }
 
-/** The text with the field. */
+/** The text of an error with its field. */
 export const issueText = (issue: FieldIssue): string => `${issue.field}: ${issueBody(issue)}`
 
 /** All errors in one text. Equal errors occur once; several errors are in brackets. */
@@ -49,12 +49,12 @@ export function issuesText(issues: readonly FieldIssue[]): string {
   return texts.length === 1 ? texts[0]! : `[${texts.join(', ')}]`
 }
 
-/** A field below another field: `child('spec', 'replicas')`; below the whole object, the field alone. */
+/** A field below another field: `child('spec', 'replicas')`. Below the whole object, the result is the field alone. */
 export const child = (field: string, ...names: string[]): string =>
   [field, ...names].filter((part) => part !== '').join('.')
 /** An item of a list. */
 export const item = (field: string, index: number): string => `${field}[${index}]`
-/** An entry of a map, `spec.selector[app]`. */
+/** An entry of a map, such as `spec.selector[app]`. */
 export const key = (field: string, name: string): string => `${field}[${name}]`
 
 const ofValue =

@@ -1,7 +1,7 @@
 // Texts as Go prints them: the API server's errors quote values in this way.
 import type { JsonValue } from './schema/json.ts'
 
-/** `%q` of a string. */
+/** A string as Go's `%q` prints it. */
 export const goQuote = (text: string): string => JSON.stringify(text)
 
 /** Go's order of strings: by UTF-8 bytes, which equals the order of code points. */
@@ -15,13 +15,13 @@ function sorted(value: JsonValue): JsonValue {
   return Object.fromEntries(names.sort(byCodePoint).map((name) => [name, sorted(value[name] as JsonValue)]))
 }
 
-/** json.Marshal of a map[string]any: fields sorted by name. */
+/** JSON as Go's json.Marshal writes a map[string]any: fields sorted by name. */
 export const goJson = (value: JsonValue): string => JSON.stringify(sorted(value))
 
-/** `%v` of a number from JSON. Exponents have at least two digits. */
+/** A number from JSON as Go's `%v` prints it. Exponents have at least two digits. */
 export const goNumber = (value: number): string => String(value).replace(/e([+-])(\d)$/, 'e$10$2')
 
-/** `%v` of a value from JSON: `map[a:1 b:[x y]]`, `<nil>`. */
+/** A value from JSON as Go's `%v` prints it: `map[a:1 b:[x y]]`, `<nil>`. */
 export function goValue(value: JsonValue | undefined): string {
   if (value === null || value === undefined) return '<nil>'
   if (typeof value === 'number') return goNumber(value)

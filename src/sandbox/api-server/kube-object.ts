@@ -43,7 +43,7 @@ export interface KubeObject extends JsonObject {
   metadata: ObjectMeta
 }
 
-/** Deeply freezes a JSON value. Frozen parts are assumed to be deeply frozen. */
+/** Deeply freezes a JSON value. A part that is already frozen is assumed to be deeply frozen. */
 export function deepFreeze<T>(value: T): T {
   if (typeof value !== 'object' || value === null || Object.isFrozen(value)) return value
   Object.freeze(value)
@@ -52,8 +52,8 @@ export function deepFreeze<T>(value: T): T {
 }
 
 /**
- * The same object with changed metadata fields; all other parts are shared. Object.assign instead of spread: V8 gave
- * each spread object a hidden class of its own, which made walks over stored objects three times as slow.
+ * The same object with changed metadata fields; the other parts are shared. It uses Object.assign, because V8 gives
+ * each spread object its own hidden class, which made walks over stored objects three times as slow.
  */
 export const withMetadata = (object: KubeObject, changes: Partial<ObjectMeta>): KubeObject =>
   Object.assign({}, object, { metadata: Object.assign({}, object.metadata, changes) })

@@ -8,7 +8,7 @@ import { queryOf } from './request.ts'
 import { listOf, numberOf, objectOf, textOf } from './schema/json.ts'
 import { badRequest, internalError, notFound } from './status.ts'
 
-/** PEM: the API server's client certificate for kubelets, and the authority of the kubelets' certificates. */
+/** The API server's client certificate for kubelets, and the authority of the kubelets' certificates, in PEM. */
 export interface KubeletCredentials {
   readonly cert: string
   readonly key: string
@@ -22,7 +22,7 @@ const addressTypes = ['ExternalIP', 'InternalIP', 'Hostname']
 /** Headers with which a client requests a WebSocket or SPDY. */
 const upgradeHeaders = /^(upgrade|connection|sec-websocket-[a-z-]+|x-stream-protocol-version)$/
 
-/** Forwards `pods/log` and `pods/exec` to the node's kubelet, at the address and port in its Node. */
+/** Forwards `pods/log` and `pods/exec` to the node's kubelet, at the address and port in the Node object. */
 export const kubeletProxy = (credentials: () => Promise<KubeletCredentials>): NodeProxy => ({
   async pod(node, pod, subresource, request) {
     const { method, headers = {} } = request
@@ -62,7 +62,7 @@ function ask(
   asked: { method?: string; headers?: Readonly<Record<string, string>> },
 ): Promise<IncomingMessage | Upgraded> {
   return new Promise((resolve, reject) => {
-    // The kubelet's certificate is for the node's name, at any address.
+    // The kubelet's certificate is for the name of the node, whatever its address is.
     const servername = node.metadata.name
     const call = httpsRequest({ ...credentials, ...asked, ...endpointOf(node), path, agent: false, servername })
     const timer = setTimeout(() => call.destroy(new Error(`no answer within ${timeout} ms`)), timeout)
@@ -92,7 +92,7 @@ function endpointOf(node: KubeObject): { host: string; port: number } {
   return { host, port }
 }
 
-/** Headers that both sides of an upgraded connection need. */
+/** The headers of an upgrade, which both sides of the connection need. */
 export const keptHeaders = (headers: IncomingHttpHeaders): Record<string, string> =>
   Object.fromEntries(
     Object.entries(headers).flatMap(([name, value]) =>

@@ -17,7 +17,9 @@ export interface ApiRequest {
   readonly path: string
   readonly query?: URLSearchParams | Readonly<Record<string, string>>
   readonly headers?: Readonly<Record<string, string>>
-  /** The received bytes; in process, the value itself, which the server does not change. */
+  /**
+   * The body as received bytes. A client in the same process passes the value itself, which the server does not change.
+   */
   readonly body?: Uint8Array | JsonValue
 }
 
@@ -39,25 +41,25 @@ export interface TextResponse extends Answer<'text', number> {
   readonly text: string
 }
 
-/** An answer that continues. A reader that stops early must call `close`. */
+/** An answer without an end, for a watch. A reader that stops early must call `close`. */
 export interface WatchResponse extends Answer<'watch', 200> {
   readonly events: AsyncIterable<WatchRecord>
-  /** The line of an event on the wire. It is created once for all watchers that receive the same line. */
+  /** Returns the line of an event. The line is created once for all watchers that receive it. */
   encode(record: WatchRecord): Uint8Array
   close(): void
 }
 
-/** An answer of bytes that continues: a followed log. */
+/** An answer of bytes without a known end, for a log that is followed. */
 export interface StreamResponse extends Answer<'stream', 200> {
   readonly chunks: AsyncIterable<Uint8Array>
-  /** Called when the reader is gone, even if no data arrives. */
+  /** Called when the reader is gone, even if no more data arrives. */
   close?(): void
 }
 
-/** An answer that hands the connection over to another party, such as a terminal. */
+/** An answer that hands the connection over to another program, such as a terminal. */
 export interface UpgradeResponse extends Answer<'upgrade', 101> {
   readonly backend: Duplex
-  /** Bytes that the other party has already sent. */
+  /** Bytes that the other program has already sent. */
   readonly head: Uint8Array
 }
 

@@ -29,7 +29,7 @@ export interface ServerOptions {
   readonly transport: WebhookTransport
   readonly nodes?: NodeProxy
   readonly managedFields?: boolean
-  /** Maximum events that a watch may lag before it is cut off. */
+  /** Maximum number of events that a watch may lag behind; a watch that lags more is ended. */
   readonly watchBound?: number
 }
 
@@ -39,7 +39,7 @@ export interface ServerSnapshot {
   readonly tokenKeyPem: string
 }
 
-/** A function around the server. The client gets its answer or error. */
+/** A function that wraps the handling of requests. The client gets the function's answer or error. */
 export type Interceptor = (
   request: ApiRequest,
   user: UserInfo,
@@ -50,7 +50,7 @@ export type InProcessClient = (request: ApiRequest) => Promise<ApiResponse>
 
 /** An API server without sockets. Every authenticated user may do everything: RBAC objects are stored, not enforced. */
 export class ApiServer {
-  /** Set by code that injects faults. */
+  /** Handles each request. Code that injects faults replaces this function. */
   intercept: Interceptor = (_request, _user, handle) => handle()
   readonly context: ApiContext
   private readonly paths: PathHandler
@@ -63,7 +63,7 @@ export class ApiServer {
     bootstrap(this.context)
   }
 
-  /** The request path of one user, as a function from requests to answers. Objects in answers are shared and frozen. */
+  /** A client for one user, as a function from requests to answers. Objects in answers are shared and frozen. */
   client(user: UserInfo): InProcessClient {
     return (request) => this.handle(request, user)
   }

@@ -14,17 +14,17 @@ import type { UserInfo } from './request.ts'
 import { ApiServer, type InProcessClient, type ServerOptions, type ServerSnapshot } from './server.ts'
 
 export interface StartOptions extends Partial<Omit<ServerOptions, 'caPem' | 'transport'>> {
-  /** 0 for any free port. */
+  /** Port; 0 means any free port. */
   readonly port?: number
-  /** Default: a loopback address. */
+  /** Address to listen on. Default: a loopback address. */
   readonly host?: string
   /** Further addresses that the server's certificate must have. */
   readonly addresses?: readonly string[]
-  /** Continues from a `snapshot`. */
+  /** The snapshot of an earlier server, from which this server continues. */
   readonly restore?: Snapshot
 }
 
-/** Everything that is needed to restart a server as if it had not stopped. */
+/** All data that a new server needs to continue as if the old server had not stopped. */
 export interface Snapshot extends ServerSnapshot {
   readonly authority: Identity
 }
@@ -33,11 +33,11 @@ export interface RunningApiServer {
   readonly url: string
   readonly caPem: string
   readonly authority: CertificateAuthority
-  /** The kubeconfig of an administrator, as a file's text. */
+  /** The kubeconfig of an administrator, as the text of a file. */
   readonly kubeconfig: string
   readonly adminCertificate: Identity
   readonly server: ApiServer
-  /** The request path without sockets. */
+  /** A client that does not use sockets. */
   client(user: UserInfo): InProcessClient
   snapshot(): Snapshot
   /** Ends watches and connections, and frees the port. */
@@ -84,7 +84,7 @@ export async function startApiServer(options: StartOptions = {}): Promise<Runnin
   }
 }
 
-/** The server's names in addition to its address. */
+/** The server's names, in addition to its address. */
 const names = [
   'localhost',
   ...['', '.default', '.default.svc', '.default.svc.cluster.local'].map((end) => `kubernetes${end}`),
@@ -111,7 +111,7 @@ async function listen(
     sockets.add(socket)
     socket.once('close', () => sockets.delete(socket))
   })
-  // Allow watches that are silent for long.
+  // Watches may be silent for a long time, so requests have no timeout.
   listener.requestTimeout = 0
   listener.keepAliveTimeout = 90_000
   listener.listen(port, host)
@@ -119,10 +119,7 @@ async function listen(
   return { listener, sockets }
 }
 
-/**
- * Closes a server. Sockets without a request are closed, too: otherwise they would keep the port as long as their
- * client wants.
- */
+/** Closes a server, and sockets without a request: otherwise a client could keep the port in use. */
 async function close(server: ApiServer, listener: Server, sockets: ReadonlySet<Socket>): Promise<void> {
   server.close()
   const closed = once(listener, 'close')

@@ -1,7 +1,7 @@
 import { type FieldIssue, issueBody, issuesText } from './field-issue.ts'
 import type { JsonObject } from './schema/json.ts'
 
-/** One reason of a failure: `StatusCause` of meta/v1. */
+/** One cause of a failure: `StatusCause` of meta/v1. */
 export interface StatusCause {
   reason?: string
   message?: string
@@ -52,7 +52,7 @@ const quoted = (name: string): string => JSON.stringify(name)
 const withGroup = (name: string, group: string): string => (group === '' ? name : `${name}.${group}`)
 const resourceText = ({ resource, group }: GroupResource): string => withGroup(resource, group)
 
-/** Details of a failure, without empty fields. */
+/** Details of a failure. Empty fields are left out. */
 const detailsOf = (group: string, kind: string, name: string): StatusDetails => ({
   ...(name ? { name } : {}),
   ...(group ? { group } : {}),
@@ -75,20 +75,20 @@ export const notFound = (resource: GroupResource, name: string) =>
 export const alreadyExists = (resource: GroupResource, name: string) =>
   about(409, 'AlreadyExists', resource, name, `${resourceText(resource)} ${quoted(name)} already exists`)
 
-/** `Operation cannot be fulfilled on pods "x": <problem>`. */
+/** An error with the text `Operation cannot be fulfilled on pods "x": <problem>`. */
 export const conflict = (resource: GroupResource, name: string, problem: string) => {
   const what = `${resourceText(resource)} ${quoted(name)}`
   return about(409, 'Conflict', resource, name, `Operation cannot be fulfilled on ${what}: ${problem}`)
 }
 
-/** The problem of `conflict` for an outdated resourceVersion of an update. */
+/** The text for `conflict` if the resourceVersion of an update is outdated. */
 export const STALE_OBJECT =
   'the object has been modified; please apply your changes to the latest version and try again'
 
-/** The 409 of server-side apply: a cause for each field that another manager owns. */
+/** The error 409 of server-side apply, with a cause for each field that another manager owns. */
 export const applyConflict = (causes: StatusCause[], message: string) => failure(409, 'Conflict', message, { causes })
 
-/** `Pod "x" is invalid: <issues>`; the group follows the kind (`Deployment.apps`). */
+/** An error with the text `Pod "x" is invalid: <issues>`. The group follows the kind (`Deployment.apps`). */
 export function invalid(
   { kind, group }: { kind: string; group: string },
   name: string,
@@ -99,22 +99,25 @@ export function invalid(
   return failure(422, 'Invalid', message, { ...detailsOf(group, kind, name), causes })
 }
 
-/** 422 for a patch that does not fit the object. The server hides the reason; here it is the cause of the error. */
+/**
+ * The error 422 for a patch that does not fit the object. The server hides the reason; here, it is the cause of the
+ * error.
+ */
 export const unprocessable = (cause: Error) =>
   failure(422, 'Invalid', 'the server rejected our request due to an error in our request', {}, cause)
 
 export const badRequest = (message: string) => failure(400, 'BadRequest', message)
 
-/** 401: missing or invalid credentials. */
+/** The error 401 for missing or invalid credentials. */
 export const unauthorized = () => failure(401, 'Unauthorized', 'Unauthorized')
 
-/** `pods "x" is forbidden: <problem>`. */
+/** An error with the text `pods "x" is forbidden: <problem>`. */
 export const forbidden = (resource: GroupResource, name: string, problem: string) => {
   const object = name === '' ? '' : ` ${quoted(name)}`
   return about(403, 'Forbidden', resource, name, `${resourceText(resource)}${object} is forbidden: ${problem}`)
 }
 
-/** 405 for a path that does not support the method. */
+/** The error 405 for a path that does not support the method. */
 export const methodNotAllowed = () =>
   failure(405, 'MethodNotAllowed', 'the server does not allow this method on the requested resource', {})
 
@@ -124,7 +127,7 @@ export const unsupportedMediaType = (accepted: readonly string[]) => {
   return failure(415, 'UnsupportedMediaType', message)
 }
 
-/** 410 Expired: the resourceVersion of a list or watch is too old. */
+/** The error 410 Expired: the resourceVersion of a list or watch is too old. */
 export const expired = (message: string) => failure(410, 'Expired', message)
 
 export const tooManyRequests = (message: string, retryAfterSeconds: number) =>
@@ -132,11 +135,11 @@ export const tooManyRequests = (message: string, retryAfterSeconds: number) =>
 
 export const serviceUnavailable = (message: string) => failure(503, 'ServiceUnavailable', message)
 
-/** 504 `Timeout: <message>`. The operation may still be completed. */
+/** The error 504 with the text `Timeout: <message>`. The operation may still be completed. */
 export const timeout = (message: string, details: StatusDetails) =>
   failure(504, 'Timeout', `Timeout: ${message}`, details)
 
-/** 500 for an unknown error. Its text is the message, and there is no reason. */
+/** The error 500 for an unknown error, whose text is the message. It has no reason. */
 export const internalFailure = (message: string) => failure(500, '', message)
 
 export const internalError = (problem: string) =>
@@ -145,10 +148,10 @@ export const internalError = (problem: string) =>
 export const requestEntityTooLarge = (message: string) =>
   failure(413, 'RequestEntityTooLarge', `Request entity too large: ${message}`)
 
-/** The 404 for a path to a resource that its group or version lacks. kubectl prints its message. */
+/** The error 404 for a path to a resource that does not exist in its group or version. kubectl prints its message. */
 export const pathNotFound = () => failure(404, 'NotFound', 'the server could not find the requested resource', {})
 
-/** The answer, without an object, to a delete (without a code) or to a creation. */
+/** The answer to a successful delete (without a code) or creation that does not return an object. */
 export const success = (more: JsonObject): JsonObject => ({
   ...{ kind: 'Status', apiVersion: 'v1', metadata: {}, status: 'Success' },
   ...more,

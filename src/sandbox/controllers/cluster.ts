@@ -28,17 +28,18 @@ import {
   statefulSets,
 } from './objects.ts'
 
-/** What all controllers depend on. */
+/** The services that all controllers use. */
 export interface Ports {
   readonly client: ApiClient
   readonly clock: Clock
   readonly random: Random
-  /** Called with a failure. The work will be tried again. */
+  /** Called with a failure. The controller tries the work again. */
   failed(what: string, error: unknown): void
 }
 
 /**
- * Milliseconds after which work continues although its own writes were not seen: the objects may already be gone again.
+ * Milliseconds after which work continues even if a copy does not show its own writes, because the objects may already
+ * be gone again.
  */
 const timeout = 10_000
 
@@ -69,8 +70,8 @@ export class Copy<T extends KubeObject> {
   }
 
   /**
-   * Calls back for existing objects and for each change. Without `before` the object is new, and without `after` it is
-   * gone.
+   * Adds a handler for existing objects and for each change. `before` is undefined for a new object, and `after` for an
+   * object that is gone.
    */
   onChange(handle: (after: T | undefined, before: T | undefined) => void): void {
     this.#reflector.subscribe({
@@ -120,7 +121,7 @@ export class Copy<T extends KubeObject> {
   }
 }
 
-/** Indexes controlled objects by the controller's uid. */
+/** An index of controlled objects by the uid of their controller. */
 const byOwner = ({ metadata }: KubeObject): string[] =>
   (metadata?.ownerReferences ?? []).filter(({ controller }) => controller).map(({ uid }) => uid)
 
@@ -186,15 +187,15 @@ export class Cluster {
   }
 
   /**
-   * A controller's queue. A key runs again only when the copies have the writes of its last run, so that no run acts on
-   * a state older than its own writes.
+   * A queue for a controller. A key runs again only when the copies show the writes of its last run, so that a run
+   * never uses a state older than its own writes.
    */
   queue(name: string, work: (key: string, writes: Writes) => Promise<void>): WorkQueue {
     const { clock, random, failed } = this.ports
     return new WorkQueue({
       ...{ clock, random, concurrency: 16 },
       work: async (key) => {
-        // Wait until the copies are complete: before that, a controller would take unknown objects for missing objects.
+        // Wait until the copies are complete: before that, a controller would treat unknown objects as missing.
         await this.synced()
         if (this.#stopped) return
         const writes = new Writes(this)
@@ -210,7 +211,7 @@ export class Cluster {
     })
   }
 
-  /** A queue for a kind that has pods: an object runs when it changes, and when its pods change. */
+  /** A queue for a kind that has pods. An object's work runs when the object changes, and when its pods change. */
   workloadQueue<T extends { metadata: Metadata }>(
     ref: ResourceRef<T & KubeObject>,
     work: (object: T, writes: Writes, later: (delay: number) => void) => Promise<void>,
@@ -233,8 +234,8 @@ export class Cluster {
 }
 
 /**
- * Whether the failure is usual: another client wrote or deleted before, which the next run sees, or the namespace is
- * terminating.
+ * Whether the failure is usual: another client wrote or deleted the object earlier, which the next run sees, or the
+ * namespace is terminating.
  */
 function isUsual(error: unknown, failures: number): boolean {
   if (!(error instanceof ApiError)) return false

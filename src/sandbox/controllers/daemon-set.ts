@@ -18,10 +18,10 @@ import {
 } from './pods.ts'
 import { REVISION_HASH } from './stateful-set.ts'
 
-/** Milliseconds whose changes one pass handles together, because a pass checks all nodes. */
+/** Milliseconds between two passes. A pass handles all changes of this time together, because it checks all nodes. */
 const interval = 100
 
-/** Keeps one pod of each daemon set on each of its nodes. */
+/** Keeps one pod of each daemon set on each node that the set selects. */
 export function startDaemonSets(cluster: Cluster): WorkQueue {
   const queue = cluster.workloadQueue(daemonSets, async (set, writes, later) => {
     const pass = new Pass(cluster, writes, set)
@@ -31,7 +31,7 @@ export function startDaemonSets(cluster: Cluster): WorkQueue {
     })
   })
   cluster.nodes.onChange((after, before) => {
-    // Nodes report often. Only changes that decide about pods matter.
+    // Nodes report often. Only labels and taints decide about pods.
     const decisive = (node: Node | undefined): string => JSON.stringify([node?.metadata.labels, node?.spec.taints])
     if (after && before && decisive(after) === decisive(before)) return
     for (const key of cluster.daemonSets.store.keys()) queue.addAfter(key, interval)
@@ -72,7 +72,7 @@ class Pass {
     return this.#availability.next
   }
 
-  /** Fills nodes that lack a pod and clears the others. When this is done, replaces old pods. */
+  /** Creates missing pods and deletes misplaced pods. When both are done, replaces old pods. */
   async step(): Promise<void> {
     const places = [...this.#wanted]
     const missing = places.filter(([, pods]) => pods.length === 0)
@@ -90,7 +90,7 @@ class Pass {
       await deletePods(this.#writes, this.#replaceable())
   }
 
-  /** A pod for a node. It is bound at once, because there is no choice. */
+  /** A pod for a node. The pod is bound at once, because only this node is possible. */
   #podFor(nodeName: string): object {
     const { template } = this.#set.spec
     const tolerations = [...(template.spec?.tolerations ?? []), ...daemonTolerations]
@@ -102,7 +102,7 @@ class Pass {
     return metadata.labels?.[REVISION_HASH] === this.#hash
   }
 
-  /** Old pods that may be replaced: unavailable pods, and others up to the limit of unavailable pods. */
+  /** Old pods that may be replaced: all unavailable pods, and available pods up to the limit of unavailable pods. */
   #replaceable(): Pod[] {
     const { available } = this.#availability
     const { maxUnavailable = 1 } = this.#set.spec.updateStrategy?.rollingUpdate ?? {}

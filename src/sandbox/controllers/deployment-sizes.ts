@@ -11,13 +11,13 @@ export interface Size {
 export interface Limits {
   /** Maximum pods beyond the wanted number. */
   readonly surge: number
-  /** Maximum unavailable pods of the wanted number. */
+  /** Maximum number of the wanted pods that may be unavailable. */
   readonly unavailable: number
 }
 
 /**
- * The limits of a rollout. A share of the surge is rounded up, and a share of unavailable pods down. If both were zero,
- * the rollout could never continue.
+ * The limits of a rollout. A percentage is rounded up for the surge, and down for unavailable pods. If both limits were
+ * zero, the rollout could never continue, so one pod may then be unavailable.
  */
 export function limitsOf({ replicas = 1, strategy }: Deployment['spec']): Limits {
   if (strategy?.type === 'Recreate') return { surge: 0, unavailable: 0 }
@@ -32,8 +32,8 @@ const sum = (sizes: readonly Size[], of: (size: Size) => number): number =>
 
 /**
  * The next step of a rollout: the sizes of the newest replica set and of the old replica sets. The newest set grows as
- * far as the surge allows. Otherwise the old sets first give up unavailable pods, and then pods that enough available
- * pods can replace.
+ * far as the surge allows. Otherwise the old sets first lose unavailable pods, and then pods for which enough other
+ * pods are available.
  */
 export function nextSizes(
   replicas: number,
@@ -50,7 +50,7 @@ export function nextSizes(
   const grown = newest.wanted > replicas ? replicas : Math.min(replicas, newest.wanted + room)
   if (grown !== newest.wanted) return { newest: grown, old: sizes }
   const least = replicas - unavailable
-  // Unavailable pods of the newest set count as needed.
+  // The unavailable pods of the newest set still need the old pods.
   let mayGo = total - least - (newest.wanted - newest.available)
   for (const [index, { wanted, available }] of old.entries()) {
     const count = Math.max(0, Math.min(mayGo, wanted - available))

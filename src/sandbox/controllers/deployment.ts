@@ -18,7 +18,7 @@ const APPLIED = 'kubectl.kubernetes.io/last-applied-configuration'
 const TEMPLATE_HASH = 'pod-template-hash'
 
 /**
- * Rolls deployments out through the sizes of their replica sets, one step at a time. Each change triggers the next
+ * Rolls deployments out: changes the sizes of their replica sets, one step at a time. Each change triggers the next
  * step.
  */
 export function startDeployments(cluster: Cluster): WorkQueue {
@@ -30,7 +30,8 @@ export function startDeployments(cluster: Cluster): WorkQueue {
     if (owner) queue.add(`${set.metadata.namespace}/${owner.name}`)
   }
   cluster.replicaSets.onChange((after, before) => wakeOwner(after ?? before))
-  // A deployment with the strategy Recreate waits for its last old pod, whose end changes no replica set.
+  // A deployment with the strategy Recreate waits for the end of its last old pod. This end changes no replica set, so
+  // watch pods, too.
   cluster.pods.onChange((after, before) => {
     const owner = !after && before && controllerOf(before)
     if (owner) wakeOwner(cluster.replicaSets.store.get(`${before.metadata.namespace}/${owner.name}`))
@@ -75,7 +76,10 @@ class Rollout {
     await this.#writeStatus()
   }
 
-  /** The replica set of the current template, with the deployment's settings that are outside the template. */
+  /**
+   * The replica set of the current template, created if it is missing. Annotations and minReadySeconds are not part of
+   * the template, so an existing set gets the deployment's values.
+   */
   async #current(): Promise<ReplicaSet> {
     const revision = Math.max(0, ...this.#old.map(revisionOf)) + 1
     const { [APPLIED]: _, [REVISION]: __, ...own } = this.#deployment.metadata.annotations ?? {}
@@ -133,7 +137,8 @@ class Rollout {
   }
 
   /**
-   * Scales a paused deployment: its rollout does not continue, but a single replica set follows the deployment's size.
+   * Scales a paused deployment. Its rollout does not continue, but a single replica set still gets the deployment's
+   * size.
    */
   async #scalePaused(): Promise<void> {
     const active = [...this.#old, ...(this.#newest ? [this.#newest] : [])].filter((set) => sizeOf(set).wanted > 0)
@@ -208,7 +213,7 @@ class Rollout {
       : this.#condition('Progressing', 'True', 'ReplicaSetUpdated', `${set} is progressing.`)
   }
 
-  /** The condition that shows what keeps the newest replica set from creating its pods. */
+  /** The condition that shows why the newest replica set cannot create its pods. */
   #failure(conditions: readonly Condition[]): Condition[] {
     const failure = conditionOf(this.#newest?.status?.conditions, 'ReplicaFailure')
     const others = conditions.filter(({ type }) => type !== 'ReplicaFailure')

@@ -4,8 +4,8 @@ import { type Condition, type Node, nodes, pods, timestamp } from './objects.ts'
 import { conditionOf, isReady, isTerminating } from './pods.ts'
 
 /**
- * Milliseconds of silence after which a node counts as lost, and for which it then keeps its pods. Both are as in
- * Kubernetes.
+ * Milliseconds without a renewal after which a node counts as lost. `eviction`: milliseconds for which a lost node
+ * keeps its pods. Both values are those of Kubernetes.
  */
 const monitorGrace = 50_000
 const eviction = 300_000
@@ -22,7 +22,9 @@ export function startNodeLifecycle(cluster: Cluster): WorkQueue {
 class NodeLifecycle {
   readonly queue: WorkQueue
   readonly #cluster: Cluster
-  /** When a node last renewed its Lease, by this process's clock, because the node's clock may be wrong. */
+  /**
+   * The time at which a node last renewed its Lease, by this process's clock, because the node's clock may be wrong.
+   */
   readonly #renewed = new Map<string, number>()
 
   constructor(cluster: Cluster) {
@@ -55,7 +57,7 @@ class NodeLifecycle {
     for (const pod of this.#cluster.podsOn(name)) await writes.delete(pods, pod, { gracePeriodSeconds: 0 })
   }
 
-  /** Checks a node's Lease. Only a node that once had a Lease can become silent. */
+  /** Checks a node's Lease. A node that never had a Lease cannot be lost. */
   async #watchOver(node: Node, writes: Writes): Promise<void> {
     const { name } = node.metadata
     const renewed = this.#renewed.get(name)
@@ -86,7 +88,7 @@ class NodeLifecycle {
     const isNodeReady = conditionOf(node.status?.conditions, 'Ready')?.status === 'True'
     const taints = isNodeReady ? others : [...others, { key: NOT_READY, effect: 'NoSchedule' }]
     if (isNodeReady ? others.length < current.length : others.length === current.length)
-      // Send the version, so that another client's taint is not lost.
+      // Send the version: if another client added a taint meanwhile, the write fails, and the taint is not lost.
       await writes.update(nodes, { ...node, spec: { ...node.spec, taints } })
   }
 }

@@ -11,8 +11,8 @@ import type {
 import type { KubeObject, ObjectMeta } from '../../kube/objects.ts'
 import { defineResource, type Lease } from '../../kube/resources.ts'
 
-// Kubernetes' kinds as they are on the wire. Specs are the client library's types; statuses are not, because there they
-// have dates instead of texts.
+// Kubernetes' kinds as JSON. Specs have the types of the client library. Statuses have types of their own, because the
+// library's statuses contain dates instead of texts.
 
 /** Metadata that every stored object has. */
 export type Metadata = ObjectMeta & {
@@ -79,7 +79,7 @@ export interface PodStatus {
   message?: string
 }
 
-/** Counts of pods, which each kind of workload names differently. */
+/** Counts of pods in a status. Each kind of workload has other names for these counts. */
 export type WorkloadStatus = {
   observedGeneration?: number
   replicas?: number
@@ -122,5 +122,5 @@ export const leases = defineResource<NodeLease>({
 /** Namespace of the Leases by which nodes show that they are alive. */
 export const leaseNamespace = 'kube-node-lease'
 
-/** The time as objects have it: whole seconds. */
+/** The time in the form that objects use: whole seconds. */
 export const timestamp = (milliseconds: number): string => `${new Date(milliseconds).toISOString().slice(0, 19)}Z`

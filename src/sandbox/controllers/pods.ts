@@ -23,7 +23,7 @@ export const isTerminating = ({ metadata }: Pod): boolean => metadata.deletionTi
 export const isActive = (pod: Pod): boolean => !isTerminal(pod) && !isTerminating(pod)
 
 export interface Availability {
-  /** Pods that have been ready for as long as their owner requires. */
+  /** Pods that have been ready for the time that their owner requires. */
   readonly available: ReadonlySet<Pod>
   /** Milliseconds until the next pod becomes available, if it stays ready. */
   readonly next: number | undefined
@@ -41,16 +41,16 @@ export function availability(all: readonly Pod[], minReadySeconds = 0, now: numb
   return { available, next }
 }
 
-/** Letters and digits that form no words: the alphabet that Kubernetes uses for generated names. */
+/** Letters and digits that do not form words: the alphabet of Kubernetes' generated names. */
 const alphabet = 'bcdfghjklmnpqrstvwxz2456789'
 
-/** A short text that is equal for equal templates, with any order of fields. It is used in names and labels. */
+/** A short text for names and labels. Equal templates have the same text, in any order of fields. */
 export function templateHash(template: PodTemplate): string {
   const digest = createHash('sha256').update(canonicalJson(template)).digest()
   return Array.from(digest.subarray(0, 10), (byte) => alphabet[byte % alphabet.length]).join('')
 }
 
-/** The reference by which a controller marks its own objects. */
+/** The owner reference with which a controller marks the objects that it creates. */
 export const ownedBy = (ref: ResourceRef, { metadata: { name, uid } }: { metadata: Metadata }) => [
   { apiVersion: apiVersionOf(ref), kind: ref.kind, name, uid, controller: true, blockOwnerDeletion: true },
 ]
@@ -80,8 +80,8 @@ export function podFrom(
 const largestBurst = 500
 
 /**
- * Creates pods: one, then two, then four, and so on. After a failure there is no further round, so that a failing
- * creation is not repeated a thousand times.
+ * Creates pods in rounds: one, then two, then four, and so on. A failure ends the rounds, so that a failing creation is
+ * not repeated a thousand times.
  * @throws the first failure
  */
 export async function createPods(writes: Writes, made: readonly object[]): Promise<void> {
@@ -100,7 +100,7 @@ async function allDone(work: readonly Promise<unknown>[]): Promise<void> {
   if (failed) throw failed.reason
 }
 
-/** Runs the work and then reports, even after a failure, so that the status shows what is missing before the retry. */
+/** Runs the work and then reports, even after a failure, so that the status shows the missing pods before the retry. */
 export async function thenReport(work: Promise<unknown>, report: (failure: unknown) => Promise<void>): Promise<void> {
   const failure: unknown = await work.then(
     () => undefined,
@@ -112,7 +112,7 @@ export async function thenReport(work: Promise<unknown>, report: (failure: unkno
 
 export const messageOf = (error: unknown): string => (error instanceof Error ? error.message : String(error))
 
-/** A count: the value, or a share (`25%`) of the total. */
+/** A number of pods: the value, or a percentage of the total (`25%`). */
 export function scaledCount(value: string | number | undefined, total: number, round: 'up' | 'down'): number {
   if (typeof value !== 'string') return value ?? 0
   const share = (Number.parseInt(value, 10) * total) / 100

@@ -14,7 +14,7 @@ import {
   withCondition,
 } from './pods.ts'
 
-/** Keeps as many pods as each replica set wants. */
+/** Keeps the number of pods that each replica set wants. */
 export const startReplicaSets = (cluster: Cluster): WorkQueue =>
   cluster.workloadQueue(replicaSets, async (set, writes, later) => {
     const active = cluster.podsOf(set).filter(isActive)

@@ -9,13 +9,13 @@ import { conditionOf, isActive } from './pods.ts'
 const cordoned = { key: 'node.kubernetes.io/unschedulable', effect: 'NoSchedule' }
 
 /**
- * Gives each pod without a node a node, in rotation. It respects nodeSelector, taints and whether the node is
- * schedulable, but not resources and affinity.
+ * Assigns nodes to pods that have none, in rotation. The scheduler respects nodeSelector, taints and unschedulable
+ * nodes, but not resources and affinity.
  */
 export function startScheduler(cluster: Cluster): WorkQueue {
   let names: string[] = []
   let turn = 0
-  /** The next node that fits. A search continues where the last search ended, so that all nodes get pods. */
+  /** The next node that fits. Each search continues after the last result, so that all nodes get pods. */
   const choose = ({ spec }: Pod): string | undefined => {
     for (let left = names.length; left > 0; left--) {
       const name = names[turn++ % names.length]!

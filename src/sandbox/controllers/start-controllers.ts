@@ -9,13 +9,13 @@ import { startStatefulSets } from './stateful-set.ts'
 export interface RunningControllers {
   /** Resolves when all copies are complete. */
   synced(): Promise<void>
-  /** Ends all work, even if it is unfinished. Later controllers continue from the objects. */
+  /** Stops all work, even if it is unfinished. Later controllers continue from the state of the objects. */
   stop(): void
 }
 
 /**
- * Starts what kube-controller-manager and kube-scheduler do for workloads. The client's user must be allowed to do
- * everything.
+ * Starts the parts of kube-controller-manager and kube-scheduler that workloads need. The client's user must be allowed
+ * to do everything.
  */
 export function startControllers(ports: Ports): RunningControllers {
   const cluster = new Cluster(ports)

@@ -80,12 +80,12 @@ class Pass {
   async #fill(ordinal: number): Promise<boolean> {
     const pod = this.#podAt(ordinal)
     if (pod === undefined) await this.#create(ordinal)
-    // A pod that has ended is created again when it is gone.
+    // Delete a pod that has ended; another pass creates it again when it is gone.
     else if (isTerminal(pod) && !isTerminating(pod)) await this.#writes.delete(pods, pod)
     return pod !== undefined && !isTerminating(pod) && this.#available.has(pod)
   }
 
-  /** Creates a pod from the current template, even below a partition. */
+  /** Creates a pod from the current template, even if its ordinal is below the partition. */
   async #create(ordinal: number): Promise<void> {
     const { spec, metadata } = this.#set
     const name = `${metadata.name}-${ordinal}`
@@ -98,7 +98,7 @@ class Pass {
     await this.#writes.create(pods, podFrom(spec.template, this.#set, statefulSets, { name, labels, spec: place }))
   }
 
-  /** Replaces old pods from the last down to the partition, one at a time. */
+  /** Replaces old pods one at a time, from the last ordinal down to the partition. */
   async #replaceOld(replicas: number, partition: number): Promise<void> {
     for (let ordinal = replicas - 1; ordinal >= partition; ordinal--) {
       const pod = this.#podAt(ordinal)

@@ -3,7 +3,8 @@ import { type FileHandle, open } from 'node:fs/promises'
 const NEWLINE = 0x0a
 const chunkSize = 64 * 1024
 /**
- * Time, stream and tag, which precede the process's text (Kubernetes, "CRI: log management"). P: the line continues.
+ * Matches time, stream and tag, which precede the text of the process (Kubernetes, "CRI: log management"). The tag P
+ * means that the line continues.
  */
 const head = /^\S+ (?:stdout|stderr) ([FP])(?::\S*)? ?/
 
@@ -11,12 +12,13 @@ export interface LogOptions {
   /** Number of lines from the end of the file. */
   readonly tailLines?: number
   /**
-   * Waits a moment; resolves with false when nothing more will be written. Without it the log ends at its current end.
+   * Waits for more text. Resolves with false when the log is complete. If absent, reading stops at the current end of
+   * the log.
    */
   readonly grows?: () => Promise<boolean>
 }
 
-/** Reads a container's output from its runtime's log. */
+/** Reads a container's output from the log that its runtime writes. */
 export async function* readLog(path: string, { tailLines, grows }: LogOptions = {}): AsyncGenerator<Buffer> {
   const file = await open(path, 'r')
   try {
@@ -34,7 +36,7 @@ export async function* readLog(path: string, { tailLines, grows }: LogOptions = 
       rest = rest.subarray(begin)
       if (bytesRead > 0) continue
       if (!mayGrow) return
-      // Read once more, because text may have been written before the end.
+      // Read once more, because the container may have written text before its end.
       mayGrow = await grows!()
     }
   } finally {
@@ -42,14 +44,14 @@ export async function* readLog(path: string, { tailLines, grows }: LogOptions = 
   }
 }
 
-/** Offset of the last `lines` lines. */
+/** Offset at which the last `lines` lines start. */
 async function tailStart(file: FileHandle, lines: number): Promise<number> {
   const { size } = await file.stat()
   let left = lines
   for (let end = size; end > 0; end -= chunkSize) {
     const begin = Math.max(0, end - chunkSize)
     const { buffer } = await file.read(Buffer.alloc(end - begin), 0, end - begin, begin)
-    // A newline at the very end only ends the last line.
+    // A newline at the very end of the file ends the last line, and does not start another line.
     for (let i = buffer.length - 1; i >= 0; i--)
       if (buffer[i] === NEWLINE && begin + i !== size - 1 && --left === 0) return begin + i + 1
   }

@@ -37,7 +37,7 @@ export interface CriRuntimeOptions extends RequestOptions {
   readonly objects: Pick<PodObjects, 'data'>
   /** Environment variables of every container. */
   readonly environment: Readonly<Record<string, string>>
-  /** Called with a failure. The work will be tried again. */
+  /** Called with a failure. The runtime tries the work again. */
   failed(what: string, error: unknown): void
 }
 
@@ -57,11 +57,11 @@ interface RunningPod {
 /** Milliseconds between two checks of running containers. */
 const pollInterval = 500
 
-/** Runs pods in containerd through CRI. It finds existing containers by their labels. */
+/** Runs pods in containerd through CRI. Containers have labels, by which a restarted kubelet finds them. */
 export class CriRuntime implements PodRuntime {
   readonly #options: CriRuntimeOptions
   readonly #pods = new Map<string, RunningPod>()
-  /** Ids of containers whose end an observer has seen. */
+  /** Ids of containers whose end was reported to an observer. */
   readonly #reported = new Set<string>()
   #looking: Promise<void> | undefined
   #isClosed = false
@@ -102,7 +102,7 @@ export class CriRuntime implements PodRuntime {
       for (const [name, one] of entries) {
         if (running.has(one.id)) continue
         const status = await this.#options.cri.status(one.id)
-        // The container may have been replaced meanwhile.
+        // The container may have been replaced during the call.
         if (watched.get(name) !== one || (status && status.state !== 'CONTAINER_EXITED')) continue
         watched.delete(name)
         this.#reported.add(one.id)
@@ -122,8 +122,8 @@ export class CriRuntime implements PodRuntime {
     const [last, ...older] = sandboxes
     const config = sandboxConfig(pod, ready?.metadata?.attempt ?? (last?.metadata?.attempt ?? -1) + 1, this.#options)
     if (ready === undefined) {
-      // The rest of a dead sandbox ends with it. Keep the last sandbox, for exit codes that are not reported yet, and
-      // for logs.
+      // Stopping a dead sandbox ends its remaining containers. Keep the last sandbox, for exit codes that are not
+      // reported yet, and for logs.
       if (last !== undefined) await startStep('FailedCreatePodSandBox', cri.stopSandbox(last.id))
       for (const { id } of older) await startStep('FailedCreatePodSandBox', cri.removeSandbox(id))
       await mkdir(config.logDirectory, { recursive: true, mode: 0o755 })
@@ -146,7 +146,7 @@ export class CriRuntime implements PodRuntime {
       this.#observe(there, container.name, status.id, observer)
       return { id: containerUrl(status.id), imageId: status.imageRef, startedAt: milliseconds(status.startedAt) }
     } catch (error) {
-      // The pod shows an error of its spec. Any other error is tried again.
+      // The pod shows an error of its spec, so do not retry here. Any other error is tried again.
       if (!(error instanceof ConfigError)) throw error
       throw new ContainerStartError('CreateContainerConfigError', error.message, { cause: error })
     }
@@ -161,7 +161,7 @@ export class CriRuntime implements PodRuntime {
     })
   }
 
-  /** A container of an earlier kubelet that still runs, or whose end was not reported. */
+  /** A container of an earlier kubelet that still runs, or whose end was not reported yet. */
   async #found({ pod, sandbox }: RunningPod, { name }: Container, newest: CriContainer | undefined) {
     if (newest === undefined) return undefined
     const { state, id, podSandboxId } = newest
@@ -188,7 +188,7 @@ export class CriRuntime implements PodRuntime {
       this.#reported.delete(id)
     }
     const id = await this.#create(there, container, attempt)
-    // The runtime considers it ended, and the error shows everything.
+    // The runtime considers the container ended, and the error describes why.
     this.#reported.add(id)
     await startStep('RunContainerError', cri.startContainer(id))
     this.#reported.delete(id)
@@ -210,7 +210,7 @@ export class CriRuntime implements PodRuntime {
   async stop(pod: Pod, { name }: Container, graceSeconds: number): Promise<void> {
     for (const { id, state } of await this.#containersOf(pod, name))
       if (state === 'CONTAINER_RUNNING') await this.#options.cri.stopContainer(id, graceSeconds)
-    // Check twice, because a check that is already running may have started before the end.
+    // Poll twice: a poll that is already running may have started before the container ended.
     await this.poll()
     await this.poll()
   }
@@ -242,7 +242,7 @@ export class CriRuntime implements PodRuntime {
     return this.#options.cri.containers({ uid, name })
   }
 
-  /** Updates the volumes that the kubelet fills for running pods. */
+  /** Updates the volumes that the kubelet fills, for all running pods. */
   async refreshVolumes(): Promise<void> {
     const { volumes, failed } = this.#options
     for (const { pod, place } of [...this.#pods.values()])
@@ -252,7 +252,7 @@ export class CriRuntime implements PodRuntime {
 
 const containerUrl = (id: string): string => `containerd://${id}`
 
-/** How a container ended, according to CRI. */
+/** The exit of a container, from its CRI status. */
 function exitOf({ exitCode, reason, message, finishedAt }: CriContainerStatus): ContainerExit {
   return {
     exitCode,

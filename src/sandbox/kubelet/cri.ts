@@ -17,7 +17,7 @@ export interface CriSandbox {
   id: string
   metadata: { attempt: number } | null
   state: 'SANDBOX_READY' | 'SANDBOX_NOTREADY'
-  /** Nanoseconds since the epoch. */
+  /** Time in nanoseconds since the epoch. */
   createdAt: string
   labels: Readonly<Record<string, string>>
 }
@@ -31,7 +31,7 @@ export interface CriContainer {
 }
 
 export interface CriContainerStatus extends CriContainer {
-  /** Nanoseconds since the epoch; 0 if it has not happened yet. */
+  /** Time in nanoseconds since the epoch; 0 if the container has not started yet. */
   startedAt: string
   finishedAt: string
   exitCode: number
@@ -46,17 +46,17 @@ export interface CriImage {
   username: string
 }
 
-/** The streams of a command in a container. */
+/** A request to run a command in a container, with its streams. */
 export interface ExecRequest {
   cmd: readonly string[]
   stdin: boolean
   stdout: boolean
-  /** false with a terminal, which has only one output. */
+  /** False for a command with a terminal, because a terminal has only one output. */
   stderr: boolean
   tty: boolean
 }
 
-/** Labels by which a kubelet finds its own objects, and the agent a container's pod. */
+/** Labels with which a kubelet finds its own objects, and with which the agent finds the pod of a container. */
 export const podNameLabel = 'io.kubernetes.pod.name'
 export const podNamespaceLabel = 'io.kubernetes.pod.namespace'
 export const podUidLabel = 'io.kubernetes.pod.uid'
@@ -71,8 +71,8 @@ const newestFirst = <T extends { createdAt: string }>(all: readonly T[] = []): T
 const definitions = protoDefinitions(criProtos)
 
 /**
- * Maximum milliseconds of a call. Creating a container may unpack its image, and a slow machine needs long for
- * everything.
+ * Maximum milliseconds of a call. Creating a container may unpack its image, and a slow machine needs long for each
+ * step.
  */
 const usual = 30_000
 const slow = 240_000
@@ -155,7 +155,7 @@ export class Cri {
     await unlessGone(this.#call('RemoveContainer', { containerId }, slow))
   }
 
-  /** The URL at which the runtime serves a command's streams, once, to any client. */
+  /** The URL at which the runtime serves the streams of a command. The URL works once, for any client. */
   async exec(containerId: string, request: ExecRequest): Promise<string> {
     return (await this.#call<{ url: string }>('Exec', { containerId, ...request })).url
   }

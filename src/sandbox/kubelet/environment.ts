@@ -5,7 +5,10 @@ import { ConfigError, fieldValue, type ObjectSource, type PodObjects, type PodPl
 /** Matches `$$`, `$(NAME)`, or an incomplete reference. */
 const reference = /\$(?:\$|\(([^)]*)\)|(?=.|$))/gs
 
-/** Replaces `$(NAME)` by the variable's value, and `$$` by a dollar. Unknown or incomplete references do not change. */
+/**
+ * Replaces `$(NAME)` by the value of the variable, and `$$` by a dollar sign. Unknown or incomplete references stay
+ * unchanged.
+ */
 export const expandVariables = (text: string, values: ReadonlyMap<string, string>): string =>
   text.replace(reference, (whole, name: string | undefined) => {
     if (whole === '$$') return '$'
@@ -16,7 +19,10 @@ export interface EnvironmentInputs {
   readonly pod: Pod
   readonly place: PodPlace
   readonly objects: Pick<PodObjects, 'data'>
-  /** Variables from the node: the API server's address. The container's own variables take precedence. */
+  /**
+   * Variables that every container of the node has, such as the API server's address. The container's own variables
+   * take precedence.
+   */
   readonly base: Readonly<Record<string, string>>
 }
 

@@ -14,7 +14,7 @@ import type { CriContainer, CriPort, ExecRequest } from './cri.ts'
 import type { CriRuntime } from './cri-runtime.ts'
 import { logFolder } from './pod-requests.ts'
 
-/** What the server needs from its kubelet. */
+/** The part of a kubelet that the server uses. */
 export interface ServedPods {
   readonly runtime: Pick<CriRuntime, 'container'>
   pod(namespace: string, name: string): Pod | undefined
@@ -25,14 +25,16 @@ export interface KubeletServerOptions {
   readonly cri: Pick<CriPort, 'exec'>
   readonly podLogs: string
   readonly clock: Clock
-  /** PEM. Clients must have certificates of this authority. */
+  /** Certificate and key of the server, and the authority of its clients, in PEM. */
   readonly tls: { readonly cert: string; readonly key: string; readonly ca: string }
   readonly host: string
-  /** 0 for any free port. */
+  /** Port; 0 means any free port. */
   readonly port: number
 }
 
-/** The group that a client's certificate must have: that of the API server's client, as with kubeadm. */
+/**
+ * The group that a client's certificate must have. The API server's client certificate has this group, as with kubeadm.
+ */
 const master = 'system:masters'
 /** Milliseconds between two checks of a followed log. */
 const followEvery = 200
@@ -47,11 +49,14 @@ class Refusal extends Error {
   }
 }
 
-/** Serves the API server's requests to a kubelet: containers' logs and commands. They need a valid certificate. */
+/**
+ * Serves the API server's requests to a kubelet: logs of containers and commands in containers. A client needs a valid
+ * certificate.
+ */
 export class KubeletServer {
   readonly #options: KubeletServerOptions
   readonly #server: Server
-  /** Connections that were handed over to commands. */
+  /** Connections that carry the streams of commands. */
   readonly #upgraded = new Set<Duplex>()
   #isClosed = false
 
@@ -62,11 +67,11 @@ export class KubeletServer {
       (request, response) => void this.#answer(request, response),
     )
     this.#server.on('upgrade', (request, socket, head) => void this.#upgrade(request, socket, head))
-    // Allow followed logs that are silent for long.
+    // Followed logs may be silent for a long time, so requests have no timeout.
     this.#server.requestTimeout = 0
   }
 
-  /** @returns the port */
+  /** @returns the port on which the server listens */
   async listen(): Promise<number> {
     const { host, port } = this.#options
     this.#server.listen(port, host)
@@ -118,7 +123,10 @@ export class KubeletServer {
     response.end()
   }
 
-  /** Connects a command's streams with the runtime, which serves them. All bytes pass unchanged in both directions. */
+  /**
+   * Connects a client to the runtime, which serves the streams of a command. All bytes pass unchanged in both
+   * directions.
+   */
   async #upgrade(request: IncomingMessage, socket: Duplex, head: Buffer): Promise<void> {
     this.#upgraded.add(socket)
     socket.once('close', () => this.#upgraded.delete(socket))

@@ -12,13 +12,13 @@ import { PodObjects } from './pod-objects.ts'
 import { PodVolumes } from './pod-volumes.ts'
 
 export interface KubeletOptions extends Ports {
-  /** `address` is also the address of the node's pods. */
+  /** Description of the node. Its pods have the node's `address`, too. */
   readonly node: Pick<NodeDescription, 'name' | 'address' | 'externalAddress' | 'labels'>
-  /** Folder for volumes, and for profiles below `seccomp`. In a real kubelet it is `/var/lib/kubelet`. */
+  /** Folder for volumes; its subfolder `seccomp` has the profiles. A real kubelet uses `/var/lib/kubelet`. */
   readonly root: string
-  /** Folder of pods' logs. In a real kubelet it is `/var/log/pods`. */
+  /** Folder for logs of pods. A real kubelet uses `/var/log/pods`. */
   readonly podLogs: string
-  /** Whether pods get a network of their own by CNI. Otherwise they use the node's network. */
+  /** Whether CNI gives each pod its own network. Otherwise pods use the node's network. */
   readonly ownNetwork: boolean
   /** Environment variables of every container. */
   readonly environment: Readonly<Record<string, string>>
@@ -26,7 +26,7 @@ export interface KubeletOptions extends Ports {
   readonly cri: CriPort
 }
 
-/** Milliseconds for which volumes of ConfigMaps and Secrets may be outdated, and leftovers may exist. */
+/** Milliseconds between two updates of volumes of ConfigMaps and Secrets, and between two removals of leftover pods. */
 const housekeeping = 30_000
 
 /** A small kubelet: registers a node, and runs its pods in containerd. */
@@ -61,7 +61,7 @@ export class Kubelet {
 
   /**
    * Resolves when the node is registered and its pods are known.
-   * @param port for the API server's requests to this kubelet
+   * @param port the port for the API server's requests to this kubelet
    */
   async start(port: number): Promise<void> {
     const { root, podLogs, cri, node } = this.#options
@@ -80,7 +80,7 @@ export class Kubelet {
     this.#running = Promise.all([this.runtime.follow(), this.#keepHouse()])
   }
 
-  /** Stops the kubelet. Pods and node stay as they are. */
+  /** Stops the kubelet. The node and its pods stay as they are. */
   async stop(): Promise<void> {
     this.#stopped = true
     this.#registration?.stop()
@@ -115,7 +115,7 @@ export class Kubelet {
     }
   }
 
-  /** Removes pods from the runtime that were deleted in the API server while no kubelet ran. */
+  /** Removes pods from the runtime that were deleted in the API server while the kubelet did not run. */
   async #removeLeftovers(): Promise<void> {
     const there = await this.runtime.podUids()
     const wanted = new Set(Array.from(this.#pods.store.values(), ({ metadata }) => metadata.uid))

@@ -1,7 +1,7 @@
 import { readFile } from 'node:fs/promises'
 import { arch, networkInterfaces, release } from 'node:os'
 
-/** A node's report about its machine. */
+/** The facts about this machine that a node reports. */
 export async function nodeFacts(containerRuntimeVersion: string, kubeletVersion: string) {
   const osRelease = await readFile('/etc/os-release', 'utf8').catch(() => '')
   return {
@@ -12,7 +12,7 @@ export async function nodeFacts(containerRuntimeVersion: string, kubeletVersion:
   }
 }
 
-/** The first address that other machines can reach; without a network, the loopback address. */
+/** The first address that other machines can reach. Without a network, the loopback address. */
 export function ownAddress(): string {
   const all = Object.values(networkInterfaces()).flatMap((addresses) => addresses ?? [])
   return all.find(({ family, internal }) => family === 'IPv4' && !internal)?.address ?? '127.0.0.1'

@@ -5,7 +5,7 @@ import { type ConfigMap, configMaps, type Secret, secrets, serviceAccounts } fro
 import type { Pod } from '../controllers/objects.ts'
 
 /**
- * A container refers to a missing object, or to something that this kubelet does not support. The message names the
+ * A container refers to a missing object, or uses a feature that this kubelet does not support. The message names the
  * field.
  */
 export class ConfigError extends Error {
@@ -36,7 +36,7 @@ export class PodObjects {
     this.#clock = clock
   }
 
-  /** The data by key; undefined if the object is missing but optional. @throws {ConfigError} */
+  /** The data by key; undefined if the object is optional and missing. @throws {ConfigError} */
   async data(pod: Pod, { kind, name = '', optional }: ObjectSource): Promise<Map<string, Buffer> | undefined> {
     const target = { namespace: pod.metadata.namespace, name }
     try {
@@ -68,7 +68,7 @@ export class PodObjects {
       { apiVersion: 'authentication.k8s.io/v1', kind: 'TokenRequest', spec },
     )
     for (const [old, { renewAt }] of this.#tokens) if (renewAt < now) this.#tokens.delete(old)
-    // Renew it after four fifths of its life, like a real kubelet.
+    // As in a real kubelet, a token is renewed after four fifths of its lifetime.
     this.#tokens.set(key, { token: status.token, renewAt: now + expirationSeconds * 800 })
     return status.token
   }

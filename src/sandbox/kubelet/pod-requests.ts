@@ -6,11 +6,11 @@ import { expandVariables } from './environment.ts'
 import { ConfigError } from './pod-objects.ts'
 
 export interface RequestOptions {
-  /** Folder of pods' logs; in a real kubelet `/var/log/pods`. */
+  /** Folder for logs of pods. A real kubelet uses `/var/log/pods`. */
   readonly podLogs: string
-  /** Folder below which the relative seccomp profiles of pods are. */
+  /** Folder with the seccomp profiles to which pods refer by relative paths. */
   readonly seccompRoot: string
-  /** Whether pods get a network of their own from CNI. */
+  /** Whether CNI gives each pod its own network. */
   readonly ownNetwork: boolean
 }
 
@@ -24,7 +24,7 @@ const podLabels = ({ metadata: { name, namespace, uid } }: Pod): Record<string, 
   [podUidLabel]: uid,
 })
 
-/** CRI's input for a pod's sandbox. */
+/** The configuration of a pod's sandbox, for CRI. */
 export function sandboxConfig(pod: Pod, attempt: number, options: RequestOptions) {
   const { metadata, spec } = pod
   const { name, namespace, uid } = metadata
@@ -32,7 +32,7 @@ export function sandboxConfig(pod: Pod, attempt: number, options: RequestOptions
   const namespaceOptions = namespacesOf(pod, options)
   return {
     metadata: { name, namespace, uid, attempt },
-    // As with a real kubelet, a pod on the node's network has the node's name.
+    // As in a real kubelet, a pod that uses the node's network has the node's host name.
     ...(namespaceOptions.network === 'POD' && { hostname: spec.hostname ?? name }),
     logDirectory: logFolder(options.podLogs, pod),
     labels: { ...metadata.labels, ...podLabels(pod) },
@@ -60,7 +60,7 @@ export interface ContainerParts {
   readonly mounts: readonly Mount[]
 }
 
-/** CRI's input for a container, without resource limits. @throws {ConfigError} */
+/** The configuration of a container for CRI, without resource limits. @throws {ConfigError} */
 export function containerConfig(
   pod: Pod,
   container: Container,
@@ -127,7 +127,7 @@ function securityContextOf(pod: Pod, container: Container, image: CriImage, opti
     maskedPaths: isUnmasked ? [] : maskedPaths,
     readonlyPaths: isUnmasked ? [] : readonlyPaths,
     seccomp: profileOf('seccomp', seccomp || 'unconfined', `${options.seccompRoot}/`),
-    // Runtimes before containerd 1.7 read this text.
+    // Runtimes before containerd 1.7 read the profile from this field.
     ...(appArmor !== '' && { apparmor: profileOf('AppArmor', appArmor), apparmorProfile: appArmor }),
   }
 }
@@ -141,7 +141,7 @@ function profileOf(what: string, text: string, root = ''): object {
   return { profileType: 'Localhost', localhostRef: `${root}${name}` }
 }
 
-/** Refuses a container that would run as root but must not. @throws {ConfigError} */
+/** Refuses a container that would run as root although its pod forbids this. @throws {ConfigError} */
 function checkNonRoot({ spec: { securityContext: ofPod = {} } }: Pod, own: V1SecurityContext, image: CriImage): void {
   if ((own.runAsNonRoot ?? ofPod.runAsNonRoot) !== true) return
   const user = own.runAsUser ?? ofPod.runAsUser ?? Number(image.uid?.value ?? 0)

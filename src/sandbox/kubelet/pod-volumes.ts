@@ -20,12 +20,12 @@ const propagations: Record<string, NonNullable<Mount['propagation']>> = {
   Bidirectional: 'PROPAGATION_BIDIRECTIONAL',
 }
 
-/** The folders and files of a node's pods. */
+/** Creates, fills and removes the folders and files of a node's pods. */
 export class PodVolumes {
   readonly #root: string
   readonly #objects: Pick<PodObjects, 'data' | 'token'>
 
-  /** @param root the kubelet's folder; in a real kubelet `/var/lib/kubelet` */
+  /** @param root the kubelet's folder; a real kubelet uses `/var/lib/kubelet` */
   constructor(root: string, objects: Pick<PodObjects, 'data' | 'token'>) {
     this.#root = root
     this.#objects = objects
@@ -50,7 +50,7 @@ export class PodVolumes {
     return {
       containerPath: mountPath.startsWith('/') ? mountPath : `/${mountPath}`,
       hostPath: await this.#prepared(pod, volume, place),
-      // Pods must not change volumes that the kubelet fills.
+      // Containers must not change volumes that the kubelet fills.
       readonly: readOnly === true || projectionsOf(volume) !== undefined,
       ...(propagation !== undefined && { propagation }),
     }
@@ -71,7 +71,7 @@ export class PodVolumes {
       )
     const folder = this.#folder(pod, 'volumes/kubernetes.io~empty-dir', name)
     await mkdir(folder, { recursive: true })
-    // Allow access for any user under which the processes run.
+    // Processes in the container may run under any user, so allow access for all users.
     await chmod(folder, 0o777)
     return folder
   }
@@ -136,7 +136,9 @@ interface Projections {
   sources: readonly V1VolumeProjection[]
 }
 
-/** The sources of a volume, in the form of a projected volume; undefined for volumes that the kubelet does not fill. */
+/**
+ * The sources of a volume, in the form of a projected volume; undefined for a volume that the kubelet does not fill.
+ */
 function projectionsOf({ configMap, secret, downwardAPI, projected }: V1Volume): Projections | undefined {
   const one = (source: { defaultMode?: number }, projection: object): Projections => ({
     mode: source.defaultMode,
@@ -149,7 +151,8 @@ function projectionsOf({ configMap, secret, downwardAPI, projected }: V1Volume):
 }
 
 /**
- * Refuses a path that leads out of a volume. The API server does so, too, but code that writes as root checks again.
+ * Refuses a path that leads out of a volume. The API server refuses such a path, too, but this code writes as root, so
+ * it checks again.
  * @throws {ConfigError}
  */
 function checkPath(volume: string, path: string): void {
@@ -164,7 +167,7 @@ async function writeIfChanged(folder: string, { path, content, mode }: VolumeFil
   const before = await readFile(whole).catch(() => undefined)
   if (before?.equals(content)) return
   await mkdir(dirname(whole), { recursive: true })
-  // A reader must see the whole old file or the whole new file.
+  // Rename a complete draft, so that a reader sees either the whole old file or the whole new file.
   const draft = join(folder, `..${randomUUID()}`)
   await writeFile(draft, content, { mode: 0o600 })
   await chmod(draft, mode)
@@ -180,8 +183,8 @@ async function removeOthers(folder: string, files: readonly VolumeFile[]): Promi
 }
 
 /**
- * The path on the node. A missing path is created if its type allows this; otherwise it must exist, because the runtime
- * would refuse it.
+ * The path on the node. A missing path is created if the type of the volume allows this. Otherwise the path must exist,
+ * because the runtime refuses a missing path.
  */
 async function preparedHostPath(volume: string, path: string, type = ''): Promise<string> {
   if (type === 'FileOrCreate') await writeFile(path, '', { flag: 'a' })

@@ -13,25 +13,25 @@ import { ownAddress } from './node-facts.ts'
 
 export interface SandboxNodeOptions {
   /**
-   * Configuration with the node's certificate from `Sandbox.admitNode`. The kubelet's server uses this certificate,
-   * too, and accepts clients that its authority made masters.
+   * Configuration with the node's certificate from `Sandbox.admitNode`. The kubelet's server also uses this
+   * certificate, and accepts clients that the same authority has put in the group system:masters.
    */
   readonly config: KubeConfig
   readonly name: string
-  /** containerd's socket. */
+  /** Path of containerd's socket. */
   readonly containerd: string
-  /** Address on which the kubelet's server listens. Port 0: any free port. */
+  /** Address on which the kubelet's server listens. Port 0 means any free port. */
   readonly listen: { readonly host: string; readonly port: number }
-  /** Address at which the API server reaches it, if this differs, as for a forwarded port. */
+  /** Address at which the API server reaches the kubelet, if it differs, for example because of a forwarded port. */
   readonly advertise?: { readonly host: string; readonly port: number }
-  /** The node's own address; default: the first address that is not loopback. */
+  /** The node's own address. Default: the first address that is not a loopback address. */
   readonly address?: string
   readonly labels?: Readonly<Record<string, string>>
-  /** Default `/var/lib/kubelet`. */
+  /** Folder of the kubelet. Default `/var/lib/kubelet`. */
   readonly root?: string
-  /** Default `/var/log/pods`. */
+  /** Folder for logs of pods. Default `/var/log/pods`. */
   readonly podLogs?: string
-  /** `cni`: pods get a network of their own. Default `host`. */
+  /** With `cni`, CNI gives each pod its own network. Default `host`. */
   readonly network?: 'host' | 'cni'
   readonly logger: Pick<Logger, 'warn'>
   /** Aborts a start that is still waiting for containerd or the API server. */
@@ -48,7 +48,7 @@ export interface SandboxNode {
 /**
  * Starts a node of a sandbox: a small kubelet that uses containerd. Resolves when the node is registered and its pods
  * are known.
- * @throws when the port is taken, or the configuration lacks a certificate
+ * @throws when the port is in use, or the configuration lacks a certificate
  */
 export async function runSandboxNode(options: SandboxNodeOptions): Promise<SandboxNode> {
   const { config, listen, advertise, labels, logger, name, signal } = options
@@ -88,7 +88,7 @@ export async function runSandboxNode(options: SandboxNodeOptions): Promise<Sandb
   }
 }
 
-/** PEM of our certificate and of the authority in the kubeconfig. @throws {Error} when a part is missing */
+/** The node's certificate, and the authority from the kubeconfig, in PEM. @throws {Error} when a part is missing */
 async function certificateOf(config: KubeConfig): Promise<{ cert: string; key: string; ca: string }> {
   const options: RequestOptions = {}
   await config.applyToHTTPSOptions(options)
@@ -99,8 +99,8 @@ async function certificateOf(config: KubeConfig): Promise<{ cert: string; key: s
 }
 
 /**
- * Variables by which pods find the API server. They have its own address, because no service of the cluster leads
- * there.
+ * Environment variables with which pods find the API server. They contain the server's own address, because the cluster
+ * has no service for it.
  */
 function serverVariables(config: KubeConfig): Record<string, string> {
   const { hostname, port } = new URL(config.getCurrentCluster()?.server ?? 'https://kubernetes.default.svc')

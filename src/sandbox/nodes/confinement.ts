@@ -1,18 +1,18 @@
 import type { Container, Pod } from '../controllers/objects.ts'
 
-/** How a container is confined, as its pod requests it. */
+/** The confinement of a container, as its pod requests it. */
 export interface Confinement {
   /** `localhost/<profile>`, `runtime/default`, `unconfined`, or empty if unset. */
   readonly appArmor: string
-  /** The seccomp profile, in the same form. */
+  /** The seccomp profile, in the same form as `appArmor`. */
   readonly seccomp: string
-  /** The value of the annotation for the BPF enforcer; empty if there is none. */
+  /** The value of the annotation for the BPF enforcer; empty without the annotation. */
   readonly bpf: string
 }
 
 /**
- * The confinement of a container. Its own field takes precedence, then its annotation (which clusters before Kubernetes
- * 1.30 read), then the pod's field. A privileged container never has a seccomp profile.
+ * The confinement of a container. The container's own field takes precedence, then its annotation (which clusters
+ * before Kubernetes 1.30 read), then the pod's field. A privileged container never has a seccomp profile.
  */
 export function confinementOf(pod: Pod, container: Container): Confinement {
   const own = container.securityContext

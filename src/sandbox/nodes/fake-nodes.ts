@@ -19,8 +19,8 @@ interface OwnNode {
 const registrations = 32
 
 /**
- * The kubelets of many nodes in one object. It registers the nodes, renews their Leases, and runs their pods. Another
- * object can replace it: pods continue from their status and the runtime.
+ * Simulates the kubelets of many nodes: registers the nodes, renews their Leases, and runs their pods. Another
+ * FakeNodes can replace this object: it continues from the pods' status and the runtime.
  */
 export class FakeNodes {
   readonly #own = new Map<string, OwnNode>()
@@ -64,7 +64,7 @@ export class FakeNodes {
   }
 }
 
-/** The workers of a kubelet, one for each pod. */
+/** The workers of a kubelet. Each pod has a worker. */
 export class PodWorkers {
   readonly #ports: PodWorkerPorts
   readonly #placeOf: (node: string) => NodePlace | undefined
@@ -82,7 +82,7 @@ export class PodWorkers {
 
   take(after: Pod | undefined, before: Pod | undefined): void {
     if (this.#isClosed) return
-    // Another pod with the same name may arrive before the end of the first pod was seen.
+    // Another pod with the same name may arrive before the watch shows the end of the first pod.
     if (before && before.metadata.uid !== after?.metadata.uid) this.#workers.get(before.metadata.uid)?.remove()
     if (after) this.#workerOf(after)?.update(after)
   }

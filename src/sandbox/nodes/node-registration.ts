@@ -22,15 +22,15 @@ export interface NodeDescription {
   readonly taints?: readonly V1Taint[]
   /** Address of the node. */
   readonly address: string
-  /** Address at which the API server reaches the kubelet, if it differs from the node's address. */
+  /** Address at which the API server reaches the kubelet, if it differs from the node's own address. */
   readonly externalAddress?: string
   /** Port of its kubelet; default 10250. */
   readonly kubeletPort?: number
-  /** Facts about its machine and runtime, which replace the made-up facts. */
+  /** Facts about the node's machine and runtime, which replace the invented facts. */
   readonly info?: Readonly<Record<string, string>>
 }
 
-/** Milliseconds between two renewals, a quarter of a Lease's duration. */
+/** Milliseconds between two renewals of a Lease: a quarter of its duration. */
 const renewal = 10_000
 
 /** Registers a node, keeps it alive, and reports whether the node can run pods. */
@@ -38,7 +38,7 @@ export class NodeRegistration {
   readonly #ports: Ports
   readonly #name: string
   readonly #describe: () => Promise<NodeDescription>
-  /** The description at registration, because the runtime may be unavailable later. */
+  /** The description from the registration, because the runtime may not answer later. */
   #description: NodeDescription | undefined
   readonly #isReady: () => Promise<boolean>
   #timer: Timer | undefined
@@ -57,7 +57,7 @@ export class NodeRegistration {
   }
 
   /**
-   * Resolves when the node is registered, however long the API server or the runtime takes.
+   * Resolves when the node is registered, even if the API server or the runtime takes long.
    * @param isRenewed whether to keep a Lease; a node without a Lease never counts as lost
    */
   async start(isRenewed = true): Promise<void> {
@@ -97,7 +97,7 @@ export class NodeRegistration {
       const made: object = { metadata: { name, labels: own }, spec: { ...(taints && { taints }) } }
       await client.create(nodes, made as Node)
     } catch (error) {
-      // The node existed before this kubelet. It may have been created by hand, without the default labels.
+      // The node existed before this kubelet. A user may have created it, without the default labels.
       if (!isAlreadyExists(error)) throw error
       await client.patch(nodes, { name }, { type: 'merge', patch: { metadata: { labels: own } } })
     }
@@ -109,7 +109,7 @@ export class NodeRegistration {
     await this.#done('renew the lease of', () => this.#writeLease())
     await this.#done('report', () => this.#poll())
     if (this.#stopped) return
-    // Renew each Lease slightly earlier than necessary, so that not all are renewed at once.
+    // Renew each Lease at a random time slightly before its end, so that not all Leases are renewed at the same time.
     const delay = renewal * (1 - this.#ports.random() * 0.04)
     this.#timer = this.#ports.clock.after(delay, () => void this.#renew())
   }
@@ -122,7 +122,7 @@ export class NodeRegistration {
     await client.apply(leases, lease, { fieldManager: 'kubelet', force: true, class: 'lease' })
   }
 
-  /** Checks the node, which may be marked as lost, or removed. */
+  /** Checks the node, because it may be marked as lost, or removed. */
   async #poll(): Promise<void> {
     try {
       await this.#report(await this.#ports.client.get(nodes, { name: this.#name }))
@@ -132,7 +132,7 @@ export class NodeRegistration {
     }
   }
 
-  /** Writes its status, unless it is unchanged. */
+  /** Writes the node's status, unless it is unchanged. */
   async #report(known: Node | undefined): Promise<void> {
     const isReady = await this.#isReady()
     if (conditionOf(known?.status?.conditions, 'Ready')?.status === (isReady ? 'True' : 'False')) return
@@ -169,5 +169,5 @@ function nodeStatus(description: NodeDescription, isReady: boolean, now: number)
   } as NodeStatus & object
 }
 
-/** The runtime name of made-up nodes. */
+/** The prefix of a runtime version that marks simulated nodes. */
 export const recordingScheme = 'recording:'

@@ -2,41 +2,44 @@ import type { Container, Pod } from '../controllers/objects.ts'
 
 export interface ContainerExit {
   readonly exitCode: number
-  /** `Completed`, `Error`, `OOMKilled`, … */
+  /** A reason such as `Completed`, `Error` or `OOMKilled`. */
   readonly reason: string
   readonly message?: string
-  /** Milliseconds since the epoch; default: now. */
+  /** Time in milliseconds since the epoch. Default: now. */
   readonly finishedAt?: number
 }
 
-/** The exit of a container that was removed together with all information about its end. */
+/** The exit of a container about which the runtime has no information, because the container was removed. */
 export const goneExit: ContainerExit = {
   exitCode: 137,
   reason: 'ContainerStatusUnknown',
   message: 'The container is no longer there',
 }
 
-/** Called with a container's state changes. */
+/** The runtime calls these methods when a container's state changes. */
 export interface ContainerObserver {
-  /** Called with whether the container can serve. */
+  /** Called when the container becomes ready or unready to serve. */
   ready(ready: boolean): void
   exited(exit: ContainerExit): void
 }
 
 export interface StartedContainer {
-  /** `<runtime>://<id>`, different for each start. */
+  /** `<runtime>://<id>`. Each start has a different id. */
   readonly id: string
   readonly imageId: string
-  /** Milliseconds since the epoch. */
+  /** Time in milliseconds since the epoch. */
   readonly startedAt: number
-  /** Number of earlier starts, if the runtime remembers. */
+  /** Number of earlier starts, if the runtime knows it. */
   readonly restarts?: number
 }
 
-/** Why a container does not start. The kubelet shows the reason as that of a waiting container, and tries again. */
+/**
+ * Why a container does not start. The kubelet shows this reason in the status of the waiting container, and tries
+ * again.
+ */
 export class ContainerStartError extends Error {
   override readonly name = 'ContainerStartError'
-  /** `ErrImagePull`, `CreateContainerError`, `RunContainerError`, … */
+  /** A reason such as `ErrImagePull`, `CreateContainerError` or `RunContainerError`. */
   readonly reason: string
 
   constructor(reason: string, message: string, options?: ErrorOptions) {
@@ -45,22 +48,22 @@ export class ContainerStartError extends Error {
   }
 }
 
-/** Runs a node's containers: a real container runtime, or one that only records them. */
+/** Runs the containers of a node: a real container runtime, or a runtime that only records them. */
 export interface PodRuntime {
   /**
-   * Creates what a pod's containers share. Another call for the same pod gives the same answer.
+   * Creates the resources that a pod's containers share. A second call for the same pod returns the same result.
    * @throws {ContainerStartError}
    */
   startPod(pod: Pod, node: NodePlace): Promise<{ podIP: string }>
   /**
-   * Starts a container. If it already runs, it continues with the new observer, so that a restarted kubelet finds its
-   * containers.
+   * Starts a container. A container that already runs keeps running, and gets the new observer, so that a restarted
+   * kubelet finds its containers.
    * @throws {ContainerStartError}
    */
   start(pod: Pod, container: Container, observer: ContainerObserver): Promise<StartedContainer>
   /** Ends a container, by force after `graceSeconds`. Resolves when it has ended and the observer was called. */
   stop(pod: Pod, container: Container, graceSeconds: number): Promise<void>
-  /** Frees what the containers share. Call it after all have ended. */
+  /** Frees the resources that the containers share. Call this after all containers have ended. */
   stopPod(pod: Pod): Promise<void>
 }
 
@@ -68,6 +71,6 @@ export interface PodRuntime {
 export interface NodePlace {
   readonly name: string
   readonly address: string
-  /** The node's own block of 256 IPv4 addresses: `10.1.2.0/24`. */
+  /** The node's own block of 256 IPv4 addresses, such as `10.1.2.0/24`. */
   readonly podCidr: string
 }

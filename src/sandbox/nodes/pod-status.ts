@@ -9,7 +9,7 @@ import {
 } from '../controllers/objects.ts'
 import { conditionOf } from '../controllers/pods.ts'
 
-/** What a kubelet knows about a container of a pod. */
+/** The kubelet's knowledge about a container of a pod. */
 export interface ContainerRecord {
   readonly container: Container
   /** A sidecar is an init container that keeps running beside the main containers. */
@@ -20,16 +20,19 @@ export interface ContainerRecord {
   restarts: number
   id: string
   imageId: string
-  /** Number of consecutive ends without ten minutes of running in between. */
+  /** Number of consecutive crashes. Ten minutes without a crash reset this number. */
   crashes: number
   startedAt: number
-  /** Whether this kubelet has started or found it. Otherwise its state is from an earlier status, and not certain. */
+  /**
+   * Whether this kubelet has started or found the container. Otherwise its state comes from an earlier status, and is
+   * not certain.
+   */
   attached: boolean
-  /** Earliest start, in milliseconds since the epoch. */
+  /** The earliest time at which the container may start, in milliseconds since the epoch. */
   notBefore: number
 }
 
-/** The records of a pod's containers from its status, which is what a restarted kubelet knows. */
+/** The records of a pod's containers, from the pod's status. A restarted kubelet knows only this status. */
 export function recordsOf({ spec, status }: Pod): ContainerRecord[] {
   const init = (spec.initContainers ?? []).map((container) =>
     recordOf(container, container.restartPolicy === 'Always' ? 'sidecar' : 'init', status?.initContainerStatuses),
@@ -47,7 +50,7 @@ function recordOf(
     ...{ container, role, crashes: 0, attached: false, notBefore: 0 },
     state: known?.state ?? {},
     lastState: known?.lastState ?? {},
-    // Keep this until the runtime reports otherwise, so that a restarted kubelet takes no pod out of service.
+    // Keep the earlier value until the runtime reports, so that a restart of the kubelet takes no pod out of service.
     ready: role !== 'init' && known?.ready === true,
     restarts: known?.restartCount ?? 0,
     id: known?.containerID ?? '',
@@ -78,11 +81,11 @@ export function restarts({ spec: { restartPolicy } }: Pod, { role }: ContainerRe
 export interface Observed {
   readonly records: readonly ContainerRecord[]
   readonly hostIP: string
-  /** Address of the pod; empty until it has one. */
+  /** Address of the pod; empty until the pod has an address. */
   readonly podIP: string
-  /** Milliseconds since the epoch. */
+  /** Time in milliseconds since the epoch. */
   readonly startTime: number
-  /** Whether no further container will start. */
+  /** Whether the pod starts no further container. */
   readonly ending: boolean
 }
 

@@ -11,18 +11,19 @@ import { type ContainerRecord, isDone, isRunning, podStatus, recordsOf, restarts
 
 export interface PodWorkerPorts extends Ports {
   readonly runtime: PodRuntime
-  /** Called with what keeps a pod from running, for the events of the pod. */
+  /** Called with the reason why a pod cannot run, for the events of the pod. */
   warn?(pod: Pod, reason: string, message: string): void
 }
 
 /**
- * Milliseconds. The first restart is immediate, the second after 10 s, and each further restart after twice as long.
+ * Delays before restarts, in milliseconds. The first restart is immediate, the second comes after 10 s, and each
+ * further restart after twice the time.
  */
 const restartDelays = { min: 10_000, max: 300_000 }
 /** Milliseconds without a crash after which earlier crashes of a container no longer count. */
 const soundAfter = 600_000
 
-/** Brings one pod of a node in line with the API: its containers with its spec, and its status with its containers. */
+/** Makes one pod of a node match the API: its containers match its spec, and its status matches its containers. */
 export class PodWorker {
   readonly #ports: PodWorkerPorts
   readonly #place: NodePlace
@@ -39,7 +40,7 @@ export class PodWorker {
   #dirty = false
   #timer: Timer | undefined
 
-  /** @param done called when nothing is left to do for the pod */
+  /** @param done called when the worker has nothing left to do for the pod */
   constructor(ports: PodWorkerPorts, place: NodePlace, pod: Pod, done: () => void) {
     this.#ports = ports
     this.#place = place
@@ -55,13 +56,13 @@ export class PodWorker {
     this.#wake()
   }
 
-  /** Ends all running containers, because the API server has deleted the pod. */
+  /** Stops all running containers, because the pod was deleted in the API server. */
   remove(): void {
     this.#gone = true
     this.#wake()
   }
 
-  /** Stops the worker. Containers keep running, as when a kubelet stops. */
+  /** Stops the worker. Containers keep running, as when a real kubelet stops. */
   close(): void {
     this.#stopped = true
     this.#timer?.cancel()
@@ -82,7 +83,7 @@ export class PodWorker {
         await this.#reconcile()
         this.#backoff.reset()
       } catch (error) {
-        // A conflict is temporary, or another pod has the name now. The watch shows both.
+        // A conflict is temporary, or another pod now has the name. In both cases, the watch shows the new state.
         if (!isConflict(error) && !this.#stopped)
           this.#ports.failed(`pod ${this.#pod.metadata.namespace}/${this.#pod.metadata.name}`, error)
         this.#wakeAfter(this.#backoff.next())
@@ -116,12 +117,12 @@ export class PodWorker {
     const { name, namespace, uid } = this.#pod.metadata
     const options = { preconditions: { uid }, gracePeriodSeconds: 0 }
     if (!this.#gone) await unlessGone(this.#ports.client.delete(pods, { name, namespace }, options))
-    // Finalizers may keep the object, but the node has nothing more to do for the pod.
+    // Finalizers may keep the object, but the node's work for the pod is done.
     this.close()
     this.#done()
   }
 
-  /** Seconds that the pod has to end. */
+  /** Seconds within which the pod has to end. */
   get #grace(): number {
     const { metadata, spec } = this.#pod
     return metadata.deletionGracePeriodSeconds ?? spec.terminationGracePeriodSeconds ?? 30
@@ -130,7 +131,7 @@ export class PodWorker {
   async #stopRunning(which: (role: string) => boolean, graceSeconds: number): Promise<void> {
     const doomed = this.#records.filter((record) => isRunning(record) && which(record.role))
     await Promise.all(doomed.map(({ container }) => this.#ports.runtime.stop(this.#pod, container, graceSeconds)))
-    // A container from before this kubelet that was not found ended without being seen.
+    // A container that an earlier kubelet started, and that this kubelet did not find, has ended unseen.
     for (const record of doomed) if (isRunning(record)) this.#ended(record, goneExit)
   }
 
@@ -156,7 +157,7 @@ export class PodWorker {
     }
     for (const record of main) await this.#bring(record)
     if (!main.every((record) => record.state.terminated && !this.#willRestart(record))) return
-    // Nothing is left for a sidecar to serve.
+    // Without other containers, sidecars have no purpose, so the pod ends.
     this.#ending = true
     await this.#stopRunning((role) => role === 'sidecar', this.#grace)
   }
@@ -205,7 +206,8 @@ export class PodWorker {
   #notStarted(record: ContainerRecord, { reason, message }: ContainerStartError): void {
     if (record.state.terminated) record.lastState = { terminated: record.state.terminated }
     record.state = { waiting: { reason, message } }
-    // A missing object may appear at any time, so the delay grows only after real attempts to start.
+    // A missing object may appear at any time. So the delay grows only after failed starts, and not while an object is
+    // missing.
     const isTried = !['CreateContainerConfigError', 'CreateContainerError', 'ErrImageNeverPull'].includes(reason)
     record.notBefore = this.#ports.clock.now() + (isTried ? restartDelay(++record.crashes) : restartDelays.min)
     this.#ports.warn?.(this.#pod, 'Failed', `${reason}: ${message}`)
@@ -252,7 +254,7 @@ export class PodWorker {
     const call = client.patch(pods, { name, namespace }, { type: 'strategic', patch }, { subresource: 'status' })
     const written = await unlessGone(call)
     const version = ({ metadata }: Pod): string => metadata.resourceVersion ?? '0'
-    // The watch may have brought a newer state during the write.
+    // During the write, the watch may have brought an even newer state.
     if (written !== undefined && compareVersions(version(written), version(this.#pod)) > 0) this.#pod = written
   }
 }
@@ -262,8 +264,8 @@ const restartDelay = (crashes: number): number =>
   crashes === 0 ? 0 : Math.min(restartDelays.max, restartDelays.min * 2 ** (crashes - 1))
 
 /**
- * A patch with the status. Conditions are merged by type, so that conditions of other writers stay. So outdated fields
- * of a condition must be removed explicitly.
+ * A patch with the status. The server merges conditions by type, so conditions of other writers stay. Therefore
+ * outdated fields of a condition must be removed explicitly.
  */
 const patchOf = (status: PodStatus): object => ({
   ...status,

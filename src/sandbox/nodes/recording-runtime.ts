@@ -9,7 +9,7 @@ interface Process extends StartedContainer {
   observer: ContainerObserver
 }
 
-/** A runtime that runs nothing. It records which containers run, and under which profiles. */
+/** A runtime that runs no processes. It records which containers would run, and under which profiles. */
 export class RecordingRuntime implements PodRuntime {
   readonly #pods = new Map<string, { readonly podIP: string; readonly processes: Map<string, Process> }>()
   readonly #addresses = new Map<string, number>()
@@ -20,7 +20,7 @@ export class RecordingRuntime implements PodRuntime {
     this.#clock = clock
   }
 
-  /** The confinement of a running container; undefined if it does not run. */
+  /** The confinement of a running container; undefined if the container does not run. */
   confinement(pod: Pod, container: string): Confinement | undefined {
     return this.#pods.get(pod.metadata.uid)?.processes.get(container)?.confinement
   }
@@ -62,7 +62,7 @@ export class RecordingRuntime implements PodRuntime {
     if (processes?.delete(container)) process?.observer.exited(exit)
   }
 
-  /** The next address of the node's block. An address is reused only after all others were used. */
+  /** The next address of the node's block. An address is used again only after all other addresses were used. */
   #nextAddress({ name, podCidr }: NodePlace): string {
     const next = this.#addresses.get(name) ?? 0
     this.#addresses.set(name, next + 1)

@@ -3,7 +3,7 @@ import type { Resource } from '../registry/resource.ts'
 import type { UserInfo } from '../request.ts'
 import type { JsonObject } from '../schema/json.ts'
 
-/** The steps of a write before it is stored. */
+/** The admission steps of a write, before the object is stored. */
 export interface Admission {
   /**
    * Returns the object after the server's and the mutating webhooks' changes; for a deletion, the old object.
@@ -16,17 +16,17 @@ export interface Admission {
 
 export type Operation = 'CREATE' | 'UPDATE' | 'DELETE'
 
-/** One write, as admission receives it. */
+/** One write request, as admission receives it. */
 export interface AdmissionRequest {
   readonly operation: Operation
   readonly resource: Resource
   /** Name of the subresource; empty for the resource itself. */
   readonly subresource: string
-  /** The kind of the written object: that of the subresource, if it has a kind of its own. */
+  /** The kind of the written object: the kind of the subresource, if it has one. */
   readonly objectType: { readonly apiVersion: string; readonly kind: string }
   readonly namespace: string
   readonly name: string
-  /** undefined for a deletion. */
+  /** The new object; undefined for a deletion. */
   readonly object: KubeObject | undefined
   readonly oldObject: KubeObject | undefined
   readonly options: JsonObject

@@ -33,7 +33,7 @@ export class ServerAdmission implements Admission {
     return validateByWebhooks(this.ports, request)
   }
 
-  /** Adds what the server itself adds to new pods and nodes. */
+  /** Adds the fields that the server itself sets in new pods and nodes. */
   private complete({ resource, subresource, operation, namespace }: AdmissionRequest, object: KubeObject): KubeObject {
     if (operation !== 'CREATE' || subresource !== '') return object
     if (resource.storage === '/pods') return podDefaults(object, namespace, this.ports.store, this.random)
@@ -43,7 +43,7 @@ export class ServerAdmission implements Admission {
 
 const notReady = { key: 'node.kubernetes.io/not-ready', effect: 'NoSchedule' }
 
-/** Taints a new node, which is not ready until it reports that it is. */
+/** Adds a taint to a new node, which is not ready until its kubelet reports so. */
 function withTaint(node: KubeObject): KubeObject {
   const spec = objectOf(node['spec'])
   const others = listOf(spec['taints']).filter((taint) => objectOf(taint)['key'] !== notReady.key)
@@ -76,8 +76,8 @@ function checkNamespace({ operation, resource, namespace, name, object }: Admiss
 }
 
 /**
- * The object with valid managed fields. A webhook that uses an older form of the object may break them; then they stay
- * unchanged.
+ * The object with valid managed fields. A webhook that uses an older form of the object may break these fields. Then
+ * they stay unchanged.
  */
 function withSoundManagers({ object: before, warnings }: AdmissionRequest, object: KubeObject): KubeObject {
   const problem = managedFieldsProblem(object)

@@ -6,10 +6,10 @@ import { forbidden } from '../status.ts'
 import type { Store } from '../store/store.ts'
 
 const mountPath = '/var/run/secrets/kubernetes.io/serviceaccount'
-/** Seconds. As in Kubernetes, the odd seven marks tokens that are mounted in this way. */
+/** Lifetime in seconds. As in Kubernetes, the odd seven marks tokens that the server mounts automatically. */
 const tokenLifetime = 3607
 
-/** Gives a new pod a service account, a token of it, and the default tolerations. */
+/** Gives a new pod a service account, a token of this account, and the default tolerations. */
 export function podDefaults(sent: KubeObject, namespace: string, store: Store, random: Random): KubeObject {
   const pod = clone(sent)
   const spec = objectOf(pod['spec'])

@@ -3,17 +3,17 @@ import { Agent, request } from 'undici'
 /** One call of a webhook over HTTPS. */
 export interface WebhookCall {
   readonly url: URL
-  /** PEM of the authorities that may sign its certificate; empty for the system's authorities. */
+  /** PEM of the authorities that may sign the webhook's certificate; empty for the system's authorities. */
   readonly ca: string
   readonly body: string
-  /** Milliseconds. */
+  /** Timeout in milliseconds. */
   readonly timeout: number
 }
 
 /** Calls a webhook. Throws errors whose message describes the failure. */
 export type WebhookTransport = (call: WebhookCall) => Promise<{ readonly code: number; readonly body: string }>
 
-/** Calls webhooks over sockets that are kept for later calls. */
+/** Returns a transport that calls webhooks over sockets, and keeps the sockets for later calls. */
 export function httpsTransport(): WebhookTransport {
   const agents = new Map<string, Agent>()
   return async ({ url, ca, body, timeout }) => {

@@ -17,7 +17,7 @@ export interface WebhookPorts {
 }
 
 const group = 'admissionregistration.k8s.io'
-/** API groups whose writes call no webhooks: webhooks must not block their own configuration, or token reviews. */
+/** API groups whose writes call no webhooks, so that a webhook cannot block its own configuration, or token reviews. */
 const exempt = [group, 'authentication.k8s.io']
 
 /** The webhooks to call for a write, in the order of their configurations' names. */
@@ -52,13 +52,13 @@ function isSelected(webhook: JsonObject, request: AdmissionRequest, store: Store
   const objectSelector = selectorOf(webhook['objectSelector'])
   if (![object, oldObject].some((one) => one && objectSelector.matches(one.metadata.labels ?? {}))) return false
   const isNamespace = resource.storage === '/namespaces'
-  // A webhook selects namespaces, and objects in them, by namespace.
+  // Namespace selectors apply only to namespaces, and to objects in them.
   if (!resource.namespaced && !isNamespace) return true
   const home = isNamespace && object ? object : store.get('/namespaces', '', namespace)
   return selectorOf(webhook['namespaceSelector']).matches(home?.metadata.labels ?? {})
 }
 
-/** Calls the mutating webhooks, one after the other. Returns undefined if none applies. */
+/** Calls the mutating webhooks, one after the other. Returns undefined if no webhook applies. */
 export async function mutateByWebhooks(
   ports: WebhookPorts,
   request: AdmissionRequest,
@@ -88,7 +88,7 @@ async function mutateOne(
   return objectType.kind === resource.kind ? withDefaults(resource, known) : known
 }
 
-/** The reason why a patch does not fit. The server hides it elsewhere. */
+/** The reason why a patch does not fit. Answers of the server for other requests hide this reason. */
 const messageOf = (error: Error): string => (error.cause instanceof Error ? error.cause.message : error.message)
 
 function patchOf(webhook: JsonObject, { patch, patchType }: JsonObject): JsonObject[] {
@@ -110,7 +110,7 @@ const failed = (webhook: JsonObject, problem: string): ApiStatusError =>
   internalError(`failed calling webhook ${nameOf(webhook)}: ${problem}`)
 
 /**
- * The response of a webhook that allows the write; undefined if its failure may be ignored.
+ * The response of a webhook that allows the write. If the webhook fails and its failure may be ignored, undefined.
  * @throws {ApiStatusError}
  */
 async function ask(

@@ -29,10 +29,10 @@ export interface BoundObject {
 export interface TokenRequest {
   readonly account: KubeObject
   readonly audiences: readonly string[]
-  /** Seconds. */
+  /** Lifetime in seconds. */
   readonly lifetime: number
   readonly bound: BoundObject | undefined
-  /** Random, so that no two tokens are equal. */
+  /** A random id, so that no two tokens are equal. */
   readonly id: string
 }
 
@@ -52,7 +52,7 @@ export class TokenIssuer {
   private readonly publicKey: KeyObject
   private readonly header: string
 
-  /** @param privateKeyPem an EC P-256 key, so that tokens are valid longer than the process; default: a new key */
+  /** @param privateKeyPem an EC P-256 key, with which tokens stay valid after a restart; default: a new key */
   constructor(store: Store, clock: Clock, privateKeyPem?: string) {
     this.store = store
     this.clock = clock
@@ -89,7 +89,7 @@ export class TokenIssuer {
   /** The token's user, if it is valid now for one of the audiences; undefined otherwise. */
   verify(token: string, audiences: readonly string[] = this.audiences): VerifiedToken | undefined {
     const [header, payload = '', signature = '', more] = token.split('.')
-    // Our tokens have exactly this header, and their payload is JSON.
+    // All tokens of this issuer have exactly this header, and JSON as their payload.
     if (header !== this.header || more !== undefined) return undefined
     const key = { key: this.publicKey, dsaEncoding: 'ieee-p1363' } as const
     if (!verify('sha256', Buffer.from(`${header}.${payload}`), key, Buffer.from(signature, 'base64url')))
@@ -106,7 +106,7 @@ export class TokenIssuer {
   private isAlive({ namespace, serviceaccount, pod, node }: JsonObject): boolean {
     const home = textOf(namespace)
     if (!this.exists('/serviceaccounts', home, serviceaccount)) return false
-    // The token only names the node of a bound pod; it is bound to the pod.
+    // A token of a pod is bound to the pod; it only mentions the pod's node.
     if (pod !== undefined) return this.exists('/pods', home, pod)
     return node === undefined || this.exists('/nodes', '', node)
   }

@@ -23,10 +23,10 @@ function placeOf(key: string): Place {
  * owners with each change of the store, so its work depends on the number of changes, not on the number of objects.
  */
 export class GarbageCollector extends StoreController {
-  /** Keys of dependents by the owner's uid. */
+  /** Keys of the dependents, by the uid of their owner. */
   private readonly dependents = new Groups<string>()
 
-  /** Reads a store that was filled before, for example by a restore. */
+  /** Reads the objects of a store that was filled earlier, for example by a restore. */
   scan(): void {
     for (const storage of this.context.store.resourceNames())
       for (const object of this.context.store.walk(storage))
@@ -44,7 +44,7 @@ export class GarbageCollector extends StoreController {
       return
     }
     for (const dependent of this.dependents.get(uid) ?? []) this.add(dependent)
-    // An owner in foreground deletion waits for its dependents.
+    // An owner in foreground deletion may have waited for this dependent.
     for (const owner of before) {
       const place = this.placeOfOwner(owner, namespace)
       if (place) this.add(keyOf(place))

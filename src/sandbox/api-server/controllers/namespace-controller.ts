@@ -52,7 +52,7 @@ export class NamespaceController extends StoreController {
           await deleteBySystem(this.context, resource, object, 'Background')
     const namespace = store.get(namespaces, '', name)
     if (!namespace) return
-    // Wait: the deletion of the last object calls this again.
+    // Wait: the deletion of the last object runs this method again.
     if (store.resourceNames().some((storage) => storage !== namespaces && store.count(storage, name) > 0)) return
     const finalizers = listOf(objectOf(namespace['spec'])['finalizers']).filter((one) => one !== 'kubernetes')
     const next = { ...namespace, spec: finalizers.length > 0 ? { finalizers } : {} }

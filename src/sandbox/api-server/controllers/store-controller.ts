@@ -1,12 +1,12 @@
 import type { ApiContext } from '../context.ts'
 import type { StoreEvent } from '../store/history.ts'
 
-/** Number of keys that are handled before other work of the process runs. */
+/** Maximum number of keys in a batch. Between batches, other work of the process runs. */
 const batch = 64
 
 /**
- * Work that follows changes of the store. Each key runs once, even if it was added several times, in order, and never
- * inside the write that caused it. Writes of this work are changes, too, and may add keys.
+ * Runs work after changes of the store, in order. A key that was added several times runs once, and never inside the
+ * write that added it. Writes of this work are changes, too, and may add keys.
  */
 export abstract class StoreController {
   protected readonly context: ApiContext
@@ -49,7 +49,7 @@ export abstract class StoreController {
       try {
         await this.work(key)
       } catch (error) {
-        // Emit a Node.js warning. The server continues, and tries again at the next change.
+        // Emit a Node.js warning, because the server continues: it tries again at the next change.
         const what = error instanceof Error ? error.stack : String(error)
         process.emitWarning(`${this.constructor.name}: ${key}: ${what}`)
       }

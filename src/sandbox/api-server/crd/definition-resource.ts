@@ -29,7 +29,7 @@ export function definitionResource(definition: KubeObject): Resource {
     namespaced: spec['scope'] === 'Namespaced',
     shortNames: texts(names['shortNames']),
     categories: texts(names['categories']),
-    // In the real server's order.
+    // The order is that of the real server.
     verbs: ['delete', 'deletecollection', 'get', 'list', 'patch', 'create', 'update', 'watch'],
     subresources: status ? [statusSpec] : [],
     storage: `${group}/${plural}`,

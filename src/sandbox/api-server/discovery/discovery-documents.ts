@@ -3,17 +3,17 @@ import type { Registry } from '../registry/registry.ts'
 import { apiVersionOf, type Resource, type SubresourceSpec } from '../registry/resource.ts'
 import type { JsonObject } from '../schema/json.ts'
 
-/** `/api`: the versions of the core group. */
+/** The document at `/api`: the versions of the core group. */
 export const coreVersions = { kind: 'APIVersions', versions: ['v1'], serverAddressByClientCIDRs: [] }
 
-/** `/apis`: all other groups. */
+/** The document at `/apis`: all groups except the core group. */
 export const groupList = (registry: Registry): JsonObject => ({
   kind: 'APIGroupList',
   apiVersion: 'v1',
   groups: registry.groups().map((group) => groupEntry(registry, group)),
 })
 
-/** `/apis/GROUP`; undefined for an unknown group. */
+/** The document at `/apis/GROUP`; undefined for an unknown group. */
 export function groupDocument(registry: Registry, group: string): JsonObject | undefined {
   if (!registry.groups().includes(group)) return undefined
   return { kind: 'APIGroup', apiVersion: 'v1', ...groupEntry(registry, group) }
@@ -24,7 +24,7 @@ function groupEntry(registry: Registry, group: string): JsonObject {
   return { name: group, versions, preferredVersion: versions[0] ?? null }
 }
 
-/** `/api/v1` and `/apis/GROUP/VERSION`; undefined for an unknown version. */
+/** The document at `/api/v1` or `/apis/GROUP/VERSION`; undefined for an unknown version. */
 export function resourceList(registry: Registry, group: string, version: string): JsonObject | undefined {
   const found = registry.resourcesOf(group, version)
   if (found.length === 0) return undefined
@@ -44,7 +44,7 @@ const common = ({ verbs, shortNames, categories }: Resource): JsonObject => ({
 
 function resourceEntry(resource: Resource): JsonObject {
   const { plural, singular, namespaced, kind, group, version } = resource
-  // A text that changes with the storage version: base64 of the first 8 bytes of its name's hash.
+  // As in Kubernetes, the text changes with the storage version: base64 of the first 8 bytes of the hash of its name.
   const digest = createHash('sha256').update(`${group}/${version}/${kind}`).digest()
   const stored = resource.verbs.includes('watch')
     ? { storageVersionHash: digest.subarray(0, 8).toString('base64') }
@@ -73,7 +73,7 @@ export function aggregatedDiscovery(registry: Registry, core: boolean): JsonObje
 
 function resourceDiscovery(resource: Resource): JsonObject {
   const { plural, singular, namespaced, kind, subresources, custom, group, version } = resource
-  // A built-in kind has the group and version that are listed, and the server omits these.
+  // A built-in kind belongs to the listed group and version, so the server omits both here.
   const home = custom ? { group, version } : { group: '', version: '' }
   const below = subresources.map((one) => ({
     subresource: one.name,

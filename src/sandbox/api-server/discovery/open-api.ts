@@ -3,7 +3,7 @@ import type { Registry } from '../registry/registry.ts'
 import type { JsonObject } from '../schema/json.ts'
 import { openApiDocument, openApiIndex, openApiPath } from '../schema/open-api-documents.ts'
 
-/** The OpenAPI documents of the registered resources. Each is created when it is first requested. */
+/** The OpenAPI documents of the registered resources. A document is created when a client first requests it. */
 export class OpenApi {
   private readonly registry: Registry
   private generation = -1
@@ -43,8 +43,8 @@ export class OpenApi {
   }
 
   /**
-   * A hash of the document's inputs. Clients often request the index, but rarely a document, so the document is not
-   * created for it.
+   * A hash of the inputs of a document. Clients often request the index, but rarely a document. So the index has this
+   * hash, and no document is created for it.
    */
   private hash(group: string, version: string): string {
     const resources = this.registry.resourcesOf(group, version)

@@ -43,7 +43,7 @@ function discovery({ context }: Call, group: string, [version, ...more]: string[
   return found && json(200, found)
 }
 
-/** Matches the preferred version by which a client requests aggregated discovery. */
+/** Matches an Accept header with the version of aggregated discovery that the server has. */
 const aggregated = /application\/json;.*\bg=apidiscovery\.k8s\.io.*\bv=v2(?!beta)/
 
 function whole(call: Call, older: JsonObject, core: boolean): ApiResponse {
@@ -59,8 +59,8 @@ function openApiAnswer(openApi: OpenApi, path: string): ApiResponse | undefined 
 }
 
 /**
- * For kinds that newer documents lack, clients request the older form, in protobuf. This document has no definitions,
- * which also means that the kind does not exist. It is pure ASCII.
+ * For a kind that is missing in the newer documents, clients request the older document, in protobuf. It has no
+ * definitions, so clients see that the kind does not exist. It is pure ASCII.
  */
 function olderOpenApi(): ApiResponse {
   const type = 'application/com.github.proto-openapi.spec.v2.v1.0+protobuf'

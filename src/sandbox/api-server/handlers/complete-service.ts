@@ -11,7 +11,10 @@ function freeAddress(store: Store): string {
   }
 }
 
-/** Gives a service a cluster address, which an update keeps. Nothing listens on this address or on node ports. */
+/**
+ * Gives a service a cluster address, which stays the same after updates. No process listens on this address or on node
+ * ports.
+ */
 export function completeService(store: Store, draft: KubeObject, old: KubeObject | undefined): void {
   const spec = objectOf(draft['spec'])
   if (spec['type'] === 'ExternalName') return

@@ -21,7 +21,7 @@ export const mediaType = (request: ApiRequest): string =>
   (request.headers?.['content-type'] ?? '').split(';')[0]!.trim().toLowerCase()
 
 /**
- * The body as a JSON value; undefined if there is none.
+ * The body as a JSON value; undefined if the request has no body.
  * @throws {ApiStatusError} 400, 413, 415
  */
 export function bodyValue(request: ApiRequest, type = mediaType(request)): JsonValue | undefined {
@@ -37,15 +37,15 @@ export function bodyValue(request: ApiRequest, type = mediaType(request)): JsonV
     if (type.endsWith('yaml')) return parse(text, { version: '1.1', merge: true, uniqueKeys: false }) as JsonValue
     return JSON.parse(text) as JsonValue
   } catch (error) {
-    // JSON.parse throws a SyntaxError, and the other parsers their own errors. Each of these errors says what is wrong
-    // with the text.
+    // JSON.parse throws a SyntaxError, and the other parsers throw their own errors. The message of each error
+    // describes the fault in the text.
     if (!(error instanceof SyntaxError || error instanceof ProtobufError || (error as Error).name === 'YAMLParseError'))
       throw error
     throw badRequest(`the object provided is unrecognized: ${(error as Error).message.split('\n')[0]}`)
   }
 }
 
-/** The body, where only an object is allowed. @throws {ApiStatusError} 400 */
+/** The body of a request that must be an object. @throws {ApiStatusError} 400 */
 export function bodyObject(request: ApiRequest, type?: string): JsonObject {
   const value = bodyValue(request, type)
   if (!isObject(value)) throw badRequest('the object provided is unrecognized: the body is no object')
@@ -57,7 +57,7 @@ interface ExpectedType {
   kind: string
 }
 
-/** The kind that a path accepts: that of the resource, or of its subresource. */
+/** The kind that a path accepts: the kind of the resource, or of its subresource. */
 export function expectedType({ resource, subresource }: ResourceCall): ExpectedType {
   if (!subresource || subresource.kind === resource.kind)
     return { apiVersion: resource.apiVersion, kind: resource.kind }
@@ -66,8 +66,8 @@ export function expectedType({ resource, subresource }: ResourceCall): ExpectedT
 }
 
 /**
- * The object in a body, which must be of the path's kind. `fieldValidation` says whether unknown fields are refused,
- * warned of or dropped.
+ * The object in a body, whose kind must be that of the path. `fieldValidation` decides whether unknown fields are
+ * refused, cause warnings, or are dropped.
  * @throws {ApiStatusError} 400
  */
 export function decodeObject(call: ResourceCall, options: WriteOptions): KubeObject {
@@ -93,7 +93,8 @@ export function decodeObject(call: ResourceCall, options: WriteOptions): KubeObj
 }
 
 /**
- * Refuses or warns of unknown fields. Also used for patched objects, whose errors are known only after the patch.
+ * Refuses unknown fields, or warns about them. Also used for patched objects, whose unknown fields are known only after
+ * the patch.
  * @throws {ApiStatusError} 400
  */
 export function reportUnknown(call: ResourceCall, problems: readonly string[], options: WriteOptions): void {

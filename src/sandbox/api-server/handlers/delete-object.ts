@@ -24,7 +24,7 @@ export interface Deleted {
 }
 
 /**
- * Deletes an object. If it must wait for a grace period, finalizers or dependents, only marks it.
+ * Deletes an object. If the object must wait for a grace period, finalizers or dependents, only marks it as deleted.
  * @throws {ApiStatusError}
  */
 export async function deleteObject(call: ResourceCall, name: string, options: DeleteOptions): Promise<Deleted> {
@@ -32,13 +32,13 @@ export async function deleteObject(call: ResourceCall, name: string, options: De
     try {
       return await tryDelete(call, name, options)
     } catch (error) {
-      // Another client wrote the object meanwhile: read it again, until it is gone or marked.
+      // Another client has written the object: read it again, until it is gone or marked.
       if (!(error instanceof StaleWriteError)) throw error
     }
   }
 }
 
-/** Deletes the objects of a list, and returns that list. */
+/** Deletes the objects of a list, and returns this list. */
 export async function deleteCollection(call: ResourceCall, options: DeleteOptions): Promise<ObjectList> {
   const found = listObjects(call, listOptions(call.query, false))
   for (const { metadata } of found.items) {
@@ -95,7 +95,7 @@ function checkPreconditions({ group, kind }: Resource, metadata: ObjectMeta, { p
     const wanted = preconditions[field]
     if (wanted === undefined || wanted === metadata[field]) continue
     const problem = `the ${text} in the precondition (${wanted}) does not match the ${text} in record (${metadata[field]})`
-    // In this text, the server names the kind instead of the resource.
+    // In this text, the real server names the kind instead of the resource.
     throw conflict({ group, resource: kind }, metadata.name, `${problem}. The object might have been ${reason}`)
   }
 }
@@ -145,7 +145,7 @@ function shortened(metadata: ObjectMeta, grace: number, now: number): ObjectMeta
   }
 }
 
-/** Grace period of a pod in seconds; 0 before it has a node, or after it has ended. */
+/** Grace period of a pod in seconds; 0 if the pod has no node yet, or has ended. */
 function podGrace(pod: KubeObject, { gracePeriodSeconds }: DeleteOptions): number {
   const { nodeName, terminationGracePeriodSeconds = 30 } = objectOf(pod['spec'])
   const { phase } = objectOf(pod['status'])
@@ -166,7 +166,7 @@ function finalizersFor(resource: Resource, { finalizers = [] }: ObjectMeta, { pr
   return chosen === undefined ? others : [...others, chosen]
 }
 
-/** The state of a namespace that waits until the namespace controller has emptied it. */
+/** The state of a deleted namespace that waits until the namespace controller has emptied it. */
 function namespaceMarking(namespace: KubeObject, now: number): Marking {
   const { metadata, spec, status } = namespace
   if (metadata.deletionTimestamp) {
@@ -177,7 +177,7 @@ function namespaceMarking(namespace: KubeObject, now: number): Marking {
   return { metadata: marked as ObjectMeta, status: { ...objectOf(status), phase: 'Terminating' } }
 }
 
-/** The state of a definition that waits until its controller has deleted its objects. */
+/** The state of a deleted definition that waits until its controller has deleted its objects. */
 function definitionMarking({ metadata, ...definition }: KubeObject, now: number): Marking {
   const { finalizers = [], deletionTimestamp } = metadata
   if (deletionTimestamp) return finalizers.length > 0 ? 'unchanged' : 'delete'

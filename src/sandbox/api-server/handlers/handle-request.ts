@@ -24,7 +24,7 @@ export type PathHandler = (call: Call) => ApiResponse | undefined
 
 type Handler = (call: ResourceCall) => ApiResponse | Promise<ApiResponse>
 
-/** Answers an authenticated user's request. A refusal is also an answer; this never throws. */
+/** Answers the request of an authenticated user. Never throws: a refusal is also an answer. */
 export async function handleRequest(
   context: ApiContext,
   paths: PathHandler,
@@ -44,7 +44,7 @@ export async function handleRequest(
   return { ...response, headers: { ...response.headers, warning } }
 }
 
-/** The refusal for an error. An unknown error is a bug, which the answer says. */
+/** The answer for an error. An unknown error is a bug, and the answer says so. */
 export function failure(error: unknown): ApiResponse {
   const { status } = error instanceof ApiStatusError ? error : internalFailure(String(error))
   const seconds = status.details?.retryAfterSeconds
@@ -103,7 +103,7 @@ function listAnswer(call: ResourceCall, { items, revision, ...page }: ObjectList
 
 const handlers: Record<string, Handler> = {
   get: (call) => {
-    // The version in the request says how new the object must be.
+    // The request's resourceVersion is the minimum version of the object in the answer.
     checkNotAhead(call, parseRevision(call.query.get('resourceVersion') ?? ''))
     return answer(call, 200, fromStorage(call.resource, readStored(call)))
   },

@@ -9,10 +9,10 @@ import { type IndexValues, lowerBound } from '../store/object-table.ts'
 import { CompactedError } from '../store/store.ts'
 import type { ListOptions } from './options.ts'
 
-/** Which objects a request selects. */
+/** The objects that a request selects. */
 export interface Selection {
   readonly everything: boolean
-  /** A value that every match has, in an index of the store or as its `name`. */
+  /** A value that every selected object has: the value of an index of the store, or the object's `name`. */
   readonly trigger: { readonly index: string; readonly value: string } | undefined
   matches(stored: KubeObject): boolean
 }
@@ -60,7 +60,9 @@ export interface ObjectList {
   readonly remaining?: number
 }
 
-/** The start of a list's next page. Revision -1 stands for the newest, because the original revision is gone. */
+/**
+ * The start of the next page of a list. Revision -1 means the newest revision, because the original revision is gone.
+ */
 interface ContinueToken {
   readonly revision: number
   /** The first key of the page. */
@@ -76,10 +78,10 @@ export function listObjects(call: ResourceCall, options: ListOptions): ObjectLis
   const token = options.continue === '' ? undefined : decodeContinue(options.continue)
   if (token && Number(options.resourceVersion) > 0)
     throw badRequest('specifying resource version is not allowed when using continue')
-  // The real server's cache ignores a limit if the client accepts any version.
+  // As in the real server's cache, a limit has no effect if the client accepts any version.
   const limit = options.resourceVersion === '0' && !token && options.match === '' ? 0 : options.limit
   const wanted = token ? (token.revision < 0 ? undefined : token.revision) : exactRevision(call, options)
-  // A first page is cut from a list that the store keeps, so that later pages show the same state.
+  // A first page is a part of a list that the store keeps, so that later pages show the same state.
   const isPaged = limit > 0 && limit < store.count(storage, namespace)
   const revision = wanted ?? store.revision
   if (isPaged || revision !== store.revision) {
@@ -93,7 +95,9 @@ export function listObjects(call: ResourceCall, options: ListOptions): ObjectLis
   return { items, revision }
 }
 
-/** The revision that a request requires; undefined if it accepts the newest. @throws {ApiStatusError} */
+/**
+ * The revision that a request requires; undefined if the request accepts the newest revision. @throws {ApiStatusError}
+ */
 function exactRevision(call: ResourceCall, options: ListOptions): number | undefined {
   const revision = parseRevision(options.resourceVersion)
   checkNotAhead(call, revision)
@@ -115,7 +119,7 @@ export function checkNotAhead({ context }: ResourceCall, revision: number): void
   throw timeout(`Too large resource version: ${revision}, current: ${current}`, { causes, retryAfterSeconds: 1 })
 }
 
-/** The current objects that a selection may match, in order. */
+/** The current objects that may match a selection, in order. */
 export function candidates(
   { context: { store }, resource: { storage, namespaced } }: ResourceCall,
   namespace: string | undefined,
@@ -152,7 +156,7 @@ function snapshotOf(
   }
 }
 
-/** The key in continue tokens, without the namespace if the list is of one namespace. */
+/** The key of an object in continue tokens. If the list is of one namespace, the key does not contain the namespace. */
 const listKey = (object: KubeObject, namespace: string | undefined): string =>
   namespace === undefined ? keyOf(object) : object.metadata.name
 
@@ -173,14 +177,14 @@ function page(all: readonly KubeObject[], selection: Selection, { namespace, rev
   const remaining = all.length - read
   if (remaining === 0 || !last) return { items, revision }
   const token = encodeContinue({ revision, start: `${listKey(last, namespace)}\0` })
-  // The number of remaining objects is known only without a selection.
+  // As in the real server, a list with a selection does not have the number of remaining objects.
   return { items, revision, continue: token, ...(selection.everything ? { remaining } : {}) }
 }
 
 /** The namespace of a list or watch; undefined for all namespaces. */
 export const scopeOf = (call: ResourceCall): string | undefined => namespaceOf(call) || undefined
 
-/** The text of a token, which etcd-backed servers write as base64url of JSON. */
+/** The text of a continue token: base64url of JSON, as in servers with etcd. */
 const encodeContinue = ({ revision, start }: ContinueToken): string =>
   Buffer.from(JSON.stringify({ v: 'meta.k8s.io/v1', rv: revision, start })).toString('base64url')
 

@@ -98,7 +98,7 @@ export function writeOptions(query: URLSearchParams, kind: 'Create' | 'Update' |
     fieldValidation: (fieldValidation || 'Warn') as WriteOptions['fieldValidation'],
     force: isTrue(query.get('force')),
     object: deepFreeze({
-      // A patch is admitted as the update or creation that it becomes.
+      // A patch becomes an update or a creation, and admission receives the options of that operation.
       kind: kind === 'Patch' ? 'UpdateOptions' : `${kind}Options`,
       apiVersion: 'meta.k8s.io/v1',
       ...(dryRun.length > 0 ? { dryRun } : {}),

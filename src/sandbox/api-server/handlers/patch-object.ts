@@ -25,7 +25,7 @@ export interface ReadPatch {
 }
 
 /**
- * Parses a request's patch. It is applied to the current object, and again each time the object has changed meanwhile.
+ * Parses the patch of a request. The patch is applied to the current object, and again if the object changes meanwhile.
  * @throws {ApiStatusError} 400, 415, 422
  */
 export function readPatch(call: ResourceCall): ReadPatch {

@@ -15,7 +15,7 @@ export function readStored({ context, resource, ...call }: ResourceCall): KubeOb
   return stored
 }
 
-/** POST of `pods/binding` by a scheduler, which gives the pod its node, once. */
+/** Handles POST of `pods/binding`, with which a scheduler gives the pod its node, only once. */
 export async function handleBinding(call: ResourceCall): Promise<ApiResponse> {
   const options = writeOptions(call.query, 'Create')
   const binding = decodeObject(call, options)
@@ -44,7 +44,7 @@ function bound({ context }: ResourceCall, current: KubeObject, { metadata }: Kub
 
 const names = (list: unknown): string[] => listOf(list).map((one) => textOf(objectOf(one)['name']))
 
-/** `pods/log` and `pods/exec`: the answer of the kubelet of the pod's node. */
+/** Handles `pods/log` and `pods/exec`: returns the answer of the kubelet on the pod's node. */
 export async function handlePodConnection(call: ResourceCall): Promise<ApiResponse> {
   const pod = readStored(call)
   const { name } = pod.metadata

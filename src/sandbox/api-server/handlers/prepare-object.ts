@@ -87,7 +87,7 @@ function keepMetadata(metadata: ObjectMeta, old: ObjectMeta): void {
   if (metadata.deletionGracePeriodSeconds === undefined) restore(metadata, old, 'deletionGracePeriodSeconds')
 }
 
-/** Whether two states of an object differ only in the version and the times in managedFields. */
+/** Whether two states of an object differ only in resourceVersion and in the times in managedFields. */
 export function sameContent(a: KubeObject, b: KubeObject): boolean {
   const bare = (object: KubeObject): JsonObject => {
     const { resourceVersion: _, managedFields, ...metadata } = object.metadata
@@ -97,7 +97,7 @@ export function sameContent(a: KubeObject, b: KubeObject): boolean {
   return sameJson(bare(a), bare(b))
 }
 
-/** @throws {ApiStatusError} 422 with all errors of a draft */
+/** @throws {ApiStatusError} 422 with all errors of the object */
 export function checkValid(
   { resource, subresource, warnings }: ResourceCall,
   draft: KubeObject,
@@ -116,8 +116,8 @@ export function checkValid(
 const definitions = 'apiextensions.k8s.io/customresourcedefinitions'
 
 /**
- * Adds the current storage version to the list of all versions that ever were, so that no version is dropped while its
- * objects exist.
+ * Adds the current storage version to the list of all versions that were ever stored, so that no version is dropped
+ * while its objects exist.
  */
 function completeDefinition(definition: KubeObject, status: JsonObject): void {
   const versions = listOf(objectOf(definition['spec'])['versions']).map(objectOf)
@@ -126,7 +126,7 @@ function completeDefinition(definition: KubeObject, status: JsonObject): void {
   definition['status'] = { conditions: null, acceptedNames: { plural: '', kind: '' }, ...status, storedVersions }
 }
 
-/** `status.qosClass` of a pod, which its containers' requests and limits decide. */
+/** The field `status.qosClass` of a pod. It depends on the requests and limits of the pod's containers. */
 function qosClass(pod: KubeObject): 'Guaranteed' | 'Burstable' | 'BestEffort' {
   const spec = objectOf(pod['spec'])
   const resources = [...listOf(spec['containers']), ...listOf(spec['initContainers'])].map((container) => {

@@ -1,6 +1,6 @@
 import type { Random } from '../../../base/random.ts'
 
-/** Letters and digits that form no words: the alphabet that Kubernetes uses for generated names. */
+/** Letters and digits that do not form words: the alphabet of Kubernetes' generated names. */
 const alphabet = 'bcdfghjklmnpqrstvwxz2456789'
 
 export const randomSuffix = (random: Random): string =>

@@ -5,11 +5,11 @@ import type { JsonObject } from '../schema/json.ts'
 import { builtInLayout } from '../table/layouts.ts'
 import { type IncludeObject, toTable } from '../table/table.ts'
 
-/** Whether to send objects as a Table for users, as kubectl requests, or unchanged. */
+/** Whether the client requests objects as a Table, as kubectl does for users. */
 export const wantsTable = ({ request }: ResourceCall): boolean =>
   request.headers?.['accept']?.includes('as=Table') ?? false
 
-/** What the rows of a table contain in addition to their cells. */
+/** The part of each object that the rows of a table contain in addition to their cells. */
 export const includedIn = ({ query }: ResourceCall): IncludeObject =>
   (query.get('includeObject') || 'Metadata') as IncludeObject
 

@@ -10,7 +10,7 @@ import { readPatch } from './patch-object.ts'
 import { readStored } from './pod-subresources.ts'
 import { updateObject } from './write-object.ts'
 
-/** GET, PUT and PATCH of `scale`: an autoscaling/v1 object for a workload's replicas. */
+/** Handles GET, PUT and PATCH of `scale`: an autoscaling/v1 object for the number of a workload's replicas. */
 export async function handleScale(call: ResourceCall): Promise<ApiResponse> {
   if (call.info.verb === 'get') return json(200, scaleOf(readStored(call)))
   const read = call.info.verb === 'patch' ? readPatch(call) : undefined

@@ -10,7 +10,7 @@ import { writeOptions } from './options.ts'
 import { readStored } from './pod-subresources.ts'
 import { userObject } from './user-object.ts'
 
-/** POST of `serviceaccounts/token`. */
+/** Handles POST of `serviceaccounts/token`. */
 export function handleTokenRequest(call: ResourceCall): ApiResponse {
   const request = decodeObject(call, writeOptions(call.query, 'Create'))
   const account = readStored(call)
@@ -59,7 +59,7 @@ function boundObject(call: ResourceCall, reference: JsonObject, account: KubeObj
   }
 }
 
-/** POST of `tokenreviews`: a request that is not stored. */
+/** Handles POST of `tokenreviews`, whose objects are not stored. */
 export function handleTokenReview(call: ResourceCall): ApiResponse {
   const review = decodeObject(call, writeOptions(call.query, 'Create'))
   const { token, audiences } = objectOf(review['spec'])

@@ -6,11 +6,11 @@ import { builtInSchema } from '../schema/built-in-kinds.ts'
 import type { OpenApiSchema } from '../schema/open-api-schema.ts'
 import type { WriteOptions } from './options.ts'
 
-/** The schema that decides who owns fields; undefined for a kind without a schema. */
+/** The schema that decides which paths can have an owner; undefined for a kind without a schema. */
 export const typeSchemaOf = ({ custom, apiVersion, kind }: Resource): OpenApiSchema | undefined =>
   custom?.schema.typeSchema ?? builtInSchema(apiVersion, kind)
 
-/** The writer of a call and its endpoint. The writer is the field manager, or the name of the user agent. */
+/** The writer of a call, and the endpoint. The writer has the name of the field manager, or of the user agent. */
 export function writerOf(call: ResourceCall, { fieldManager }: WriteOptions): FieldWriter {
   const { resource, subresource, request, context } = call
   const agent = (request.headers?.['user-agent'] ?? '').split('/')[0]!.slice(0, 128)
@@ -23,7 +23,7 @@ export function writerOf(call: ResourceCall, { fieldManager }: WriteOptions): Fi
   }
 }
 
-/** Fields that get no owner through this endpoint, because it does not write them. */
+/** Fields that get no owner through this endpoint, because the endpoint does not write them. */
 function resetFields({ resource, subresource }: ResourceCall): string[][] {
   const hasStatus = resource.subresources.some(({ name }) => name === 'status')
   if (!subresource) return hasStatus && resource.storage !== '/nodes' ? [['status']] : []

@@ -12,8 +12,8 @@ import type { ListOptions } from './options.ts'
 import { tableOf, wantsTable } from './representation.ts'
 
 /**
- * Milliseconds. A watch without a timeout of its own ends after half an hour to an hour, which distributes load over
- * servers.
+ * Minimum milliseconds of a watch without its own timeout. Such a watch ends after half an hour to an hour, which
+ * distributes clients over servers.
  */
 const minTimeout = 30 * 60_000
 
@@ -53,7 +53,7 @@ function start(call: ResourceCall, spec: WatchSpec, selection: Selection, option
   const revision = parseRevision(resourceVersion)
   checkNotAhead(call, revision)
   if (sendInitialEvents ?? revision === 0) {
-    // Collect the objects now, not while the client reads. On request, a bookmark marks their end.
+    // Collect the objects now, and not while the client reads. If the client requests it, a bookmark marks their end.
     const found: WatchRecord[] = []
     for (const object of candidates(call, spec.namespace, selection))
       if (spec.matches(object)) found.push({ type: 'ADDED', object })
@@ -80,14 +80,19 @@ async function* events(call: ResourceCall, watcher: Watcher, done: () => void): 
   }
 }
 
-/** The record in the requested version. If nothing differs, it is the same record, so that its line is shared. */
+/**
+ * The record in the requested version. An unchanged record is returned as the same object, so that its line is shared.
+ */
 function converted({ resource }: ResourceCall, record: WatchRecord): WatchRecord {
   if (record.type === 'ERROR' || record.type === 'BOOKMARK') return record
   const object = fromStorage(resource, record.object)
   return object === record.object ? record : { type: record.type, object }
 }
 
-/** Lines for all servers of this process: a line depends only on the frozen object and the form. */
+/**
+ * The lines of watch events, shared by all servers of this process: a line depends only on the frozen object and the
+ * form.
+ */
 const lines = new EventLines()
 
 const bookmarkOf = ({ resource: { kind, apiVersion } }: ResourceCall, { metadata }: KubeObject): KubeObject => ({

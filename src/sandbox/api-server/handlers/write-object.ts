@@ -58,7 +58,7 @@ const nameAttempts = 8
  */
 export async function createObject(call: ResourceCall, sent: KubeObject, options: WriteOptions): Promise<KubeObject> {
   const wanted = withDefaults(call.resource, placed(call, withoutSystemFields(sent)))
-  // Before admission, because a webhook's additions have no owner.
+  // Track managed fields before admission, because additions of a webhook have no owner.
   const draft = withManagedFields(call, undefined, wanted, options)
   const asked = admissionFor(call, 'CREATE', { name: draft.metadata.name, object: draft }, options)
   return storeNew(call, await call.context.admission.mutate(asked), options)
@@ -94,7 +94,7 @@ async function storeNamed(call: ResourceCall, admitted: KubeObject, options: Wri
   return fromStorage(resource, context.store.create(resource.storage, toStorage(resource, draft)))
 }
 
-/** The object in the namespace of the request. */
+/** The object with the namespace of the request. */
 function placed(call: ResourceCall, object: KubeObject): KubeObject {
   const expected = namespaceOf(call)
   const { namespace = '', ...metadata } = object.metadata
@@ -117,13 +117,13 @@ export function checkIdentity({ info, resource }: ResourceCall, { name = '', nam
 
 export interface Update {
   readonly name: string
-  /** Whether to create a missing object: always for apply, and for some resources also for PUT. */
+  /** Whether to create a missing object. Apply always does; PUT does for some resources. */
   readonly createMissing?: boolean
   /** Derives the wanted object, with defaults, from the current object. Called again after another client's write. */
   produce(current: KubeObject | undefined): KubeObject
   /** Whether the update sets the managed fields itself, as an apply does. */
   readonly tracksFields?: boolean
-  /** Whether to write the result of `produce` unchanged: a binding sets fields that users cannot set. */
+  /** Whether to write the result of `produce` unchanged, because a binding sets fields that users cannot set. */
   readonly isWhole?: boolean
 }
 
@@ -145,12 +145,12 @@ export interface Updated {
   readonly created: boolean
 }
 
-/** Maximum attempts, more than real contention needs. Then the writer gets the conflict. */
+/** Maximum attempts, more than real contention needs. After these attempts, the writer gets the conflict. */
 const maxContention = 100
 
 /**
- * Updates an object like Kubernetes' GuaranteedUpdate: from the current state, and again if this state has changed
- * meanwhile.
+ * Updates an object like Kubernetes' GuaranteedUpdate: derives the new state from the current state, and repeats this
+ * if another client writes meanwhile.
  * @throws {ApiStatusError}
  */
 export async function updateObject(call: ResourceCall, update: Update, options: WriteOptions): Promise<Updated> {
@@ -171,7 +171,7 @@ async function tryUpdate(call: ResourceCall, update: Update, options: WriteOptio
   if (!stored && !update.createMissing) throw notFound(groupResource(resource), name)
   const oldObject = stored && fromStorage(resource, stored)
   const produced = update.produce(oldObject)
-  // Before admission, because a webhook's changes have no owner.
+  // Track managed fields before admission, because changes of a webhook have no owner.
   const object = update.tracksFields ? produced : withManagedFields(call, oldObject, produced, options)
   const operation = oldObject ? 'UPDATE' : 'CREATE'
   const asked = admissionFor(call, operation, { name, object, oldObject }, options)
@@ -200,7 +200,7 @@ function checkPreconditions({ resource }: ResourceCall, wanted: KubeObject, curr
   }
   if (behaviourOf(resource).unconditionalUpdate) return
   const detail = 'must be specified for an update'
-  // In this text, the server names the resource instead of the kind.
+  // In this text, the real server names the resource instead of the kind.
   throw invalid({ group: resource.group, kind: resource.plural }, name, [
     invalidValue('metadata.resourceVersion', 0, detail),
   ])
@@ -223,7 +223,10 @@ function commit(
   return fromStorage(resource, context.store[isGone ? 'delete' : 'update'](storage, stored, toStorage(resource, next)))
 }
 
-/** Whether an update completes a deletion: the object was kept only by finalizers, and the last of them is removed. */
+/**
+ * Whether an update completes a deletion: only finalizers have kept the object, and the update removes the last
+ * finalizer.
+ */
 export function isFinished({ metadata, ...next }: KubeObject, old: KubeObject): boolean {
   if (!old.metadata.deletionTimestamp || (old.metadata.deletionGracePeriodSeconds ?? 0) !== 0) return false
   return (metadata.finalizers ?? []).length === 0 && listOf(objectOf(next['spec'])['finalizers']).length === 0

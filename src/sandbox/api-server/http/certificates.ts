@@ -8,11 +8,11 @@ type CryptoKeyPair = webcrypto.CryptoKeyPair
 x509.cryptoProvider.set(webcrypto as unknown as NonNullable<Parameters<typeof x509.cryptoProvider.set>[1]>)
 
 const algorithm = { name: 'ECDSA', namedCurve: 'P-256', hash: 'SHA-256' } as const
-/** Ten years. */
+/** Validity of certificates in milliseconds: ten years. */
 const lifetime = 10 * 365 * 86_400_000
 const { clientAuth, serverAuth } = x509.ExtendedKeyUsage
 
-/** A certificate with its key, PEM. */
+/** A certificate with its key, in PEM. */
 export interface Identity {
   readonly certificatePem: string
   readonly keyPem: string
@@ -20,7 +20,7 @@ export interface Identity {
 
 const makeKeys = (): Promise<CryptoKeyPair> => webcrypto.subtle.generateKey(algorithm, true, ['sign', 'verify'])
 
-/** The part that all certificates have in common; valid from an hour before `now`. */
+/** Options that all certificates share. They are valid from an hour before `now`. */
 const common = (now: number) => ({
   serialNumber: Buffer.from(webcrypto.getRandomValues(new Uint8Array(8))).toString('hex'),
   signingAlgorithm: algorithm,
@@ -69,7 +69,10 @@ export class CertificateAuthority {
     return this.issue(commonName, organizations, now, [clientAuth])
   }
 
-  /** Signs a certificate for a node, which is a client of the API server and a server for it, under the node's name. */
+  /**
+   * Signs a certificate for a node under the node's name. The node uses it as a client of the API server, and as a
+   * server for the API server's requests.
+   */
   node(name: string, now: number): Promise<Identity> {
     return this.issue(`system:node:${name}`, ['system:nodes'], now, [clientAuth, serverAuth], [name])
   }

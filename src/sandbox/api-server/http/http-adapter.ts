@@ -9,7 +9,7 @@ import type { ApiServer } from '../server.ts'
 import { requestEntityTooLarge, unauthorized } from '../status.ts'
 import { certificateUser } from './certificate-user.ts'
 
-/** Passes requests from sockets to the server, and its answers back. */
+/** Passes requests from sockets to the server, and passes the answers back. */
 export class HttpAdapter {
   private readonly server: ApiServer
 
@@ -21,7 +21,7 @@ export class HttpAdapter {
     try {
       await write(outgoing, await this.answer(incoming, await readBody(incoming)))
     } catch {
-      // No answer can reach the client: it is gone, or a fault must show it a broken connection.
+      // The answer cannot reach the client: the client is gone, or an injected fault must break the connection.
       outgoing.destroy()
     }
   }
@@ -38,7 +38,7 @@ export class HttpAdapter {
       outgoing.once('finish', () => socket.end())
       await write(outgoing, response)
     } catch {
-      // As above: no answer can reach the client.
+      // The answer cannot reach the client, as in `handle`.
       socket.destroy()
     }
   }
@@ -53,7 +53,7 @@ export class HttpAdapter {
   private userOf(incoming: IncomingMessage): UserInfo | undefined {
     const socket = incoming.socket as TLSSocket
     const certificate = socket.getPeerX509Certificate?.()
-    // A certificate of another authority counts as none.
+    // Ignore a certificate of another authority, as if the client had sent none.
     if (certificate && socket.authorized) {
       const { commonName, organizations } = certificateUser(certificate)
       return { name: commonName, groups: [...organizations, 'system:authenticated'] }
@@ -68,7 +68,7 @@ async function readBody(incoming: IncomingMessage): Promise<Uint8Array | 'too la
   let size = 0
   for await (const chunk of incoming as AsyncIterable<Buffer>) {
     size += chunk.length
-    // Read the rest without storing it: a client that is cut off while it sends does not see the answer.
+    // Read the rest, but do not store it: a client whose connection is closed while it sends does not see the answer.
     if (size <= largestBody) chunks.push(chunk)
   }
   return size > largestBody ? 'too large' : Buffer.concat(chunks)
@@ -109,7 +109,7 @@ async function write(outgoing: ServerResponse, response: ApiResponse): Promise<v
   }
 }
 
-/** Resolves when more can be written, or the connection has ended. */
+/** Resolves when the client can receive more data, or the connection has ended. */
 function roomIn(outgoing: ServerResponse): Promise<void> {
   return new Promise((resolve) => {
     const events = ['drain', 'close', 'error']
@@ -137,14 +137,14 @@ async function writeStream<T>(
   if (!outgoing.destroyed) outgoing.end()
 }
 
-/** Joins two connections, which then end together. */
+/** Joins two connections. When one connection ends, the other ends, too. */
 export function join(socket: Duplex, head: Buffer, { headers, backend, head: begun }: UpgradeResponse): void {
   const lines = Object.entries(headers).map(([name, value]) => `${name}: ${value}`)
   socket.write(`${['HTTP/1.1 101 Switching Protocols', ...lines].join('\r\n')}\r\n\r\n`)
   if (begun.length > 0) socket.write(begun)
   if (head.length > 0) backend.write(head)
   backend.on('error', () => socket.destroy())
-  // Do not read what the other side sends now: this would keep the connection open.
+  // Do not read further data of the client, because reading would keep the connection open.
   backend.once('close', () => socket.end(() => socket.destroy()))
   // If the client is gone, it will not read the rest.
   for (const event of ['end', 'close']) socket.once(event, () => backend.destroy())

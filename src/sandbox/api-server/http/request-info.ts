@@ -29,7 +29,7 @@ export function requestInfo(request: ApiRequest): RequestInfo {
 
 function resourceInfo(request: ApiRequest, group: string, [version = '', ...parts]: string[]): RequestInfo {
   const namespace = parts[0] === 'namespaces' && parts.length > 1 ? parts[1]! : ''
-  // The name of a namespace is followed by a resource in it, except its status.
+  // The name of a namespace is followed by a resource in this namespace, except for the subresource `status`.
   const isWithin = namespace !== '' && parts.length > 2 && parts[2] !== 'status'
   const [resource = '', name = '', ...more] = isWithin ? parts.slice(2) : parts
   const { path, method } = request
@@ -53,7 +53,7 @@ function decode(part: string): string {
   try {
     return decodeURIComponent(part)
   } catch {
-    // Leave it unchanged: no object has such a name, so the answer is "not found".
+    // Keep an invalid escape unchanged: no object has such a name, so the answer is "not found".
     return part
   }
 }

@@ -26,7 +26,7 @@ function conflictText(conflicts: readonly Conflict[]): string {
   return `Apply failed with ${conflicts.length} conflicts: ${lines.join('\n')}`
 }
 
-/** The 409 that names each field and its owner; kubectl adds advice. */
+/** The error 409 that names each field and its owner, and has kubectl's advice. */
 export function conflictError(conflicts: readonly Conflict[]): ApiStatusError {
   const sorted = [...conflicts].sort((a, b) => byCodePoint(a.entry.manager, b.entry.manager))
   const causes = sorted.map(({ entry, path }) => ({

@@ -3,7 +3,7 @@ import type { OpenApiSchema } from '../schema/open-api-schema.ts'
 
 export type Scalar = 'string' | 'numeric' | 'boolean' | 'untyped'
 
-/** A schema during a walk. If a schema preserves unknown fields, so does everything below. */
+/** A schema during a walk. If a schema preserves unknown fields, all schemas below it do, too. */
 export interface TypeRef {
   schema: OpenApiSchema
   preserve: boolean
@@ -16,7 +16,7 @@ export interface ListAtom {
 export interface MapAtom {
   atomic: boolean
   fields: Readonly<Record<string, OpenApiSchema>>
-  /** The type of undeclared fields; undefined if they are not allowed. */
+  /** The type of undeclared fields; undefined if undeclared fields are not allowed. */
   element: TypeRef | undefined
   preserve: boolean
 }
@@ -75,7 +75,7 @@ export function atomOf({ schema, preserve }: TypeRef): Atom {
   }
 }
 
-/** The part of an atom that fits a value; the whole atom if none fits, or the value is null. */
+/** The form of an atom that fits a value; the whole atom if no form fits, or the value is null. */
 export function deduceAtom(atom: Atom, value: JsonValue | undefined): Atom {
   if (value === undefined || value === null) return atom
   if (Array.isArray(value)) return atom.list === undefined ? atom : { list: atom.list }
@@ -83,11 +83,11 @@ export function deduceAtom(atom: Atom, value: JsonValue | undefined): Atom {
   return atom.scalar === undefined ? atom : { scalar: atom.scalar }
 }
 
-/** The part of a (deduced) atom along which a walk continues. */
+/** The form of a deduced atom with which a walk continues. */
 export const kindOf = (atom: Atom): keyof Atom =>
   atom.map !== undefined ? 'map' : atom.scalar !== undefined ? 'scalar' : 'list'
 
-/** The type of a map entry: that of the declared field, or otherwise that of undeclared fields. */
+/** The type of a map entry: the type of the declared field, or else the type of undeclared fields. */
 export const entryType = (map: MapAtom, name: string): TypeRef | undefined =>
   isField(map, name) ? { schema: map.fields[name] as OpenApiSchema, preserve: map.preserve } : map.element
 

@@ -3,8 +3,8 @@ import { isObject, type JsonObject, type JsonValue, setField } from '../schema/j
 
 /**
  * A step of a path, in FieldsV1 form: `f:name` for a field, `k:{"name":"x"}` for an item with these keys, `v:"x"` for
- * an item of a set, `i:0` for an item at this position. Keys are sorted and JSON is compact, so equal steps are equal
- * texts.
+ * an item of a set, `i:0` for an item at this position. Keys are sorted and JSON is compact, so that equal steps are
+ * equal texts.
  */
 export type PathElement = string
 
@@ -14,7 +14,7 @@ export const valueElement = (value: JsonValue): PathElement => `v:${goJson(value
 
 const printed = (value: JsonValue): string => (typeof value === 'string' ? goQuote(value) : goValue(value))
 
-/** A step as in the texts of conflicts: `.name`, `[name="x"]`, `[="x"]`, `[0]`. */
+/** A step as the texts of conflicts show it: `.name`, `[name="x"]`, `[="x"]`, `[0]`. */
 export function elementText(element: PathElement): string {
   const content = element.slice(2)
   if (element.startsWith('f:')) return `.${content}`
@@ -31,7 +31,7 @@ export const pathText = (path: readonly PathElement[]): string => path.map(eleme
 const rank = (element: PathElement): number => 'fkvi'.indexOf(element.charAt(0))
 const inOrder = (a: PathElement, b: PathElement): number => rank(a) - rank(b) || byCodePoint(a, b)
 
-/** A step from another writer, with its JSON in our form; undefined if it is invalid. */
+/** The canonical form of a step from another writer; undefined if the step is invalid. */
 function canonical(text: string): PathElement | undefined {
   if (/^(f:|i:\d+$)/.test(text)) return text
   if (!/^[kv]:/.test(text)) return undefined
@@ -45,9 +45,9 @@ function canonical(text: string): PathElement | undefined {
 
 /** A set of paths (structured-merge-diff's `fieldpath.Set`). Sets do not change: each operation returns a new set. */
 export class FieldSet {
-  /** Paths that end here. */
+  /** Last steps of the paths in this set that end here. */
   readonly members: ReadonlySet<PathElement>
-  /** Sets below; none is empty. */
+  /** The sets of the steps below; no set is empty. */
   readonly children: ReadonlyMap<PathElement, FieldSet>
 
   constructor(members: Iterable<PathElement> = [], children: Iterable<readonly [PathElement, FieldSet]> = []) {
@@ -65,7 +65,7 @@ export class FieldSet {
     return this.members.size === 0 && this.children.size === 0
   }
 
-  /** The paths that start with a step, without that step. */
+  /** The paths that start with this step, without the step. */
   below(element: PathElement): FieldSet {
     return this.children.get(element) ?? EMPTY
   }
@@ -92,7 +92,7 @@ export class FieldSet {
     )
   }
 
-  /** The difference of two sets, in which everything below a path of `other` is removed, too. */
+  /** The difference of two sets. If `other` has a path, all paths below it are removed, too. */
   recursiveDifference(other: FieldSet): FieldSet {
     return new FieldSet(
       [...this.members].filter((element) => !other.members.has(element)),
@@ -120,7 +120,7 @@ export class FieldSet {
     return fields
   }
 
-  /** Undefined for an invalid FieldsV1. */
+  /** Reads a FieldsV1 object; undefined if it is invalid. */
   static fromFieldsV1(fields: JsonValue | undefined): FieldSet | undefined {
     if (!isObject(fields)) return undefined
     const members: PathElement[] = []
@@ -162,5 +162,5 @@ export class FieldSetBuilder {
 
 export const EMPTY = new FieldSet()
 
-/** Plain field names as a path: `['status']`, `['metadata', 'labels']`. */
+/** Plain field names as a path, such as `['status']` or `['metadata', 'labels']`. */
 export const fieldPath = (names: readonly string[]): PathElement[] => names.map(fieldElement)

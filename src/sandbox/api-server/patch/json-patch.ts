@@ -14,7 +14,7 @@ function operationsOf(patch: JsonValue): Operation[] {
   return patch as unknown as Operation[]
 }
 
-/** Applies operations. Returns why a patch does not fit the document, which is then partly changed. */
+/** Applies operations. Returns the reason if a patch does not fit the document; the document is then partly changed. */
 function apply(document: JsonObject, operations: Operation[]): Error | undefined {
   try {
     return applyPatch(document, operations).find((error) => error !== null) ?? undefined
@@ -26,9 +26,9 @@ function apply(document: JsonObject, operations: Operation[]): Error | undefined
 }
 
 /**
- * Applies a JSON patch (RFC 6902) to a copy of an object. Either all operations apply, or none.
+ * Applies a JSON patch (RFC 6902) to a copy of an object: all operations or none.
  * @throws {ApiStatusError} 400 for an invalid patch, 413 for more than 10,000 operations, 422 for a patch that does not
- * fit the object (a failed test, a missing path). As in the server, the 422 does not say which
+ * fit the object (a failed test, a missing path). As in the real server, the 422 does not name the operation
  */
 export function applyJsonPatch(target: JsonObject, patch: JsonValue): JsonObject {
   const patched = clone(target)

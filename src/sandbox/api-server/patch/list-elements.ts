@@ -21,7 +21,10 @@ export function listElement(list: ListAtom, item: JsonValue): PathElement | Erro
   )
 }
 
-/** A list's items by step. Items without a step are left out; of equal items, only the first counts. */
+/**
+ * A list's items by step. Items without a step are left out. Of several items with the same step, only the first
+ * counts.
+ */
 export function itemsByElement(list: ListAtom, items: readonly JsonValue[]): Map<PathElement, JsonValue> {
   const byElement = new Map<PathElement, JsonValue>()
   for (const item of items) {

@@ -4,7 +4,7 @@ import { EMPTY, FieldSet } from './field-set.ts'
 
 export type Operation = 'Apply' | 'Update'
 
-/** An entry of `metadata.managedFields`: the paths that a manager owns, and since when. */
+/** An entry of `metadata.managedFields`: the paths that a manager owns, and the time of its last change. */
 export interface ManagedEntry {
   manager: string
   operation: Operation
@@ -17,7 +17,8 @@ export interface ManagedEntry {
 }
 
 /**
- * Identity of an entry. An applier's version may change within an entry; each version of an updater has its own entry.
+ * Text that identifies an entry. The version of an applier may change within an entry; each version of an updater has
+ * its own entry.
  */
 export const identity = (entry: Pick<ManagedEntry, 'manager' | 'operation' | 'apiVersion' | 'subresource'>): string =>
   JSON.stringify([
@@ -40,7 +41,7 @@ function decodeEntry(entry: JsonValue): ManagedEntry | undefined {
   return { manager: textOf(entry.manager), operation, apiVersion, subresource: textOf(entry.subresource), time, set }
 }
 
-/** Why an object's entries cannot be read; undefined if they can. */
+/** Why the entries of an object cannot be read; undefined if they can be read. */
 export const managedFieldsProblem = (object: JsonObject): string | undefined =>
   decodeManagedFields(object) === undefined ? 'metadata.managedFields has an entry that cannot be read' : undefined
 
@@ -51,7 +52,7 @@ export function decodeManagedFields(object: JsonObject | undefined): Managers | 
   return new Map((entries as ManagedEntry[]).map((entry) => [identity(entry), entry]))
 }
 
-/** Whether a client resets the owners, by an empty list or a list with one empty entry. */
+/** Whether a client resets the owners: it sends an empty list, or a list with one empty entry. */
 export function asksForReset(object: JsonObject): boolean {
   const entries = at(object, 'metadata', 'managedFields')
   if (!Array.isArray(entries)) return false

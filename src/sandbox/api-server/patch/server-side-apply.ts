@@ -25,18 +25,18 @@ import {
   withNamedFields,
 } from './typed-value.ts'
 
-/** The writer's data for its `metadata.managedFields` entry. */
+/** The writer's data for an entry in `metadata.managedFields`. */
 export interface FieldWriter {
-  /** `fieldManager`, or otherwise the start of the user agent; at most 128 characters. */
+  /** The `fieldManager`, or else the start of the user agent; at most 128 characters. */
   manager: string
   /** Version of the write, such as `apps/v1`. */
   apiVersion: string
-  /** Name such as `status`; absent for the main resource. */
+  /** Name of the subresource, such as `status`; absent for the main resource. */
   subresource?: string
-  /** RFC 3339 with seconds: `2026-01-02T03:04:05Z`. */
+  /** RFC 3339 with whole seconds: `2026-01-02T03:04:05Z`. */
   time: string
   /**
-   * Paths that this endpoint resets and that writers therefore do not own (`status` on the main resource), as
+   * Paths that this endpoint resets, so writers do not own them. On the main resource, this is `status`:
    * `[['status']]`.
    */
   resetFields?: readonly (readonly string[])[]
@@ -47,7 +47,7 @@ export interface ApplyRequest extends FieldWriter {
   kind?: string
   /** The stored object; undefined if the name is free. */
   live: JsonObject | undefined
-  /** The user's applied object as sent (decoded, without defaults). */
+  /** The object that the user applies, as sent (decoded, without defaults). */
   applied: JsonObject
   /** The schema of the kind, with metadata (`typeSchema` of a custom resource). */
   schema: OpenApiSchema
@@ -63,7 +63,8 @@ export interface UpdateRequest extends FieldWriter {
   schema: OpenApiSchema
 }
 
-// Managers do not own the object's identity or the server's fields (apimachinery, managedfields/internal/stripmeta.go).
+// Fields without an owner: the object's identity, and the server's own fields (apimachinery,
+// managedfields/internal/stripmeta.go).
 const nobodys = FieldSet.of(
   ...[['apiVersion'], ['kind'], ['metadata']].map(fieldPath),
   ...[
@@ -102,8 +103,8 @@ const changedSets = (managers: Managers, change: (entry: ManagedEntry, id: strin
   kept(new Map([...managers].map(([id, entry]) => [id, { ...entry, set: change(entry, id) }])))
 
 /**
- * Removes from all managers except `self` the fields that a write changed or removed. Managers of all versions share
- * one schema here.
+ * Removes the fields that a write changed or removed from all managers except `self`. Here, managers of all versions
+ * share one schema.
  */
 function takeFrom(managers: Managers, self: string, comparison: Comparison): Managers {
   const taken = comparison.modified.union(comparison.added).union(comparison.removed)
@@ -122,7 +123,7 @@ function conflictsOf(managers: Managers, self: string, comparison: Comparison): 
   )
 }
 
-/** Removes fields that the manager applied before but not now, and that no other manager owns. */
+/** Removes fields that the manager applied earlier but not now, unless another manager owns them. */
 function prune(type: TypeRef, merged: JsonObject, managers: Managers, last: FieldSet): JsonObject {
   if (last.isEmpty) return merged
   const named = (set: FieldSet) => withNamedFields(type, set)
@@ -166,7 +167,8 @@ function updateMerge(request: UpdateRequest, live: JsonObject, updated: JsonObje
   const type: TypeRef = { schema: request.schema, preserve: false }
   const comparison = without(compareTyped(type, live, updated), resetSet(request))
   const set = comparison.modified.union(comparison.added).difference(nobodys)
-  // This includes the writer's own entry: it loses the changes here, and gets them back by the union below.
+  // This includes the writer's own entry: the writer loses changed fields here, and gets them back from the union
+  // below.
   const others = takeFrom(managers, '', comparison)
   if (set.isEmpty) return others
   const mine = entryOf(request, 'Update', set)
@@ -218,15 +220,15 @@ export function applyServerSide(request: ApplyRequest): JsonObject {
 }
 
 /**
- * The base of a creation. For built-in kinds it is an object of the Go type, whose structs exist before any write, so
+ * The base of a new object. For built-in kinds, it has the structs of the Go type, which exist before any write, so
  * that managers do not own them.
  */
 const nothingYet = (schema: OpenApiSchema): JsonObject =>
   schema['x-kubernetes-group-version-kind'] === undefined ? {} : applySchemaDefaults({}, schema)
 
 /**
- * The owners before an update: those that the update sends, or otherwise the stored owners. A subresource cannot change
- * them.
+ * The owners before an update: the owners that the update sends, or else the stored owners. A write to a subresource
+ * cannot change the owners.
  */
 function startingManagers({ live, updated, subresource }: UpdateRequest): Managers {
   const stored = decodeManagedFields(live) ?? new Map()
@@ -238,8 +240,8 @@ function startingManagers({ live, updated, subresource }: UpdateRequest): Manage
 
 /**
  * The object with updated `metadata.managedFields`, for any write except apply. The writer owns its changes, other
- * managers lose them, and empty entries are dropped. `managedFields: [{}]` or `[]` resets the owners, and the object
- * then has no owners until the first apply.
+ * managers lose them, and empty entries are dropped. With `managedFields: [{}]` or `[]`, the object has no owners until
+ * the first apply.
  */
 export function trackUpdate(request: UpdateRequest): JsonObject {
   const managers = startingManagers(request)

@@ -8,7 +8,8 @@ const DELETE_FROM = '$deleteFromPrimitiveList/'
 const ELEMENT_ORDER = '$setElementOrder/'
 
 /**
- * What the schema says about a field: how its value is patched, and the schema of the value (for a list, of an item).
+ * The parts of a field's schema that a patch needs: how the value is patched, and the schema of the value (for a list,
+ * of an item).
  */
 interface PatchMeta {
   strategy: string
@@ -16,7 +17,7 @@ interface PatchMeta {
   below: OpenApiSchema
 }
 
-// Open parts of the schema (a user's map, an object without a schema) are merged by field.
+// Values without a schema (a user's map, an object without properties) are merged by field.
 const ANYTHING: OpenApiSchema = { type: 'object', additionalProperties: true }
 
 function metaOf({ properties = {}, additionalProperties }: OpenApiSchema, name: string): PatchMeta {
@@ -120,7 +121,7 @@ function retainKeys(live: JsonObject, patch: JsonObject): void {
 const isSpecial = (name: string): boolean =>
   name === RETAIN_KEYS || name.startsWith(DELETE_FROM) || name.startsWith(ELEMENT_ORDER)
 
-/** Merges `patch` into `live`, which it changes. */
+/** Merges `patch` into `live`. Changes `live`. */
 function mergeMap(live: JsonObject, patch: JsonObject, schema: OpenApiSchema): JsonObject {
   if (DIRECTIVE in patch) {
     const { [DIRECTIVE]: directive, ...rest } = patch
@@ -144,8 +145,8 @@ function mergeMap(live: JsonObject, patch: JsonObject, schema: OpenApiSchema): J
 }
 
 /**
- * Applies a strategic merge patch to a copy of an object. The built-in kind's schema names the lists that are merged,
- * and their keys. Directives are `$patch`, `$retainKeys`, `$deleteFromPrimitiveList/x` and `$setElementOrder/x`.
+ * Applies a strategic merge patch to a copy of an object. The kind's schema names the lists that are merged, and their
+ * keys. Directives are `$patch`, `$retainKeys`, `$deleteFromPrimitiveList/x` and `$setElementOrder/x`.
  * @throws {ApiStatusError} 400 or 500 for a patch whose directives or lists do not fit the schema
  */
 export function applyStrategicMergePatch(target: JsonObject, patch: JsonObject, schema: OpenApiSchema): JsonObject {

@@ -50,7 +50,7 @@ const mapProblems = (map: MapAtom, value: JsonObject): string[] =>
     return problemsOf(type, field ?? null).map((problem) => `.${name}${problem}`)
   })
 
-/** How a value conflicts with its type. Each text starts with the path, or with `: `. */
+/** Descriptions of the parts of a value that do not fit its type. Each text starts with the path, or with `: `. */
 function problemsOf(type: TypeRef, value: JsonValue): string[] {
   if (value === null) return []
   const { map, list, scalar } = deduceAtom(atomOf(type), value)
@@ -60,13 +60,13 @@ function problemsOf(type: TypeRef, value: JsonValue): string[] {
   return scalarProblems(scalar, value)
 }
 
-/** Why a value cannot be applied, in one text; undefined if it can. */
+/** Why a value cannot be applied, in one text; undefined if it can be applied. */
 export function typeProblem(type: TypeRef, value: JsonValue): string | undefined {
   const problems = problemsOf(type, value).map((problem) => problem.replace(/^: /, ''))
   return problems.length <= 1 ? problems[0] : ['errors:', ...problems.map((problem) => `  ${problem}`)].join('\n')
 }
 
-/** The paths of everything that a value sets (`ToFieldSet`). */
+/** The paths of all fields and items that a value sets (`ToFieldSet`). */
 export function toFieldSet(type: TypeRef, value: JsonValue): FieldSet {
   const builder = new FieldSetBuilder()
   collect(type, value, [], builder)
@@ -117,7 +117,7 @@ function walkAtom(atom: Atom, left: Maybe, right: Maybe, handlers: Handlers): vo
   else if (atom.list) handlers.list(atom.list, leftList, rightList)
 }
 
-/** Walks two values. Either may be missing. A value that changes its kind is walked as both kinds. */
+/** Walks two values. Either value may be missing. If a value changes its kind, both kinds are walked. */
 function walk(type: TypeRef, left: Maybe, right: Maybe, handlers: Handlers): void {
   const atom = atomOf(type)
   const [l, r] = [deduceAtom(atom, left), deduceAtom(atom, right)]
@@ -157,7 +157,9 @@ function mergeEntries(map: MapAtom, left: JsonObject, right: JsonObject): Maybe 
   return Object.keys(merged).length === 0 ? undefined : merged
 }
 
-/** The merged items, in the applied order. Items that only the left side has keep their place in between. */
+/**
+ * The merged items, in the order of the applied list. Items that only the left list has keep their relative positions.
+ */
 function mergeItems(list: ListAtom, left: readonly JsonValue[], right: readonly JsonValue[]): Maybe {
   const [lefts, rights] = [itemsByElement(list, left), itemsByElement(list, right)]
   const merged: JsonValue[] = []
@@ -166,7 +168,7 @@ function mergeItems(list: ListAtom, left: readonly JsonValue[], right: readonly 
     if (value !== undefined) merged.push(value)
   }
   const applied = [...rights.keys()]
-  /** Takes applied items up to an item that both sides have. */
+  /** Takes items of the applied list up to an item that both lists have. */
   const takeApplied = (): void => {
     for (let next = applied.shift(); next !== undefined; next = applied.shift()) {
       take(next)
@@ -181,7 +183,10 @@ function mergeItems(list: ListAtom, left: readonly JsonValue[], right: readonly 
   return merged.length === 0 ? undefined : merged
 }
 
-/** The differences of two values: paths that only the first has, that only the second has, and whose values differ. */
+/**
+ * The differences between two values: paths that only the first value has, paths that only the second has, and paths
+ * with different values.
+ */
 export interface Comparison {
   removed: FieldSet
   modified: FieldSet
@@ -256,7 +261,7 @@ function removeListItems(list: ListAtom, items: JsonValue[], gone: FieldSet): Ma
   return kept.length === 0 ? undefined : kept
 }
 
-/** The set, with the declared fields on its paths added as members (`EnsureNamedFieldsAreMembers`). */
+/** Returns the set. Declared fields on the set's paths are added as members (`EnsureNamedFieldsAreMembers`). */
 export function withNamedFields(type: TypeRef | undefined, set: FieldSet): FieldSet {
   const { map, list }: Atom = type === undefined ? {} : atomOf(type)
   const named = [...set.children.keys()].filter(

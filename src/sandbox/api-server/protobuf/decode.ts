@@ -4,7 +4,7 @@ import { definitionOf, publishedDefinitions } from '../schema/built-in-kinds.ts'
 import { isObject, type JsonObject, type JsonValue, objectOf } from '../schema/json.ts'
 import { messages } from './messages-data.ts'
 
-/** Bytes that are not a message of their claimed type. */
+/** The bytes are not a valid message of the type that they claim. */
 export class ProtobufError extends Error {
   override readonly name = 'ProtobufError'
 }
@@ -20,7 +20,7 @@ function rootOf(): protobuf.Root {
 type Message = Record<string, unknown>
 const META = '.k8s.io.apimachinery.pkg.apis.meta.v1.'
 
-/** The text of a time; undefined for the time in 1970 that stands for an unset time. */
+/** The text of a time; undefined for the zero time of 1970, which means that the time is unset. */
 function time({ seconds = 0, nanos = 0 }: Message, digits: number): string | undefined {
   if (Number(seconds) === 0) return undefined
   const text = new Date(Number(seconds) * 1000).toISOString().slice(0, 19)
@@ -58,7 +58,7 @@ function fieldValue(field: protobuf.Field, value: unknown): JsonValue | undefine
   return field.repeated ? items.map(([, item]) => item) : Object.fromEntries(items)
 }
 
-/** Types whose unset numbers are sent as zero. A zero never has another meaning in them. */
+/** Types in which an unset number is sent as zero, and zero has no other meaning. */
 const withoutZeros = new Set([`${META}ObjectMeta`, '.k8s.io.api.core.v1.Probe'])
 
 function objectIn(type: protobuf.Type, message: Message): JsonObject {
@@ -66,7 +66,7 @@ function objectIn(type: protobuf.Type, message: Message): JsonObject {
   const object: JsonObject = {}
   for (const field of type.fieldsArray) {
     const value = Object.hasOwn(message, field.name) ? fieldValue(field, message[field.name]) : undefined
-    // An empty text is an unset text. A zero may have a meaning.
+    // An empty text is an unset text. A zero may have a meaning, except in `withoutZeros`.
     if (value === undefined || value === '' || (value === 0 && withoutZeros.has(type.fullName))) continue
     const isInline = isObject(properties) && !Object.hasOwn(properties, field.name) && isObject(value)
     if (isInline) Object.assign(object, value)

@@ -4,19 +4,19 @@ import type { Resource } from './resource.ts'
 
 /** How writes of a resource's objects behave, as Kubernetes' strategies define it (pkg/registry). */
 export interface Behaviour {
-  /** Whether a change counts as a new generation; undefined for kinds without one. */
+  /** Whether a change counts as a new generation; undefined for kinds without a generation. */
   readonly newGeneration: ((object: KubeObject, old: KubeObject) => boolean) | undefined
   /** Whether an update without a resourceVersion replaces any version. */
   readonly unconditionalUpdate: boolean
-  /** Whether a PUT of a missing name creates it. */
+  /** Whether a PUT of a missing object creates it. */
   readonly createOnUpdate: boolean
   /** Whether a delete answers with the object instead of a Status. */
   readonly returnsDeleted: boolean
   /** The default propagation of a delete to dependents. */
   readonly defaultPropagation: 'Background' | 'Orphan' | 'None'
-  /** The status of a new object; undefined to keep the status that was sent. */
+  /** The status of a new object; undefined to keep the status that the client sent. */
   readonly initialStatus: JsonObject | undefined
-  /** Metadata that an update of the status cannot change. */
+  /** Metadata fields that an update of the status cannot change. */
   readonly statusKeeps: readonly string[]
 }
 
@@ -50,7 +50,7 @@ const deployment: Partial<Behaviour> = {
 const noDaemons = { currentNumberScheduled: 0, numberMisscheduled: 0, desiredNumberScheduled: 0, numberReady: 0 }
 const noBudget = { disruptionsAllowed: 0, currentHealthy: 0, desiredHealthy: 0, expectedPods: 0 }
 
-/** Resources that differ from the defaults, by group and plural. */
+/** Resources whose behaviour differs from the defaults, by group and plural. */
 const special: Readonly<Record<string, Partial<Behaviour>>> = {
   '/namespaces': { ...returning, initialStatus: { phase: 'Active' } },
   '/pods': { ...ofSpec, ...returning, statusKeeps: ['ownerReferences'] },
@@ -77,8 +77,8 @@ const maxMetadata =
   'labels annotations ownerReferences finalizers deletionTimestamp deletionGracePeriodSeconds generateName'.split(' ')
 
 /**
- * The behaviour of custom resources. All changes count as a new generation, except those of metadata, and of the status
- * if it has its own endpoint.
+ * The behaviour of custom resources. Every change counts as a new generation, except changes of the metadata, and of
+ * the status if it has its own endpoint.
  */
 function custom(hasStatus: boolean): Behaviour {
   const ignored = new Set(['metadata', 'apiVersion', 'kind', ...(hasStatus ? ['status'] : [])])

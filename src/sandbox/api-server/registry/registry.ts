@@ -2,7 +2,7 @@ import type { NameRule } from '../schema/metadata.ts'
 import { builtInGroups } from './built-in-groups.ts'
 import { allVerbs, apiVersionOf, type GroupSpec, type Resource, type ResourceSpec } from './resource.ts'
 
-/** As in Kubernetes, the Events of both groups are the same objects. */
+/** Resources that share their objects: as in Kubernetes, both groups have the same Events. */
 const sharedStorage: Record<string, string> = { 'events.k8s.io/events': '/events' }
 
 const nameRules: Record<string, NameRule> = {
@@ -20,7 +20,7 @@ export class Registry {
   private readonly byPath = new Map<string, Resource>()
   private readonly byKind = new Map<string, Resource>()
   private readonly groupOrder: string[] = []
-  /** Increases with every change, so that documents made from the registry can be cached. */
+  /** Increases with every change, so that clients of the registry can cache documents. */
   generation = 0
 
   constructor(groups: readonly GroupSpec[] = builtInGroups) {

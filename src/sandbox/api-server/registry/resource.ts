@@ -13,7 +13,7 @@ export interface SubresourceSpec {
   readonly verbs: readonly Verb[]
 }
 
-/** What discovery documents say about a resource. */
+/** The properties of a resource in discovery documents. */
 export interface ResourceSpec {
   readonly kind: string
   readonly plural: string
@@ -31,9 +31,11 @@ export interface GroupSpec {
   readonly resources: readonly ResourceSpec[]
 }
 
-/** Additional facts about a CustomResourceDefinition's resource. */
+/** Additional properties of a custom resource. */
 export interface CustomResource {
-  /** Uid of its definition. The resource of a recreated definition is another resource. */
+  /**
+   * Uid of the resource's definition. If a definition is deleted and created again, its resource is a different one.
+   */
   readonly definitionUid: string
   readonly schema: CustomResourceSchema
   readonly layout: TableLayout
@@ -48,7 +50,7 @@ export interface Resource extends ResourceSpec {
   readonly listKind: string
   readonly verbs: readonly Verb[]
   readonly subresources: readonly SubresourceSpec[]
-  /** The name under which the store has the objects. Two resources may share it, as the Events of both groups do. */
+  /** The name under which the store keeps the objects. Two resources may share a name: the Events of both groups do. */
   readonly storage: string
   readonly names: NameRule
   readonly custom?: CustomResource | undefined

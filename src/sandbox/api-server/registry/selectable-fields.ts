@@ -30,7 +30,7 @@ export function selectableField(resource: Resource, label: string): string {
   if (everywhere.includes(label)) return label
   const stored = resource.group === 'events.k8s.io' ? coreEventField(label) : label
   if (fields[resource.storage]?.includes(stored)) return stored
-  // For core kinds with fields of their own, the server's text differs.
+  // For core kinds with their own selectable fields, the server's text differs.
   if (resource.custom || (resource.storage.startsWith('/') && fields[resource.storage]))
     throw badRequest(`field label not supported: ${label}`)
   throw badRequest(`"${label}" is not a known field selector: only "metadata.name", "metadata.namespace"`)

@@ -1,7 +1,7 @@
 import type { KubeObject } from '../kube-object.ts'
 import type { Resource } from './resource.ts'
 
-/** Fields of core/v1 Events that have another name in events.k8s.io/v1, with both names. */
+/** Fields of Events whose names differ between core/v1 and events.k8s.io/v1, with both names. */
 const eventNames: readonly (readonly [core: string, events: string])[] = [
   ['involvedObject', 'regarding'],
   ['message', 'note'],
@@ -19,7 +19,7 @@ const renamed = (event: KubeObject, names: ReadonlyMap<string, string>, apiVersi
   return { ...Object.fromEntries(fields), apiVersion } as KubeObject
 }
 
-/** A stored object in the version of a served resource. Only Events differ. */
+/** A stored object in the version of a served resource. Only Events differ from their stored form. */
 export const fromStorage = ({ group, apiVersion }: Resource, stored: KubeObject): KubeObject =>
   group === 'events.k8s.io' ? renamed(stored, toEvents, apiVersion) : stored
 

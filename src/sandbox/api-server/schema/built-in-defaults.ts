@@ -3,7 +3,7 @@ import { clone, isObject, type JsonObject, type JsonValue, listOf, numberOf, obj
 
 const isUnset = (value: unknown): boolean => value === undefined || value === null || value === ''
 
-/** The value with defaults in its unset fields. A zero is not unset. */
+/** The value with defaults for its unset fields. A field with zero is set. */
 function given(value: JsonObject, defaults: JsonObject): JsonObject {
   const missing = Object.entries(defaults).filter(([name]) => isUnset(value[name]))
   return missing.length === 0 ? value : { ...value, ...Object.fromEntries(missing) }
@@ -34,7 +34,10 @@ function podSpec(value: JsonObject): JsonObject {
   })
 }
 
-/** The resources of a container in a pod: missing requests equal the limits. Templates do not get them. */
+/**
+ * The container of a pod with its requests: a missing request equals the limit. Containers in pod templates do not get
+ * these defaults.
+ */
 function withRequests(value: JsonValue): JsonObject {
   const resources = objectOf(objectOf(value).resources)
   if (!isObject(resources.limits)) return objectOf(value)
@@ -62,7 +65,7 @@ const service = (spec: JsonObject): JsonObject =>
     ...(spec.type === 'NodePort' || spec.type === 'LoadBalancer' ? { externalTrafficPolicy: 'Cluster' } : {}),
   })
 
-/** A Secret with its `stringData`, which is only for convenience, stored as base64 in `data`. */
+/** A Secret in its stored form: `stringData`, which only makes writing easier, becomes base64 in `data`. */
 function secret(value: JsonObject): JsonObject {
   const { stringData, ...rest } = value
   const typed = given(rest, { type: 'Opaque' })
@@ -78,7 +81,7 @@ function namespace(value: JsonObject): JsonObject {
   return { ...value, metadata: textOf(metadata.name) === '' ? metadata : { ...metadata, labels }, status }
 }
 
-/** A strategy; only a rolling update has parameters. */
+/** A strategy with defaults. Only a rolling update has parameters. */
 function rolling(strategy: unknown, parameters: JsonObject): JsonObject {
   const typed = given(objectOf(strategy), { type: 'RollingUpdate' })
   if (typed.type !== 'RollingUpdate') return typed
@@ -130,7 +133,7 @@ const webhook: JsonObject = {
 }
 const defaultMode: JsonObject = { defaultMode: 0o644 }
 
-/** Defaults of each type's unset fields, in addition to the published schema. */
+/** For each type, the defaults of unset fields that the published schema does not have. */
 const plain: Readonly<Record<string, JsonObject>> = {
   Probe: { timeoutSeconds: 1, periodSeconds: 10, successThreshold: 1, failureThreshold: 3 },
   HTTPGetAction: { path: '/', scheme: 'HTTP' },

@@ -7,11 +7,11 @@ export interface BuiltInKind {
   group: string
   version: string
   kind: string
-  /** Its name in the published OpenAPI, `io.k8s.api.core.v1.Pod`. */
+  /** The name of the kind's definition in the published OpenAPI, such as `io.k8s.api.core.v1.Pod`. */
   definition: string
 }
 
-/** The Kubernetes release that the schemas are from, `v1.37.2`. */
+/** The Kubernetes release of the schemas, such as `v1.37.2`. */
 export const kubernetesVersion = (): string => kubernetes
 
 /** A value that is created on first use. Unpacking takes tens of milliseconds, and few commands need it. */
@@ -24,8 +24,7 @@ function lazily<T extends object>(make: () => T): () => T {
 }
 
 /**
- * The published definitions, from `io.k8s.api.core.v1.Pod` to its schema, with references as
- * `#/components/schemas/...`.
+ * The published schemas by name, such as `io.k8s.api.core.v1.Pod`. References have the form `#/components/schemas/...`.
  */
 export const publishedDefinitions: () => Readonly<Record<string, JsonObject>> = lazily(
   () => JSON.parse(gunzipSync(Buffer.from(packed, 'base64')).toString()) as Record<string, JsonObject>,
@@ -54,7 +53,7 @@ function copyNode(value: JsonValue, links: Link[]): unknown {
   if (!isObject(value)) return value
   const { $ref, allOf } = value
   const wrapped = Array.isArray(allOf) && allOf.length === 1 && isObject(allOf[0]) ? allOf[0].$ref : undefined
-  // JSONSchemaProps has properties with these names, so only a text is a reference.
+  // JSONSchemaProps has a property named `$ref`, so only a text is a reference.
   const reference = typeof $ref === 'string' ? $ref : wrapped
   const kept = { ...value }
   if (typeof reference === 'string') {
@@ -69,8 +68,8 @@ function copyNode(value: JsonValue, links: Link[]): unknown {
 }
 
 /**
- * Resolves all references: a node becomes the referenced schema, with a description and default of its own. Parts are
- * shared, so a definition that contains itself becomes a cycle. The title is the Go type's name.
+ * Resolves all references: the node becomes the referenced schema, but keeps its own description and default. Parts are
+ * shared, so a definition that contains itself becomes a cycle. The title is the name of the Go type.
  */
 const linkedDefinitions: () => Readonly<Record<string, OpenApiSchema>> = lazily(() => {
   const links: Link[] = []
@@ -94,7 +93,7 @@ const definitionsByKind: () => ReadonlyMap<string, string> = lazily(
     ),
 )
 
-/** The published name of a built-in kind, `io.k8s.api.core.v1.Pod`; undefined for other kinds. */
+/** The published name of a built-in kind, such as `io.k8s.api.core.v1.Pod`; undefined for other kinds. */
 export const definitionOf = (apiVersion: string, kind: string): string | undefined =>
   definitionsByKind().get(`${apiVersion} ${kind}`)
 
@@ -106,6 +105,6 @@ export function builtInSchema(apiVersion: string, kind: string): OpenApiSchema |
   return definition === undefined ? undefined : linkedDefinition(definition)
 }
 
-/** The schema of every object's `metadata`. */
+/** The schema of the field `metadata` of every object. */
 export const objectMetaSchema = (): OpenApiSchema =>
   linkedDefinition('io.k8s.apimachinery.pkg.apis.meta.v1.ObjectMeta') as OpenApiSchema

@@ -24,7 +24,7 @@ const profilesIssues = (context: JsonValue | undefined, field: string): FieldIss
   ...profileIssues(at(context, 'appArmorProfile'), child(field, 'appArmorProfile'), false),
 ]
 
-/** Checks that containers have unique names, and that profiles, which vArmor sets, have a valid form. */
+/** Checks that containers have unique names, and that the profiles that vArmor sets have a valid form. */
 function podSpecIssues(spec: JsonObject, field: string): FieldIssue[] {
   const names = new Set<string>()
   const inContainers = ['initContainers', 'containers'].flatMap((list) =>
@@ -46,7 +46,7 @@ const POD_UPDATE =
 function fixedPart(spec: JsonObject): JsonObject {
   const { activeDeadlineSeconds: _, tolerations: __, terminationGracePeriodSeconds: ___, ...rest } = spec
   const { ephemeralContainers: ____, ...fixed } = rest
-  // Resources and ephemeral containers change through subresources of their own.
+  // Resources and ephemeral containers change through their own subresources.
   const kept = (list: JsonValue | undefined) =>
     listOf(list).map((one) => ({ ...objectOf(one), image: '', resources: {} }))
   return { ...fixed, containers: kept(spec.containers), initContainers: kept(spec.initContainers) }

@@ -11,7 +11,7 @@ import { plainFinalizerIssues } from './metadata.ts'
 import type { OpenApiSchema } from './open-api-schema.ts'
 import { schemaIssues, typeProblem } from './published-schema.ts'
 
-/** @throws {Error} for a kind without a schema: its objects cannot be handled */
+/** @throws {Error} for a kind without a schema, because its objects cannot be handled */
 function schemaOf(apiVersion: string, kind: string): OpenApiSchema {
   const schema = builtInSchema(apiVersion, kind)
   if (schema === undefined) throw new Error(`no built-in kind ${kind} in ${apiVersion}`)
@@ -36,7 +36,7 @@ export function decodeBuiltIn(
   throw badRequest(`${kind} in version ${JSON.stringify(version)} cannot be handled as a ${kind}: ${problem}`)
 }
 
-/** A copy with the server's defaults. Applying it again changes nothing. */
+/** A copy with the server's defaults. Applying the defaults again changes nothing. */
 export const defaultBuiltIn = (apiVersion: string, kind: string, object: JsonObject): JsonObject =>
   applySchemaDefaults(object, schemaOf(apiVersion, kind), ownDefaults)
 

@@ -61,8 +61,8 @@ const isCommon = (versions: readonly JsonObject[], part: string): boolean =>
   versions.every((version) => sameJson(version[part] ?? null, versions[0]?.[part] ?? null))
 
 /**
- * The errors of parts that may be common to all versions. The server keeps a schema or columns that are equal in all
- * versions, as with a single version, at the top of the spec, and reports errors there.
+ * The errors of parts that all versions may share. If all versions have an equal schema or equal columns, the server
+ * keeps them at the top of the spec, and reports errors there.
  */
 function partIssues(versions: readonly JsonObject[]): FieldIssue[] {
   const each = (issues: (version: JsonObject, field: string) => FieldIssue[], below: string) =>

@@ -20,8 +20,8 @@ export interface CustomResourceSchema {
   applyDefaults(object: JsonObject): JsonObject
   /**
    * The errors that the server would report for schema, list types and CEL. `old` is the stored object, for transition
-   * rules. As in the server, errors of unchanged parts are tolerated (ratcheting). Metadata is validated separately
-   * (`validateObjectMeta`).
+   * rules. As in the server, errors of unchanged parts are tolerated ("ratcheting"). `validateObjectMeta` validates
+   * metadata.
    */
   validate(object: JsonObject, old?: JsonObject): FieldIssue[]
   /**
@@ -30,7 +30,7 @@ export interface CustomResourceSchema {
   validateStatus(object: JsonObject, old: JsonObject): FieldIssue[]
 }
 
-/** The fields of every object, which a CRD omits or names only in part. */
+/** Adds the fields that every object has. A CRD omits these fields, or names only a part of them. */
 export const withObjectMeta = (schema: OpenApiSchema): OpenApiSchema => ({
   ...schema,
   properties: {
@@ -56,7 +56,7 @@ const unchecked = invalidValue(
 )
 
 /**
- * @param preserveUnknownFields the CRD's `spec.preserveUnknownFields`: unknown fields are not pruned
+ * @param preserveUnknownFields the CRD's `spec.preserveUnknownFields`: if true, unknown fields are kept
  * @throws {Error} for a schema that `validateCustomResourceDefinition` refuses
  */
 export function compileCustomResource(schema: OpenApiSchema, preserveUnknownFields = false): CustomResourceSchema {
@@ -82,7 +82,10 @@ export function compileCustomResource(schema: OpenApiSchema, preserveUnknownFiel
   }
 }
 
-/** The errors of the status. Fields are named from the object on, but the texts name positions below the status. */
+/**
+ * The errors of the status. As in the server, a field's path starts at the object, but positions in texts start at the
+ * status.
+ */
 function statusIssues(schema: OpenApiSchema, object: JsonObject, old: JsonObject): FieldIssue[] {
   const part = schema.properties?.['status']
   if (part === undefined || object['status'] === undefined) return []
@@ -92,7 +95,7 @@ function statusIssues(schema: OpenApiSchema, object: JsonObject, old: JsonObject
   }))
 }
 
-/** The errors of lists, except errors that the old object already has: these must not block writes. */
+/** The errors of lists. Errors that the old object also has are left out, because they must not block writes. */
 function newListIssues(schema: OpenApiSchema, object: JsonObject, old: JsonObject | undefined): FieldIssue[] {
   const issues = validateListTypes(schema, object)
   if (issues.length === 0 || old === undefined || validateListTypes(schema, old).length === 0) return issues

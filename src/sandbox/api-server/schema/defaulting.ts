@@ -1,13 +1,13 @@
 import { clone, isObject, type JsonObject, type JsonValue, setField } from './json.ts'
 import type { OpenApiSchema } from './open-api-schema.ts'
 
-/** Defaults of a type that its schema lacks. They take precedence over the schema's defaults. */
+/** Defaults of a type that its schema does not have. They take precedence over the schema's defaults. */
 export type OwnDefaults = (value: JsonObject, schema: OpenApiSchema) => JsonObject
 
 const property = (schema: OpenApiSchema, name: string): OpenApiSchema | undefined =>
   schema.properties !== undefined && Object.hasOwn(schema.properties, name) ? schema.properties[name] : undefined
 
-/** Whether a value is absent. A null that is not allowed counts as absent: it gets the default, or is dropped. */
+/** Whether a value is absent. A null that the schema does not allow counts as absent. */
 const isVoid = (value: JsonValue | undefined, schema: OpenApiSchema | undefined): boolean =>
   value === undefined || (value === null && schema !== undefined && schema.nullable !== true)
 
@@ -35,7 +35,10 @@ function defaultValue(value: JsonValue, schema: OpenApiSchema | undefined, own: 
   )
 }
 
-/** A copy of an object with its schema's defaults. A null that is not allowed gets the default, or is dropped. */
+/**
+ * A copy of an object with its schema's defaults. A null that the schema does not allow gets the default, or is
+ * dropped.
+ */
 export const applySchemaDefaults = (
   object: JsonObject,
   schema: OpenApiSchema,

@@ -20,7 +20,7 @@ function isUri(text: string): boolean {
   return text.startsWith('/') ? !/\s/.test(text) : /^[a-z][a-z0-9+.-]*:/i.test(text) && URL.canParse(text)
 }
 
-/** String formats for CRDs. Other formats, including rare formats of Kubernetes, are ignored. */
+/** String formats for CRDs. The server also checks some rare formats; these are ignored here. */
 const formats: Record<string, (text: string) => boolean> = {
   uri: isUri,
   email: matches(/^(?:.*<)?[^\s@<>]+@[^\s@<>]+>?$/),

@@ -11,7 +11,7 @@ export const isObject = (value: unknown): value is JsonObject =>
   typeof value === 'object' && value !== null && !Array.isArray(value)
 
 /**
- * The value if it is an object, otherwise an empty object. Use it to read below a value that may be missing or of
+ * The value if it is an object, otherwise an empty object, for access to fields of a value that may be missing or of
  * another type.
  */
 export const objectOf = (value: unknown): JsonObject => (isObject(value) ? value : {})

@@ -4,7 +4,7 @@ import type { OpenApiSchema } from './open-api-schema.ts'
 const isOpen = (schema: OpenApiSchema): boolean =>
   schema.properties === undefined && typeof schema.additionalProperties !== 'object'
 
-/** Whether the value is an optional empty list or map, which is dropped. */
+/** Whether the value is an empty list or map in an optional field. Such a value is dropped. */
 const isEmpty = (value: JsonValue, schema: OpenApiSchema): boolean =>
   Array.isArray(value)
     ? value.length === 0

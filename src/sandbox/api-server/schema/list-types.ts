@@ -3,7 +3,7 @@ import { goJson } from '../go-text.ts'
 import { isObject, type JsonObject, type JsonValue, sameJson } from './json.ts'
 import type { OpenApiSchema } from './open-api-schema.ts'
 
-/** The positions of values that occur for the second time. Further occurrences are not listed. */
+/** The positions of values that occur for the second time. The positions of further occurrences are left out. */
 function seconds(values: readonly JsonValue[]): number[] {
   const counts = new Map<string, number>()
   return values.flatMap((value, index) => {
@@ -30,7 +30,7 @@ function listIssues(schema: OpenApiSchema, items: JsonValue[], field: string): F
   return seconds(keys).map((index) => duplicate(item(field, index), keys[index] as JsonValue))
 }
 
-/** The item of the old list that corresponds to an item. Only map lists define this. */
+/** The item of the old list that corresponds to this item. Only items of map lists correspond to each other. */
 export function oldItem(schema: OpenApiSchema, value: JsonValue, old: JsonValue | undefined): JsonValue | undefined {
   if (!Array.isArray(old) || !isObject(value) || schema['x-kubernetes-list-type'] !== 'map') return undefined
   const keys = schema['x-kubernetes-list-map-keys'] ?? []

@@ -23,7 +23,7 @@ const nameChecks: Record<NameRule, (name: string) => string[]> = {
   'path-segment': (name) => pathSegmentProblems(name),
 }
 
-/** A prefix without a dash at its end, where it is allowed because a suffix follows. */
+/** The prefix without a dash at its end. A dash is allowed there, because a suffix follows. */
 const withoutDash = (prefix: string): string =>
   prefix.length > 1 && prefix.endsWith('-') ? `${prefix.slice(0, -2)}a` : prefix
 
@@ -122,7 +122,7 @@ export function validateObjectMeta(object: JsonObject, namespaced: boolean, name
   ]
 }
 
-/** Fields that are set once, by the server or at creation. */
+/** Fields that are set only once, by the server or by the creating client. */
 const texts = ['name', 'namespace', 'uid']
 const fixed = [...texts, 'creationTimestamp', 'deletionTimestamp', 'deletionGracePeriodSeconds']
 

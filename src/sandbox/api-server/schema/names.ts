@@ -76,7 +76,10 @@ const valueForm = form(
 )
 export const labelValueProblems: Check = (text) => [...tooLong(text, 63), ...valueForm(text)]
 
-/** Errors of a name that occurs unescaped in paths, as in RBAC. A prefix may become a name such as `..x`. */
+/**
+ * Errors of a name that occurs unescaped in paths, as in RBAC. A prefix may start with dots, because it may become a
+ * name such as `..x`.
+ */
 export function pathSegmentProblems(text: string, isPrefix = false): string[] {
   if (!isPrefix && (text === '.' || text === '..')) return [`may not be '${text}'`]
   return ['/', '%'].filter((part) => text.includes(part)).map((part) => `may not contain '${part}'`)

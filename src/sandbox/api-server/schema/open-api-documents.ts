@@ -2,20 +2,20 @@ import { definitionOf, publishedDefinitions, referenced } from './built-in-kinds
 import { clone, isObject, type JsonObject, type JsonValue, objectOf } from './json.ts'
 import type { OpenApiSchema } from './open-api-schema.ts'
 
-/** What a document needs to know about one resource of its group and version. */
+/** The properties of a resource that the document of its group and version needs. */
 export interface DocumentedResource {
   /** The plural name. */
   resource: string
   kind: string
   namespaced: boolean
-  /** `get`, `list`, `watch`, `create`, `update`, `patch`, `delete`, `deletecollection`. */
+  /** Verbs such as `get`, `list`, `watch` and `create`. */
   verbs: readonly string[]
   subresources?: readonly string[]
   /** For a custom resource, the version's openAPIV3Schema; built-in kinds have published schemas. */
   schema?: OpenApiSchema
 }
 
-/** The key of a group and version in the index of `/openapi/v3`: `api/v1`, `apis/apps/v1`. */
+/** The key of a group and version in the index of `/openapi/v3`, such as `api/v1` or `apis/apps/v1`. */
 export const openApiPath = (group: string, version: string): string =>
   group === '' ? `api/${version}` : `apis/${group}/${version}`
 
@@ -85,7 +85,7 @@ function references(value: JsonValue | undefined, into: Set<string>): Set<string
   return into
 }
 
-/** The definitions, with everything they refer to. */
+/** The given definitions, and all definitions to which they refer. */
 function closure(own: JsonObject, wanted: Iterable<string>): JsonObject {
   const schemas: JsonObject = { ...own }
   const queue = [...wanted, ...references(own, new Set())]
@@ -119,7 +119,8 @@ interface Target {
   list: string
   gvk: JsonObject
   /**
-   * Whether it is a custom resource, which accepts no strategic merge patch. kubectl checks this before it sends one.
+   * Whether this is a custom resource, which accepts no strategic merge patch. kubectl reads this before it sends such
+   * a patch.
    */
   custom: boolean
 }
@@ -181,7 +182,7 @@ function pathsOf(base: string, described: DocumentedResource, target: Target): [
 }
 
 /**
- * The OpenAPI v3 document of a group and version. It has what clients need: schemas with descriptions and merge keys
+ * The OpenAPI v3 document of a group and version, as far as clients need it: schemas with descriptions and merge keys
  * (`kubectl explain`, `kubectl apply`), and operations with kind and parameters (`kubectl --validate`).
  */
 export function openApiDocument(group: string, version: string, resources: readonly DocumentedResource[]): JsonObject {

@@ -3,8 +3,8 @@ const MAX_COMPILED = 2_000
 
 function compile(pattern: string): RegExp | undefined {
   const [, flags = '', rest = pattern] = /^\(\?([ims]+)\)(.*)$/s.exec(pattern) ?? []
-  // First try the Unicode mode, for code points. The lenient mode follows, because the server's own escapes are
-  // lenient.
+  // Unicode mode comes first, because it matches code points. The mode without flags is the second choice, because it
+  // accepts more escapes, as the server does.
   for (const mode of ['u', '']) {
     try {
       return new RegExp(rest, flags + mode)
@@ -18,7 +18,7 @@ function compile(pattern: string): RegExp | undefined {
 /** A schema's pattern as a regular expression; undefined if it is invalid. */
 export function patternOf(pattern: string): RegExp | undefined {
   if (compiled.has(pattern)) return compiled.get(pattern)
-  // Patterns come with CRDs. The limit keeps a client that sends new patterns all the time from filling the memory.
+  // Patterns come with CRDs. Without this limit, a client could fill the memory with new patterns.
   if (compiled.size >= MAX_COMPILED) compiled.clear()
   const expression = compile(pattern)
   compiled.set(pattern, expression)

@@ -33,9 +33,7 @@ function pruneFields(
   return kept
 }
 
-/**
- * Prunes a value. Below a node that preserves unknown fields, everything is kept, except where a deeper schema prunes.
- */
+/** Prunes a value. A node that preserves unknown fields keeps all fields below it, unless a deeper schema prunes. */
 function pruneValue(value: JsonValue, schema: OpenApiSchema, path: string, walk: Walk): JsonValue {
   const keepsUnknown = schema['x-kubernetes-preserve-unknown-fields'] === true
   if (Array.isArray(value)) return value.map((item, i) => pruneItem(item, schema, `${path}[${i}]`, walk, keepsUnknown))

@@ -15,7 +15,7 @@ const formats = {
 
 /**
  * The definition with a minimum length for required texts: an empty text counts as missing, because the server does not
- * distinguish the two.
+ * distinguish an empty text from a missing one.
  */
 function withRequiredTexts(definition: JsonObject): JsonObject {
   const properties = isObject(definition.properties) ? definition.properties : {}
@@ -26,7 +26,7 @@ function withRequiredTexts(definition: JsonObject): JsonObject {
 
 let ajv: Ajv | undefined
 
-/** The compiler for all kinds, so that shared parts are compiled only once. */
+/** One compiler for all kinds, so that shared parts are compiled only once. */
 function compiler(): Ajv {
   if (ajv !== undefined) return ajv
   const schemas = Object.entries(publishedDefinitions()).map(([name, definition]) => {
@@ -36,7 +36,7 @@ function compiler(): Ajv {
       { ...(definition.properties === undefined ? definition : withRequiredTexts(definition)), ...quantity },
     ]
   })
-  // Without the optimizer, the first pod takes a third less time, and further pods the same time.
+  // Without the optimizer, the first pod takes a third less time, and each further pod takes the same time.
   const quick = { code: { optimize: false }, validateSchema: false, logger: false } as const
   ajv = new Ajv({ ...quick, strict: false, allErrors: true, verbose: true, formats })
   ajv.addSchema({ $id: DOCUMENT, components: { schemas: Object.fromEntries(schemas) } })
@@ -66,7 +66,10 @@ const fieldOf = (pointer: string): string =>
 
 const ofType = new Set(['type', 'format', 'oneOf'])
 
-/** The first field whose type or form is wrong, `spec.replicas: must be integer`; undefined if there is none. */
+/**
+ * The first field whose type or form is wrong, such as `spec.replicas: must be integer`; undefined if no field is
+ * wrong.
+ */
 export function typeProblem(apiVersion: string, kind: string, object: JsonObject): string | undefined {
   const [error] = errorsOf(apiVersion, kind, object).filter(({ keyword }) => ofType.has(keyword))
   return error === undefined ? undefined : `${fieldOf(error.instancePath)}: ${error.message}`

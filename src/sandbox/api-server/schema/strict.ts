@@ -1,8 +1,8 @@
 import { type ApiStatusError, badRequest } from '../status.ts'
 
 /**
- * The 400 of `fieldValidation=Strict`. Kind and version name the decoded object; problems are texts such as `unknown
- * field "x"`.
+ * The error 400 of `fieldValidation=Strict`. Kind and version name the decoded object; problems are texts such as
+ * `unknown field "x"`.
  */
 export function strictDecodingError(kind: string, version: string, problems: readonly string[]): ApiStatusError {
   return badRequest(

@@ -26,7 +26,7 @@ interface Part {
 const isSet = (value: unknown): boolean =>
   value !== undefined && value !== '' && value !== false && !(Array.isArray(value) && value.length === 0)
 
-/** The schemas of the parts of a value. */
+/** The schemas of the fields and items of a value. */
 function inside({ schema, field }: Part): Part[] {
   const { items, properties = {}, additionalProperties: others } = schema
   const parts: Part[] = Object.entries(properties).map(([name, below]) => ({
@@ -42,7 +42,9 @@ function inside({ schema, field }: Part): Part[] {
 
 const intOrString: OpenApiSchema[] = [{ type: 'integer' }, { type: 'string' }]
 
-/** The schemas under anyOf, oneOf, allOf and not, except the schema that lists the types of int-or-string. */
+/**
+ * The schemas under the junctors anyOf, oneOf, allOf and not, except the schema that lists the types of int-or-string.
+ */
 function junctors({ schema, field }: Part): Part[] {
   const lists = (['anyOf', 'allOf', 'oneOf'] as const).flatMap((word) => {
     const parts = schema[word] ?? []
@@ -95,7 +97,7 @@ function typeIssues({ schema, field, level }: Part): FieldIssue[] {
   return type === 'array' && items === undefined ? [required(child(field, 'items'), 'must be specified')] : []
 }
 
-/** Errors about metadata, for which a definition may only restrict names. */
+/** Errors about metadata. In a definition, the schema of metadata may only restrict names. */
 function metadataIssues({ schema, field, level }: Part): FieldIssue[] {
   const metadata = level === 'root' ? schema.properties?.['metadata'] : undefined
   const names = Object.keys(metadata?.properties ?? {})
@@ -119,7 +121,7 @@ function kindIssues({ schema, field }: Part): FieldIssue[] {
   })
 }
 
-/** Errors about the keys of a map list, which must be present. */
+/** Errors about the keys of a map list. Items must have all keys. */
 function mapKeyIssues({ schema, field }: Part): FieldIssue[] {
   if (schema['x-kubernetes-list-type'] !== 'map') return []
   const keys = schema['x-kubernetes-list-map-keys'] ?? []
@@ -153,7 +155,7 @@ const junctorIssues = (part: Part): FieldIssue[] => [
   ...[...inside(part), ...junctors(part)].flatMap(junctorIssues),
 ]
 
-/** Errors about fields in a junctor, which must be in the structure, too. */
+/** Errors about fields in a junctor that the structure does not declare. */
 function missingIssues(nested: Part, schema: OpenApiSchema | undefined, at: string): FieldIssue[] {
   if (schema === undefined) return [required(at, `because it is defined in ${nested.field}`)]
   const structure = new Map(inside({ schema, field: '', level: 'root' }).map((part) => [part.field, part.schema]))
@@ -170,7 +172,7 @@ const structureIssues = (part: Part): FieldIssue[] => [
   ...inside(part).flatMap(structureIssues),
 ]
 
-/** Errors about defaults, which must be values that the schema itself keeps and accepts. */
+/** Errors about defaults. The schema itself must keep and accept each default. */
 function defaultIssues(part: Part): FieldIssue[] {
   const below = inside(part).flatMap(defaultIssues)
   const { schema, field } = part
@@ -208,7 +210,7 @@ function ruleIssues(rule: CelRule, field: string, uncorrelatable: string | undef
   return issues
 }
 
-/** @param uncorrelatable the list above whose items do not correspond to items of the old object */
+/** @param uncorrelatable an enclosing list whose items do not correspond to items of the old object */
 function rulesIssues(part: Part, uncorrelatable?: string): FieldIssue[] {
   const { schema, field } = part
   const rules = child(field, 'x-kubernetes-validations')
@@ -222,7 +224,8 @@ function rulesIssues(part: Part, uncorrelatable?: string): FieldIssue[] {
 }
 
 /**
- * Why a definition's schema is not structural, which of its defaults do not fit, and which of its rules do not compile.
+ * The errors of a definition's schema: why it is not structural, which defaults do not fit, and which rules do not
+ * compile.
  */
 export function definitionSchemaIssues(schema: OpenApiSchema, field: string): FieldIssue[] {
   const root: Part = { schema, field, level: 'root' }

@@ -7,8 +7,8 @@ import type { OpenApiSchema } from './open-api-schema.ts'
 import { patternOf } from './patterns.ts'
 
 /**
- * A value's errors, and the number of passed checks. Of the alternatives of anyOf and oneOf, the server reports the
- * alternative that passed most checks (kube-openapi, pkg/validation/validate).
+ * The errors of a value, and the number of passed checks. If no alternative of anyOf or oneOf fits, the server reports
+ * the alternative with most passed checks (kube-openapi, pkg/validation/validate).
  */
 class Result {
   readonly issues: FieldIssue[] = []
@@ -56,7 +56,7 @@ function jsonType(value: JsonValue): string {
 const ofType = (path: string, types: readonly string[], found: string): FieldIssue =>
   typeInvalid(fieldOf(path), found, `${place(path)} must be of type ${types.join(',')}: ${goQuote(found)}`)
 
-/** The schema's format; undefined if the server does not know the format, or not for this type. */
+/** The schema's format; undefined if the server does not know the format, or does not check it for this type. */
 function knownFormat({ format, type }: OpenApiSchema): string | undefined {
   if (format === undefined || format === '') return undefined
   if (type === 'integer') return format === 'int32' || format === 'int64' ? format : undefined
@@ -245,7 +245,7 @@ function checkObject(schema: OpenApiSchema, value: JsonObject, path: string, old
 /** Runs each validator that applies. `old` is the value that this value replaces, if known. */
 function check(schema: OpenApiSchema, value: JsonValue, path: string, old: JsonValue | undefined): Result {
   const result = new Result()
-  // Errors from before this write are tolerated ("ratcheting").
+  // Errors that the stored value already has are tolerated ("ratcheting").
   if (old !== undefined && sameJson(old, value)) return result.passed()
   result.merge(checkType(schema, value, path))
   if (value === null) return result.merge(checkEnum(schema, value, path))
@@ -265,7 +265,7 @@ function check(schema: OpenApiSchema, value: JsonValue, path: string, old: JsonV
 }
 
 /**
- * A value's schema errors, as the server words them. `old` is the stored value: errors of unchanged parts are
+ * The schema errors of a value, in the words of the server. `old` is the stored value: errors of unchanged parts are
  * tolerated.
  */
 export const validateValue = (schema: OpenApiSchema, value: JsonValue, path = '', old?: JsonValue): FieldIssue[] =>

@@ -1,7 +1,7 @@
 import type { KubeObject } from '../kube-object.ts'
 import { badRequest } from '../status.ts'
 
-/** One term of a field selector: `metadata.name=x`, or with `!=`. */
+/** One term of a field selector: `metadata.name=x` or `metadata.name!=x`. */
 export interface FieldTerm {
   readonly field: string
   readonly equal: boolean

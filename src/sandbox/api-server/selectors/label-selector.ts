@@ -4,8 +4,8 @@ import { objectOf } from '../schema/json.ts'
 import { badRequest } from '../status.ts'
 
 /**
- * The meta/v1 selector in a field. An absent selector selects everything; callers for which it means something else
- * check before.
+ * The label selector (meta/v1) in a field. An absent selector selects everything, so a caller for which absence has
+ * another meaning must check first.
  */
 export const selectorOf = (field: unknown): CompiledSelector => new CompiledSelector(objectOf(field))
 

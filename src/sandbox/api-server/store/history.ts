@@ -14,7 +14,7 @@ export interface StoreEvent {
 /** The newest changes of one resource, oldest first, up to a limit. */
 export class History {
   private events: StoreEvent[] = []
-  /** Revision after which the history is complete. A watch from an earlier revision is too old. */
+  /** The revision after which the history is complete. A watch from an earlier revision is too old. */
   floor = 0
   private readonly limit: number
 
@@ -23,8 +23,8 @@ export class History {
   }
 
   /**
-   * Adds a change. Cuts the history only when it is a quarter over the limit, so that the average cost of a change is
-   * constant.
+   * Adds a change. Cuts the history only when it exceeds the limit by a quarter, so that the average cost of a change
+   * is constant.
    */
   append(event: StoreEvent): void {
     this.events.push(event)

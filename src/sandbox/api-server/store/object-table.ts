@@ -1,11 +1,12 @@
 import { type KubeObject, keyOf } from '../kube-object.ts'
 
 /**
- * Returns the index values of an object, such as a pod's node. An index finds objects without a walk over all objects.
+ * Returns the index values of an object, such as the node of a pod. With an index, the store finds objects without a
+ * walk over all of them.
  */
 export type IndexValues = (object: KubeObject) => Readonly<Record<string, string>>
 
-/** The index of the first item in a sorted list that is not below a bound. */
+/** The index of the first item in a sorted list for which `isBelow` is false. */
 export function lowerBound<T>(sorted: readonly T[], isBelow: (item: T) => boolean): number {
   let low = 0
   let high = sorted.length
@@ -17,7 +18,7 @@ export function lowerBound<T>(sorted: readonly T[], isBelow: (item: T) => boolea
   return low
 }
 
-/** Sets by key. A key whose set is empty is dropped. */
+/** Sets by key. When a set becomes empty, its key is dropped. */
 export class Groups<T> {
   private readonly sets = new Map<string, Set<T>>()
 
@@ -43,7 +44,7 @@ export class ObjectTable {
   private readonly objects = new Map<string, KubeObject>()
   private readonly indexes = new Groups<KubeObject>()
   private readonly indexValues: IndexValues
-  /** Sorted keys. Until the next list, this lacks the keys in `added`, and may have deleted keys. */
+  /** Sorted keys. Until the next list, `sorted` lacks the keys in `added`, and may contain deleted keys. */
   private sorted: string[] = []
   private added: string[] = []
   private removed = false
@@ -93,7 +94,7 @@ export class ObjectTable {
     if (this.added.length > 0 || this.removed) this.merge()
     const { sorted } = this
     if (!namespace) return start === '' ? sorted : sorted.slice(lowerBound(sorted, (key) => key < start))
-    // In the order of characters, 0 follows the slash.
+    // In the order of characters, `0` follows `/`, so `NAMESPACE0` is the end of the namespace.
     const [first, end] = [`${namespace}/${start}`, `${namespace}0`]
     return sorted.slice(
       lowerBound(sorted, (key) => key < first),
@@ -101,10 +102,10 @@ export class ObjectTable {
     )
   }
 
-  /** Sorts the keys. Sorting a sorted list with a few appended items costs little more than a walk. */
+  /** Sorts the keys. Sorting takes little more time than a walk, because only the appended keys are unsorted. */
   private merge(): void {
     const all = this.sorted.concat(this.added)
-    // A key that was removed and added again occurs twice.
+    // A key that was removed and added again occurs twice in `all`.
     this.sorted = this.removed ? [...new Set(all.filter((key) => this.objects.has(key)))].sort() : all.sort()
     this.added = []
     this.removed = false

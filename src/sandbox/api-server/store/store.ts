@@ -2,11 +2,11 @@ import { deepFreeze, type KubeObject, keyOf, withMetadata } from '../kube-object
 import { type ChangeType, History, type StoreEvent } from './history.ts'
 import { type IndexValues, ObjectTable } from './object-table.ts'
 
-/** Thrown if the object was written after it was read. The caller reads it again and retries, or refuses. */
+/** The object was written after the caller read it. The caller reads it again and retries, or refuses the write. */
 export class StaleWriteError extends Error {
   override readonly name = 'StaleWriteError'
 }
-/** Thrown for a read at a revision whose history is gone. */
+/** The history of the requested revision is gone. */
 export class CompactedError extends Error {
   override readonly name = 'CompactedError'
 }
@@ -28,9 +28,9 @@ interface Resource {
 type Listener = (resource: string, event: StoreEvent) => void
 
 /**
- * The objects of all resources, with one history: every change takes the next revision, which becomes the object's
- * resourceVersion. The store knows no kinds; a resource is a name such as `apps/deployments`. The store is synchronous,
- * so reads and writes without a wait in between are one transaction.
+ * The objects of all resources, with one history: every change gets the next revision, which becomes the object's
+ * resourceVersion. The store knows no kinds; a resource is a name such as `apps/deployments`. All methods are
+ * synchronous, so several calls without a wait in between are one transaction.
  */
 export class Store {
   private readonly resources = new Map<string, Resource>()
@@ -50,8 +50,8 @@ export class Store {
   }
 
   /**
-   * Adds a listener, which is called with every change, in order, before the write returns. It must not throw, and must
-   * not write within the call.
+   * Adds a listener. It is called with every change, in order, before the write returns. The listener must not throw,
+   * and must not write within the call.
    */
   listen(listener: Listener): void {
     this.listeners.push(listener)
@@ -107,12 +107,12 @@ export class Store {
 
   /**
    * All objects of a resource, or of one namespace, at a revision, in the order of their keys.
-   * @throws {CompactedError} when the history since then is incomplete
+   * @throws {CompactedError} when the history after the revision is incomplete
    */
   snapshot(resource: string, namespace: string | undefined, revision: number): readonly KubeObject[] {
     const key = `${resource} ${namespace ?? '*'} ${revision}`
     const found = this.snapshots.get(key) ?? this.makeSnapshot(resource, namespace, revision)
-    // Move the most recently used to the end, so that the oldest is evicted first.
+    // Move the most recently used list to the end, so that the list that was used least recently is dropped first.
     this.snapshots.delete(key)
     this.snapshots.set(key, found)
     if (this.snapshots.size > snapshotLimit) this.snapshots.delete(this.snapshots.keys().next().value!)
@@ -124,7 +124,7 @@ export class Store {
     return this.resource(resource).history.floor
   }
 
-  /** @throws {CompactedError} when the history since then is incomplete */
+  /** @throws {CompactedError} when the history after the revision is incomplete */
   changesAfter(resource: string, revision: number): StoreEvent[] {
     const { history } = this.resource(resource)
     if (revision < history.floor) throw new CompactedError(`${resource} is kept from ${history.floor} on`)
@@ -197,7 +197,7 @@ export class Store {
   }
 }
 
-/** Undoes changes, the newest first, and puts restored objects in their sorted place. */
+/** Undoes changes, the newest first. Restored objects are inserted at their sorted positions. */
 function undo(objects: readonly KubeObject[], changes: readonly StoreEvent[]): KubeObject[] {
   const before = new Map<string, KubeObject | undefined>()
   for (const { object, previous } of [...changes].reverse()) before.set(keyOf(object), previous)

@@ -4,7 +4,7 @@ import { since } from './human-duration.ts'
 import { compileJsonPath } from './json-path.ts'
 import { nameColumn, type TableColumn, type TableLayout } from './table.ts'
 
-/** An entry of `additionalPrinterColumns` of a CRD's version. */
+/** An entry of `additionalPrinterColumns` in a version of a CRD. */
 export interface PrinterColumn {
   name: string
   type: string
@@ -32,7 +32,7 @@ function printed(value: JsonValue): string {
   return value === null ? '' : typeof value === 'boolean' ? String(value) : goJson(value)
 }
 
-/** The cell of a value; null if the value's type is not that of the column. */
+/** The cell of a value; null if the column has another type than the value. */
 function cellOf(type: string, value: JsonValue, now: number): JsonValue {
   switch (type) {
     case 'string':
@@ -47,7 +47,10 @@ function cellOf(type: string, value: JsonValue, now: number): JsonValue {
   }
 }
 
-/** The server's table of a custom resource: NAME and the resource's columns. If it has no columns: NAME and AGE. */
+/**
+ * The server's table of a custom resource: the column NAME and the columns of the resource. Without columns of its own,
+ * the resource has NAME and AGE.
+ */
 export function customResourceLayout(columns: readonly PrinterColumn[] = []): TableLayout {
   const shown = columns.length === 0 ? [age] : columns
   const finders = shown.map(({ type, jsonPath }) => ({ type, find: compileJsonPath(jsonPath) }))

@@ -24,7 +24,7 @@ export function humanDuration(span: number): string {
   return days < 365 * 8 ? both(years, 'y', days % 365, 'd') : `${years}y`
 }
 
-/** The age at `now` of a time (RFC 3339); `<unknown>` if there is no time. */
+/** The age of a time (RFC 3339) at `now`; `<unknown>` if the time is missing. */
 export function since(time: unknown, now: number): string {
   const at = typeof time === 'string' ? Date.parse(time) : Number.NaN
   return Number.isNaN(at) ? '<unknown>' : humanDuration(now - at)

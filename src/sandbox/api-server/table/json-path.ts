@@ -1,6 +1,6 @@
 import { fieldOf, isObject, type JsonValue } from '../schema/json.ts'
 
-/** A step of a path. It maps each value to any number of values. */
+/** A step of a path. The step maps each value to any number of values. */
 type Step = (value: JsonValue) => JsonValue[]
 
 const found = (value: JsonValue | undefined): JsonValue[] => (value === undefined ? [] : [value])
@@ -42,7 +42,7 @@ const forms: [RegExp, (match: RegExpExecArray) => Step | undefined][] = [
 
 /**
  * Compiles the path of a printer column (`.status.conditions[?(@.type=="Ready")].status`) to a function that finds all
- * values. undefined if the path is invalid.
+ * values. Returns undefined if the path is invalid.
  */
 export function compileJsonPath(path: string): ((value: JsonValue) => JsonValue[]) | undefined {
   const steps: Step[] = []

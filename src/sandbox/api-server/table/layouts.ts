@@ -111,8 +111,8 @@ const webhooks: [string, Cells] = [
 ]
 
 /**
- * The columns after NAME and their cells, for kinds that have more than an age. `Desired:integer` names a type other
- * than text; `Node*` is shown only with `-o wide`.
+ * For each kind with more columns than NAME and AGE: the columns after NAME, and their cells. `Desired:integer` sets a
+ * type other than text; `Node*` is shown only with `-o wide`.
  */
 const layouts: Readonly<Record<string, [columns: string, cells: Cells]>> = {
   'v1 Pod': ['Ready|Status|Restarts|Age|IP*|Node*|Nominated Node*|Readiness Gates*', podCells],
@@ -190,7 +190,7 @@ function columnOf(text: string): TableColumn {
   return { name, type, format: '', description: name, priority: wide === undefined ? 0 : 1 }
 }
 
-/** The server's table of a built-in kind. Kinds without a layout of their own have NAME and AGE. */
+/** The server's table of a built-in kind. A kind without a layout has the columns NAME and AGE. */
 export function builtInLayout(apiVersion: string, kind: string): TableLayout {
   const [columns, cells] = layouts[`${apiVersion} ${kind}`] ?? ['Age', (object, now) => [age(object, now)]]
   const isEvent = kind === 'Event'

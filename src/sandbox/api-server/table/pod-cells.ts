@@ -12,7 +12,7 @@ function exitReason(terminated: JsonObject): string {
   return signal === 0 ? `ExitCode:${numberOf(terminated.exitCode)}` : `Signal:${signal}`
 }
 
-/** Why the first unfinished init container keeps the pod from starting; undefined if there is none. */
+/** Why the first unfinished init container delays the pod's start; undefined if all init containers have finished. */
 function initReason(pod: JsonObject): string | undefined {
   const statuses = listOf(at(pod, 'status', 'initContainerStatuses')).map(objectOf)
   for (const [index, { state, started }] of statuses.entries()) {
@@ -29,8 +29,8 @@ function initReason(pod: JsonObject): string | undefined {
 const isRunning = (status: JsonObject): boolean => status.ready === true && isObject(at(status, 'state', 'running'))
 
 /**
- * The reason of the first container that has a reason, otherwise `phase`. A finished container does not hide running
- * containers.
+ * The reason of the first container that has a reason, otherwise `phase`. If other containers run, the reason of a
+ * finished container does not count.
  */
 function containerReason(pod: JsonObject, phase: string): string {
   const statuses = listOf(at(pod, 'status', 'containerStatuses')).map(objectOf)
@@ -81,7 +81,7 @@ export function podCells(pod: JsonObject, now: number): JsonValue[] {
   ]
 }
 
-/** Conditions of a pod's row, by which kubectl omits finished pods from some lists. */
+/** Conditions of a pod's row. With these, kubectl omits finished pods from some lists. */
 export function podConditions(pod: JsonObject): JsonObject[] {
   const phase = at(pod, 'status', 'phase')
   if (phase !== 'Succeeded' && phase !== 'Failed') return []

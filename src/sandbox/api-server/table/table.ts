@@ -17,7 +17,7 @@ export interface TableLayout {
   columns: readonly TableColumn[]
   /** Returns the cells of an object, one for each column. `now` is in milliseconds since 1970. */
   cells(object: JsonObject, now: number): JsonValue[]
-  /** Returns the conditions of the row, if relevant: kubectl omits completed pods from some lists. */
+  /** Returns the conditions of the row, if it has any: kubectl omits completed pods from some lists. */
   conditions?(object: JsonObject): JsonObject[]
 }
 
@@ -30,7 +30,7 @@ export const nameColumn: TableColumn = {
   priority: 0,
 }
 
-/** What each row contains in addition to its cells: `?includeObject=`. */
+/** The part of an object that each row contains in addition to its cells: `?includeObject=`. */
 export type IncludeObject = 'None' | 'Metadata' | 'Object'
 
 export interface TableOptions {

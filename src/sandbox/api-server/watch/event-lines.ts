@@ -1,14 +1,17 @@
 import type { JsonObject } from '../schema/json.ts'
 import type { WatchRecord } from './watcher.ts'
 
-/** Maximum objects whose lines are kept. Few are enough, because all watchers read an event at nearly the same time. */
+/**
+ * Maximum objects whose lines are kept. A small number suffices, because all watchers read an event at nearly the same
+ * time.
+ */
 const keptObjects = 512
 
-/** The lines of watch events. Each is created once, for any number of watchers. */
+/** The lines of watch events. Each line is created once, for any number of watchers. */
 export class EventLines {
   private readonly kept = new Map<object, Map<string, Uint8Array>>()
 
-  /** The line of an event in a form. `form` names everything on which the line depends, except the event. */
+  /** The line of an event in a form. `form` names all inputs of the line except the event. */
   line({ type, object }: WatchRecord, form: string, represent: () => JsonObject): Uint8Array {
     const key = `${type} ${form}`
     const lines = this.linesOf(object)

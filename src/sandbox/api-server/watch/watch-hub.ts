@@ -10,12 +10,12 @@ const bookmarkInterval = 60_000
 
 export interface WatchHubOptions {
   clock: Clock
-  /** Maximum events that a reader may lag before it is cut off. */
+  /** Maximum number of events that a reader may lag behind; a reader that lags more is cut off. */
   bound?: number
   indexValues(resource: string): IndexValues | undefined
 }
 
-/** The key under which a watcher is kept, so that an event is compared only with watchers that may need it. */
+/** The key of a watcher. The hub compares an event only with watchers whose key fits. */
 function placeOf({ resource, trigger, namespace }: WatchSpec): string {
   if (trigger) return `${resource} ${trigger.index}=${trigger.value}`
   return namespace === undefined ? resource : `${resource} @${namespace}`
@@ -49,8 +49,8 @@ export class WatchHub {
   }
 
   /**
-   * A bookmark of the current revision: the watcher has received, or has in its queue, every change up to it. The
-   * sender adds its kind.
+   * A bookmark of the current revision: the watcher has received every change up to this revision, or has it in its
+   * queue. The sender adds the kind.
    */
   bookmark(annotations?: Record<string, string>): WatchRecord {
     const metadata = { resourceVersion: String(this.store.revision), ...(annotations ? { annotations } : {}) }
@@ -78,7 +78,7 @@ export class WatchHub {
     if (this.all.size === 0) return
     const records = new ChangeRecords(event)
     for (const place of this.placesOf(resource, event)) {
-      // Use a copy, because a slow reader is removed during the loop.
+      // Copy the set, because the loop may remove a slow reader from it.
       for (const watcher of [...(this.watchers.get(place) ?? [])]) {
         const record = records.for(watcher.spec)
         if (record) watcher.push(record)

@@ -2,18 +2,18 @@ import { deepFreeze, type KubeObject, withMetadata } from '../kube-object.ts'
 import type { Status } from '../status.ts'
 import type { ChangeType, StoreEvent } from '../store/history.ts'
 
-/** One event as a watcher receives it, after its selectors. The object is shared and frozen. */
+/** One event as a watcher receives it, after the watcher's selectors. The object is shared and frozen. */
 export type WatchRecord =
   | { readonly type: ChangeType | 'BOOKMARK'; readonly object: KubeObject }
   | { readonly type: 'ERROR'; readonly object: Status }
 
-/** What a watcher wants to receive. */
+/** The selection of events for a watcher. */
 export interface WatchSpec {
   readonly resource: string
   readonly namespace?: string | undefined
   /**
-   * A value that every wanted object has, in an index of the store or as its `name`. Objects with other values are not
-   * checked.
+   * A value that every selected object has: the value of an index of the store, or the object's `name`. Objects with
+   * other values are not checked.
    */
   readonly trigger?: { readonly index: string; readonly value: string } | undefined
   readonly bookmarks: boolean
@@ -22,11 +22,11 @@ export interface WatchSpec {
 
 /**
  * One watch: a bounded queue between the store, which never waits, and a reader that may be slow. As in the API server,
- * a reader that lags by `bound` events is cut off, and reconnects with the last version that it received.
+ * a reader that lags `bound` events behind is cut off, and reconnects with the last version that it received.
  */
 export class Watcher implements AsyncIterable<WatchRecord> {
   readonly spec: WatchSpec
-  /** Starts with the events from before the watch, which do not count for the limit. */
+  /** The unread events. The events from before the watch come first, and do not count for the limit. */
   private queue: WatchRecord[]
   private head = 0
   private uncounted: number
@@ -79,8 +79,8 @@ export class Watcher implements AsyncIterable<WatchRecord> {
     return record
   }
 
-  // Not a generator, because thousands of watchers receive each change, and a generator creates several promises for
-  // each.
+  // Do not use a generator here: it creates several promises for each change, and thousands of watchers receive each
+  // change.
   [Symbol.asyncIterator](): AsyncIterator<WatchRecord> {
     return {
       next: async () => {
@@ -106,7 +106,7 @@ export class Watcher implements AsyncIterable<WatchRecord> {
   }
 }
 
-/** The records of one change for all watchers. Each record is created once, when it is first needed. */
+/** The records of one change for all watchers. A record is created when the first watcher needs it. */
 export class ChangeRecords {
   private readonly event: StoreEvent
   private readonly made = new Map<ChangeType, WatchRecord>()
@@ -116,8 +116,8 @@ export class ChangeRecords {
   }
 
   /**
-   * The record for a watcher. An object that starts to match is added. An object that stops matching is deleted, with
-   * its last matching state at the change's revision.
+   * The record for a watcher. If an object starts to match, the event is ADDED. If an object stops matching, the event
+   * is DELETED, with the last matching state and the revision of the change.
    */
   for({ namespace, matches }: WatchSpec): WatchRecord | undefined {
     const { type, object, previous } = this.event

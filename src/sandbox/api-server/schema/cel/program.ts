@@ -7,7 +7,7 @@ import {
 } from '@marcbachmann/cel-js'
 import type { CelValue } from './values.ts'
 
-/** Expressions over some variables of any type, with the library's functions. */
+/** An environment for expressions that use these variables, of any type, and the library's functions. */
 const environmentOf = (...variables: readonly string[]): Environment =>
   variables.reduce(
     (extended, name) => extended.registerVariable(name, 'dyn'),
@@ -19,10 +19,10 @@ const ruleEnvironment = environmentOf('self', 'oldSelf')
 /** The variables of webhooks' `matchConditions`. `authorizer` does not exist here: a condition that uses it fails. */
 export const matchEnvironment = environmentOf('object', 'oldObject', 'request', 'authorizer')
 
-/** A compiled expression of a rule. */
+/** A compiled expression. */
 export interface CelProgram {
   usesOldSelf: boolean
-  /** Type of the expression's value if it is certain, `bool` or `string`; otherwise `dyn`. */
+  /** Type of the value, `bool` or `string`, if the compiler knows it; otherwise `dyn`. */
   type: string
   /** The value of the expression, or the error in the server's words. */
   run(self: CelValue, oldSelf: CelValue | Optional | undefined): { value: unknown } | { problem: string }

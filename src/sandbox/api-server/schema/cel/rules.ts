@@ -12,7 +12,7 @@ interface CompiledRule {
   message: CelProgram | undefined
 }
 
-/** The compiled rules of a schema and of everything below it; undefined if there are none. */
+/** The compiled rules of a schema and of all schemas below it; undefined if there are no rules. */
 export interface CompiledRules {
   schema: OpenApiSchema
   rules: CompiledRule[]
@@ -33,7 +33,7 @@ const compileRule = (rule: CelRule): CompiledRule => ({
   message: rule.messageExpression ? compileExpression(rule.messageExpression) : undefined,
 })
 
-/** @throws {Error} for a rule that does not compile. The validation of the CRD reports this before */
+/** @throws {Error} for a rule that does not compile. The validation of the CRD reports such a rule earlier */
 export function compileRules(schema: OpenApiSchema, isRoot = true): CompiledRules | undefined {
   const properties = Object.entries(schema.properties ?? {}).flatMap(([name, below]) => {
     const compiled = compileRules(below, false)
@@ -73,7 +73,7 @@ function issueOf(rule: CelRule, field: string, value: JsonValue | undefined, det
   }
 }
 
-/** `.spec.a['b.c']` below a field, in field.Path's notation. */
+/** The path `.spec.a['b.c']` below a field, in field.Path's notation. */
 function below(field: string, path: string | undefined): string {
   if (path === undefined || path === '') return field
   const steps = path.replace(/\['((?:[^'\\]|\\.)*)'\]/g, (_, name: string) => `.${name.replace(/\\(.)/g, '$1')}`)
@@ -87,7 +87,7 @@ interface Place {
   field: string
   value: JsonValue
   old: JsonValue | undefined
-  /** Whether nothing has changed here or above: then rules may stay violated. */
+  /** Whether the value is unchanged. An unchanged value may violate rules. */
   unchanged: boolean
 }
 
@@ -146,7 +146,7 @@ function evaluate(compiled: CompiledRules, place: Place): FieldIssue[] {
   return [...here, ...below]
 }
 
-/** The rules that an object violates. The server's budget for costs does not exist here. */
+/** The rules that an object violates. Unlike the real server, this has no budget for the cost of rules. */
 export function evaluateRules(compiled: CompiledRules, object: JsonObject, old: JsonObject | undefined): FieldIssue[] {
   return evaluate(compiled, { field: '<nil>', value: object, old, unchanged: false })
 }

@@ -2,7 +2,7 @@ import { Duration } from '@marcbachmann/cel-js/evaluator'
 import { isObject, type JsonObject, type JsonValue } from '../json.ts'
 import type { OpenApiSchema } from '../open-api-schema.ts'
 
-// Names that are CEL words are escaped as whole words (apiserver, pkg/cel/escaping.go).
+// Names that are words of CEL are escaped as a whole (apiserver, pkg/cel/escaping.go).
 const reserved = new Set(
   'true false null in as break const continue else for function if import let loop package namespace return var void while'.split(
     ' ',
@@ -15,10 +15,13 @@ const escapes: [RegExp, string][] = [
   [/\//g, '__slash__'],
 ]
 
-// Words of CEL's grammar. Only these must be escaped after a dot.
+// Words of CEL's grammar. After a dot, only these words must be escaped.
 const grammar = new Set(['true', 'false', 'null', 'in'])
 
-/** All names of a property in rules. A reserved word is escaped; where CEL allows it, it is also plain. */
+/**
+ * All names that rules can use for a property. A reserved word is escaped; if CEL also allows the plain word, both
+ * names work.
+ */
 function celNames(name: string): string[] {
   if (reserved.has(name)) return grammar.has(name) ? [`__${name}__`] : [`__${name}__`, name]
   if (!/^[A-Za-z_./-][\w./-]*$/.test(name)) return []
@@ -62,14 +65,14 @@ function celNumber(value: number, schema: OpenApiSchema | undefined): CelValue {
   return Number.isInteger(value) && schema?.type !== 'number' ? BigInt(value) : value
 }
 
-/** Fields that every object with metadata has, if the schema omits them. */
+/** Metadata fields that every object has, even if the schema omits them. */
 const metadata: OpenApiSchema = {
   type: 'object',
   properties: { name: { type: 'string' }, generateName: { type: 'string' } },
 }
 const root: Record<string, OpenApiSchema> = { apiVersion: { type: 'string' }, kind: { type: 'string' }, metadata }
 
-/** The schema that rules use. Of an object's metadata, they see only name and generateName. */
+/** The schema that rules use. Rules see only name and generateName of an object's metadata. */
 export const withTypeAndMeta = (schema: OpenApiSchema): OpenApiSchema => ({
   ...schema,
   properties: { ...schema.properties, ...root },
