@@ -1,8 +1,8 @@
 import { type PathPattern, parsePathPattern, type Token } from './path-pattern.ts'
 
-// The way to a protected path: the directories that it lies in. A process that renames, moves or binds such a
-// directory, or mounts over it, reaches its content by a path that the rule does not know. So a rule protects these
-// directories too. `/a/b/c` lies in `/a` and `/a/b`, `/etc/**` in `/etc`, `/proc/**/mounts` in `/proc` and `/proc/**`.
+// The directories above a protected path: `/a` and `/a/b` for `/a/b/c`, `/proc` and `/proc/**` for `/proc/**/mounts`.
+// If a process renames, moves, binds or covers such a directory, the files get paths that the rule does not match. So a
+// rule also protects these directories.
 
 /** Whether the text matches every path, so that a move cannot take a file out of it. */
 function matchesAnything(text: string): boolean {
@@ -14,7 +14,7 @@ function textOf(token: Token): string {
   return token.kind === 'star' ? '*' : token.kind === 'globstar' ? '**' : '/**/'
 }
 
-/** Every `before` + part of `token` that can end where a directory of the path ends. */
+/** All texts of `before` and a part of `token` at which a directory of the path can end. */
 function cutsIn(token: Token, before: string): string[] {
   if (token.kind === 'star') return []
   if (token.kind === 'globstar') return [`${before}**`]
@@ -23,9 +23,9 @@ function cutsIn(token: Token, before: string): string[] {
   return slashes.map(({ index }) => before + token.bytes.slice(0, index))
 }
 
-// Patterns of the directories on the way to what `pattern` matches, nearest to `/` first; `/` itself is not among them
-// (see `rootIsOnTheWay`). A directory that may move anywhere without harm is left out: `/**/sh` is found wherever its
-// directories go. What the pattern matches itself is left out too: its own rule protects it.
+// Patterns of the directories above the paths that `pattern` matches, shortest first, without `/` (see
+// `rootIsOnTheWay`) and without directories that the pattern itself matches. A directory that may move without harm is
+// left out: `/**/sh` matches in any directory.
 export function pathsOnTheWay(pattern: PathPattern): PathPattern[] {
   const texts = new Set<string>()
   let before = ''
@@ -44,8 +44,8 @@ function parsed(text: string): PathPattern {
   return result.pattern
 }
 
-// Whether binding `/` to another place carries what `pattern` matches out of it, so that this must be refused as well:
-// so it is for each pattern but those that start with `**` or `/**`.
+// Whether a bind of `/` to another place moves paths out of `pattern`, so that the bind must be refused. This is so for
+// all patterns that do not start with `**` or `/**`.
 export function rootIsOnTheWay(pattern: PathPattern): boolean {
   const [first, second] = pattern.tokens
   if (first === undefined || first.kind !== 'bytes') return false

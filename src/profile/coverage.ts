@@ -26,9 +26,7 @@ export interface Coverage {
   newer: { skipped: readonly Skipped[]; nothing: string } | undefined
 }
 
-/**
- * Finds out how far a policy is enforced, from the parts that a compilation without a certain node skipped.
- */
+/** Computes how much of a policy is enforced, from the skipped parts of a compilation without a certain node. */
 export function coverageOf(policy: Policy, skipped: readonly Skipped[]): Coverage {
   const named = namedRules(policy)
   if (named.length === 0) return { nothing: '', parts: [], newer: undefined }

@@ -17,9 +17,8 @@ export interface SoundRest {
 const ROUNDS = 8
 
 /**
- * A copy of an unsound policy in which something harmless stands in for each part that `faults` are in, so that the
- * compilers can look at the rest and the user sees what is wrong with that, too. Places in lists stay what they are.
- * Undefined when there is nothing to look at. A compiler never sees an object that is not valid.
+ * A copy of an invalid policy, with a harmless placeholder for each part that has faults, so that the compilers can
+ * report errors in the valid parts. Indexes of lists stay the same. @returns undefined if no valid policy remains
  */
 export function withoutFaults(object: unknown, faults: readonly FieldError[]): SoundRest | undefined {
   const copy = structuredClone(object)
@@ -34,7 +33,7 @@ export function withoutFaults(object: unknown, faults: readonly FieldError[]): S
   if (remaining.size > 0) return undefined
   return {
     policy: copy as unknown as AnyPolicy,
-    // What was taken out is missing now, and its fault is reported already.
+    // A removed part is not missing: its fault is reported already.
     isReal: ({ code, path }) => code !== 'REQUIRED' && !placesAbove(path).some((place) => replaced.has(place)),
   }
 }
@@ -99,8 +98,8 @@ function valueAt(root: unknown, steps: readonly Step[]): unknown {
 }
 
 /**
- * Mends the innermost list item that the fault is in: a sound item of the list stands in for it, and its place is
- * returned. A list without one, and a field outside of lists, is removed.
+ * Replaces the innermost list item with the fault by a valid item of the list, and returns its path. Without a valid
+ * item, the list is removed; so is a field outside of lists.
  */
 function repair(root: Json, path: string, items: SoundItems): string[] {
   const steps = stepsOf(path)
@@ -113,7 +112,7 @@ function repair(root: Json, path: string, items: SoundItems): string[] {
   return [prefixOf(steps, at + 1)]
 }
 
-/** The first item without a fault for each list, which is searched once. */
+/** The first item without a fault of each list, so that each list is searched once. */
 class SoundItems {
   readonly #touched: ReadonlySet<string>
   readonly #found = new Map<string, unknown>()
@@ -132,7 +131,7 @@ class SoundItems {
   }
 }
 
-/** Removes the field; one that is needed takes its section with it, and mode and enforcer stay for the caller. */
+/** Removes the field, or its section if the field is required. The caller repairs mode and enforcer. */
 function removeField(root: Json, steps: readonly Step[]): string[] {
   const holder = valueAt(root, steps.slice(0, -1))
   const field = steps.at(-1)

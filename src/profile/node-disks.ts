@@ -6,9 +6,8 @@ import { matchesPath, parsePathPattern } from './path-pattern.ts'
 export type CompiledRestriction = Exclude<Restriction, { kind: 'node-disks' }>
 
 /**
- * The restrictions, with a path or a mount for each disk of the node that the catalogue does not name anyway: so a disk
- * of a usual name, coming and going, changes no profile.
- * @param devices paths such as `/dev/sda1`, of the node that is compiled for
+ * The restrictions, with a path or a mount for each disk of the node that has an unusual name. The catalogue covers
+ * usual names, so adding a usual disk changes no profile. @param devices paths such as `/dev/sda1` of the node
  */
 export function withNodeDisks(
   restrictions: readonly Restriction[],
@@ -31,8 +30,8 @@ const usual = blockDevices.map((text) => {
 })
 
 /**
- * Disks that no rule names by its usual name, sorted, so that equal disks give equal text. What is no plain path is
- * left out.
+ * Disks that no rule covers by its usual name, sorted, so that equal disks give equal text. Devices without a plain
+ * path are left out.
  */
 export function unusualDisks(devices: readonly string[]): string[] {
   const isPlain = (device: string) => device.startsWith('/dev/') && !device.includes('*') && parsePathPattern(device).ok

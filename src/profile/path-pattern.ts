@@ -1,17 +1,11 @@
-// Path patterns, the one syntax in which built-in and raw rules name files. `src/profile/apparmor` prints a parsed
-// pattern as an AppArmor glob, `src/profile/bpf` compiles it to an automaton.
-//
-// - It starts with `/` or `**` and is matched against the whole path, as the kernel builds it from dentry and mount.
-// - `*` is any bytes but `/`, zero or more; `**` is any bytes, zero or more. Nothing matches NUL.
-// - A whole segment `/**/` also stands for a single `/`: `/tmp/**/x` matches `/tmp/x`. `/tmp/**` is all below /tmp, not
-// /tmp.
-// - A pattern without `/` and `**` is a file name: it matches the last component in any directory.
-// - All else is literal, `?`, `[` and `{` too. Bytes are those of the text in UTF-8; a path may hold any bytes.
+// Path patterns of built-in and raw rules, matched against the whole path that the kernel builds from dentry and mount.
+// `*` is any bytes but `/`, `**` any bytes, and a segment `/**/` also matches one `/`. A pattern without `/` and `**`
+// is a file name in any directory. All other bytes are literal.
 
 export interface PathPattern {
-  /** The pattern as it was written, but with three or more `*` as `**`, and without repeated `**` segments. */
+  /** The pattern as written, but with `**` for three or more `*`, and without repeated `**` segments. */
   text: string
-  /** `*` and `**` never stand beside each other, nor do two `bytes`. */
+  /** `*` and `**` are never neighbours, and neither are two `bytes`. */
   tokens: readonly Token[]
 }
 
@@ -19,17 +13,17 @@ export type Token =
   | { kind: 'bytes'; bytes: string }
   | { kind: 'star' }
   | { kind: 'globstar' }
-  /** `/`, or `/…/` with anything between. */
+  /** Matches `/`, or any text between two slashes. */
   | { kind: 'slash-globstar-slash' }
 
 export type ParsedPathPattern = { ok: true; pattern: PathPattern } | { ok: false; problem: string }
 
-/** The kernel's PATH_MAX (include/uapi/linux/limits.h): no path that a program can name is longer. */
+/** The kernel's PATH_MAX (include/uapi/linux/limits.h): programs cannot name longer paths. */
 export const MAX_PATTERN_BYTES = 4096
 
 const utf8 = new TextEncoder()
 
-/** What is wrong with the text, before it is taken apart; undefined when nothing is. */
+/** The error of the text; undefined if the text may be parsed. */
 function problemOf(text: string): string | undefined {
   if (text === '') return 'a pattern must not be empty'
   if (text.includes('\0')) return 'a path cannot contain a NUL byte'
@@ -81,7 +75,7 @@ function tokensOf(text: string): Token[] {
   return isFileName(text) ? [{ kind: 'slash-globstar-slash' }, ...tokens] : tokens
 }
 
-/** Parses a pattern; `problem` is a sentence for the BAD_PATTERN error of the field that holds the text. */
+/** Parses a pattern. `problem` is a sentence for the BAD_PATTERN error of the field. */
 export function parsePathPattern(text: string): ParsedPathPattern {
   const problem = problemOf(text)
   if (problem !== undefined) return { ok: false, problem }
@@ -91,7 +85,7 @@ export function parsePathPattern(text: string): ParsedPathPattern {
 
 const SLASH = 0x2f
 
-/** The ends of all matches of `token` that start at one of `starts`; both are flags by offset into `path`. */
+/** Offsets in `path` at which a match of `token` can end, if it starts at an offset in `starts`. */
 function step(token: Token, starts: Uint8Array, path: Uint8Array): Uint8Array {
   const ends = new Uint8Array(path.length + 1)
   const literal = token.kind === 'bytes' ? utf8.encode(token.bytes) : undefined
@@ -118,8 +112,8 @@ function* wildcardEnds(kind: Token['kind'], start: number, path: Uint8Array): Ge
 }
 
 /**
- * Whether the pattern matches the whole path. It follows the definition of the syntax word by word, and so is what the
- * automaton and the AppArmor text are tested against; enforcement never calls it.
+ * Whether the pattern matches the whole path. This is the definition of the syntax: tests compare the automaton and the
+ * AppArmor text with it, and enforcement does not use it.
  */
 export function matchesPath(pattern: PathPattern, path: Uint8Array): boolean {
   let ends: Uint8Array = new Uint8Array(path.length + 1)
@@ -128,11 +122,9 @@ export function matchesPath(pattern: PathPattern, path: Uint8Array): boolean {
   return ends[path.length] === 1
 }
 
-/**
- * A pattern as models have it: with a slash at its end it is of directories, as AppArmor names those, and of no file.
- */
+/** A pattern of a model. With a slash at its end it matches only directories, as in AppArmor. */
 export interface ModelPattern {
-  /** Without that slash. */
+  /** Without the slash at the end. */
   pattern: PathPattern
   asNamed: PathPattern
   directory: boolean

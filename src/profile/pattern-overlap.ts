@@ -5,7 +5,7 @@ type Item = { byte: number } | { many: 'name' | 'any' } | { skip: number }
 
 const SLASH = 0x2f
 
-/** A segment of two stars is a slash, and then nothing or anything up to another slash. */
+/** A whole segment of two stars is a slash, and then either nothing or any text up to another slash. */
 function itemsOf(token: Token): Item[] {
   if (token.kind === 'bytes') return [...Buffer.from(token.bytes)].map((byte) => ({ byte }))
   if (token.kind === 'star') return [{ many: 'name' }]

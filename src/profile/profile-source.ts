@@ -12,7 +12,7 @@ export interface CarriedProfile {
   /** Whether the workloads are being recorded. */
   recording: boolean
   source: ProfileSource
-  /** Addresses of Services and Pods that the rules mean, as far as the manager has said them. */
+  /** Known addresses of Services and Pods that the rules refer to. */
   addresses?: readonly EgressAddresses[]
 }
 
@@ -38,8 +38,8 @@ export function sourceOf(policy: Policy, model: BehaviorModel = {}): ProfileSour
 }
 
 /**
- * Compiles what an ArmorProfile carries, for a node, with the compilers that the manager compiled the policy with. A
- * field, mode or rule that is not known here is an error that names it, as in a policy: a newer manager may know more.
+ * Compiles the sources of an ArmorProfile for a node, with the manager's compilers. An unknown field, mode or rule is
+ * an error that names it, as in a policy, because a newer manager may know more.
  */
 export function compileCarried(carried: CarriedProfile, node: NodeFacts): Result<Contents> {
   const { profileName, recording, source, addresses = [] } = carried

@@ -38,10 +38,7 @@ function collect(): ProtectedPath[] {
 /** The paths that the file rules of the catalogue name. */
 export const protectedPaths: readonly ProtectedPath[] = collect()
 
-/**
- * The names behind `**` of a rule that is about a name in any directory, or in any below one; undefined for other
- * rules.
- */
+/** The name after two stars, if the pattern is about this name in any directory; undefined for other patterns. */
 function namedBy({ text }: PathPattern): { above: number; name: string; below: boolean } | undefined {
   const [prefix, rest, ...more] = text.split('/**/')
   const [name, below, ...deeper] = rest?.split('/') ?? []
@@ -58,9 +55,8 @@ const inPlace = protectedPaths.filter((one) => !anywhere(one))
 const byName = protectedPaths.filter(anywhere)
 
 /**
- * Files of processes whatever their numbers, which are others in every run: a workload that was seen to read
- * `/proc/12/mountinfo` means what it reads of itself. So the pattern is what was recorded, and not more, though a rule
- * protects the name.
+ * Whether the pattern means a file of any process, such as its mountinfo. Process numbers differ in every run, so the
+ * recorded pattern means exactly these files, even if a rule protects the name.
  */
 export const isOfProcesses = (text: string): boolean => /^\/proc\/\*(?:\/task\/\*)?(?:\/[^*/]+)+$/.test(text)
 
@@ -70,10 +66,9 @@ const shares = (deny: ReadonlySet<FileAccess>, access: ReadonlySet<FileAccess>):
   [...access].some((one) => deny.has(one) || (one === 'append' && deny.has('write')))
 
 /**
- * Why a model may not have the pattern in place of names: the rule that protects a path which it covers with one of
- * these accesses, though no name in it is the wildcard's fault, as the rule is about this place of the file system, or
- * about a name that the pattern has in full; or what else is wrong with it.
- * @param text with a slash at its end, as AppArmor has directories, it covers no file
+ * Why a model may not use this pattern: it is invalid, or it covers a path that a rule protects at this place, or by a
+ * name that the pattern has in full. `exclusionsOf` excludes names that only a wildcard covers.
+ * @param text with a slash at its end it covers only directories, as in AppArmor
  */
 export function whyNoPattern(text: string, access: ReadonlySet<FileAccess>): string | undefined {
   const read = parseModelPattern(text)
@@ -86,16 +81,15 @@ export function whyNoPattern(text: string, access: ReadonlySet<FileAccess>): str
   return (inPlace.find(covered) ?? byName.find(isInFull))?.rule
 }
 
-/** A part of a pattern that it does not mean, because a built-in rule protects the name wherever it is. */
+/** Paths that a pattern matches but does not allow, because a built-in rule protects the name in any directory. */
 export interface Exclusion {
   pattern: PathPattern
   deny: ReadonlySet<FileAccess>
 }
 
 /**
- * What a pattern of a model does not allow, though it matches: names that a built-in rule protects in whatever
- * directory they are, `sh` or `.ssh`. A file of such a name is allowed only where it was seen by its own name. The
- * compilers refuse the others.
+ * The paths that a model's pattern does not allow although it matches: names such as `sh` or `.ssh` that a built-in
+ * rule protects in any directory. A file of such a name is allowed only if it was recorded by its full path.
  */
 export function exclusionsOf(pattern: PathPattern, access: ReadonlySet<FileAccess>): Exclusion[] {
   return byName.flatMap((one) => {
@@ -108,12 +102,12 @@ export function exclusionsOf(pattern: PathPattern, access: ReadonlySet<FileAcces
 
 const wildcard = (name: string): boolean => name.includes('*')
 
-/** The rules about names in any directory that protect a part of what the pattern covers from one of these accesses. */
+/** The rules about names in any directory that protect paths of this pattern from one of these accesses. */
 export function namesWithin(pattern: PathPattern, access: ReadonlySet<FileAccess>): ProtectedPath[] {
   return byName.filter((one) => shares(one.deny, access) && overlap(one.pattern, pattern))
 }
 
-/** Patterns that match at least all paths of both. */
+/** Patterns that together match at least all paths that both patterns match. */
 function partsOf(pattern: PathPattern, named: PathPattern): string[] {
   const names = pattern.text.split('/')
   const rule = namedBy(named)

@@ -6,15 +6,15 @@ export interface Skipped {
   enforcer: Enforcer
   /** The field that contains the rule, as in `FieldError.path`. */
   path: string
-  /** The built-in rule's name, or the words of a raw rule. */
+  /** The name of a built-in rule, or the text of a raw rule. */
   rule: string
   reason: string
   /**
-   * How much of the rule is left out: `all`, nothing of it is enforced by this enforcer; `nothing`, the reason is only
-   * for the user to know. Left out itself: a part.
+   * `all`: this enforcer enforces no part of the rule. `nothing`: the reason is only information for the user. Absent:
+   * the enforcer leaves out a part.
    */
   extent?: 'all' | 'nothing'
-  /** A node with a newer AppArmor carries it: each node says for itself. Of what is compiled for no certain node. */
+  /** Only without a certain node: a node with a newer AppArmor supports the rule, so each node reports it itself. */
   byNode?: true
 }
 

@@ -3,18 +3,18 @@ import type { EnhanceProtect } from '../api/types.ts'
 import { findRule, ruleNames } from '../rules/catalogue.ts'
 import { listOfCategory, type Rule, type RuleCategory } from '../rules/meaning.ts'
 
-/** A built-in rule that a policy asks for. */
+/** A built-in rule that a policy selects. */
 export interface SelectedRule {
   rule: Rule
-  /** Where its name stands: `spec.policy.enhanceProtect.hardeningRules[1]`. */
+  /** The field with its name: `spec.policy.enhanceProtect.hardeningRules[1]`. */
   path: string
-  /** The executables that it is meant for; empty for all. */
+  /** The executables to which the rule applies; empty: all. */
   targets: readonly string[]
 }
 
 type Written = { name: string; category: RuleCategory; path: string; targets: readonly string[] }
 
-/** Every built-in rule name of the policy, in the order of the lists, with the place where it stands. */
+/** All built-in rule names of the policy with their fields, in the order of the lists. */
 function* writtenRules(enhanceProtect: EnhanceProtect, path: string): Generator<Written> {
   const hardening = join(path, 'hardeningRules')
   for (const [i, name] of (enhanceProtect.hardeningRules ?? []).entries()) {
@@ -49,9 +49,9 @@ function misplacedRule({ name, path }: Written, rule: Rule): FieldError {
 }
 
 /**
- * Looks up the built-in rules of `enhanceProtect`, which stands at `path`. Names are taken in any case, with `_` as
- * `-`, and by their aliases. A rule that is asked for twice for the same executables comes once. Every unknown name,
- * and every one that stands in the list of another category, is an UNKNOWN_RULE error; the rest is still returned.
+ * Looks up the built-in rules of `enhanceProtect` at `path`. Upper case, `_` for `-`, and aliases are accepted, and
+ * duplicates are dropped. An unknown name, or a name in the list of another category, is an UNKNOWN_RULE error; the
+ * rest is returned.
  */
 export function selectRules(
   enhanceProtect: EnhanceProtect,

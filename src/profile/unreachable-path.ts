@@ -1,6 +1,6 @@
-// Paths that no rule finds: the kernel rebuilds a path from dentry and mount, behind all links.
+// Paths that no file has, because the kernel resolves links before it builds the path from dentry and mount.
 
-/** Links of procfs, and where they lead (man 5 proc). */
+/** Links in procfs, and their targets (man 5 proc). */
 const leadsTo: Record<string, string> = {
   self: '/proc/*',
   'thread-self': '/proc/*/task/*',
@@ -10,7 +10,7 @@ const leadsTo: Record<string, string> = {
 
 const linkOfProc = /^(?:\/proc|@\{PROC\})\/*(self|thread-self|net|mounts)(?=\/|\{|$)/
 
-/** Why no file ever has this path, and what to write for what is meant; undefined for a path that may be there. */
+/** Why no file has this path, and the path to write instead; undefined if a file may have the path. */
 export function whyNeverThere(path: string): string | undefined {
   const link = linkOfProc.exec(path)?.[1]
   if (link !== undefined) {

@@ -1,7 +1,7 @@
 /**
- * Abstractions that hold no transition to another profile, nor does anything that they include, in AppArmor 2.13 to
- * 4.1. All others are refused: those of browsers, mail and desktops run programs outside of the profile (`ubuntu-*`,
- * `opencl`), and what a node's own files hold is unknown here.
+ * Abstractions of AppArmor 2.13 to 4.1 that, with the files that they include, have no transition to another profile.
+ * Others are refused: some run programs outside of the profile (`ubuntu-*`, `opencl`), and files of a node have unknown
+ * content.
  */
 // biome-ignore format: a table reads better
 export const abstractions: readonly string[] = [
@@ -13,5 +13,5 @@ export const abstractions: readonly string[] = [
   'wutmp', 'xad',
 ]
 
-/** Those that refuse in silence: complain mode lets through what a rule refuses aloud, and only that. */
+/** Abstractions with silent denials: complain mode allows only accesses whose denial is reported. */
 export const quietAbstractions: readonly string[] = ['private-files', 'private-files-strict']

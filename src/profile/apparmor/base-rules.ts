@@ -3,30 +3,31 @@ import type { AppArmorFeatures } from '../context.ts'
 import type { Section } from './profile-text.ts'
 import { exec, forbid, type Verdict } from './verdict.ts'
 
-/** Who a profile's processes may meet: itself, and the profiles of its parent or children. */
+/** The profiles whose processes may signal and trace each other: this profile, its parent, and its children. */
 export interface Family {
   name: string
   parent?: string
   children: readonly string[]
-  /** The parent has more children, which may start one another. */
+  /** The parent has other children, and a child may start programs of another child. */
   siblings?: boolean
 }
 
 /**
- * Where a node has it; containerd includes it likewise. It allows what every program needs, and signals from outside.
+ * Included only if the node has the file, as in containerd's profile. It allows what every program needs, and signals
+ * from outside.
  */
 const abstraction: Section = {
   why: ['Rules of this node for what every program needs.'],
   rules: ['include if exists <abstractions/base>'],
 }
 
-/** From AppArmor 4.0 on these are judged too, and refused unless they are allowed. Only the ABI of 4.0 says so. */
+/** AppArmor 4.0 and newer refuse these operations unless a rule allows them, but only in profiles with the ABI 4.0. */
 function newer({ userns, ioUring }: AppArmorFeatures, abi: string): string[] {
   if (abi === '3.0') return []
   return ['mqueue,', ...(userns ? ['userns,'] : []), ...(ioUring ? ['io_uring,'] : [])]
 }
 
-/** All that AppArmor judges, except leaving the profile. */
+/** Allows all operations that AppArmor checks, except leaving the profile. */
 export function alwaysAllow(features: AppArmorFeatures, abi: string): Section[] {
   return [abstraction, { why: ['Everything is allowed.'], rules: [...everythingForAppArmor, ...newer(features, abi)] }]
 }
@@ -50,7 +51,8 @@ function traces({ name, parent, children }: Family): string[] {
 }
 
 /**
- * Files of /proc and /sys that containerd's default profile refuses, with its letters (contrib/apparmor/template.go).
+ * The files of /proc and /sys that containerd's default profile refuses, with the same permissions
+ * (contrib/apparmor/template.go).
  */
 function refusedFiles(verdict: Verdict): [why: string, rules: [glob: string, letters: string][]][] {
   const all = `wkl${exec(verdict)}`
@@ -83,9 +85,8 @@ function refusedFiles(verdict: Verdict): [why: string, rules: [glob: string, let
 }
 
 /**
- * Equal in effect to the profile that containerd gives by default, which has no file of its own on a node. The rules
- * about /proc and /sys refuse, or with `verdict` observe only report. When violations pass in silence nothing is left
- * to refuse.
+ * Has the effect of containerd's default profile, which is not stored on nodes. The rules about /proc and /sys refuse;
+ * with the verdict `observe` they only report. With `ignore` nothing is left to refuse.
  */
 export function runtimeDefault(family: Family, verdict: Verdict, features: AppArmorFeatures, abi: string): Section[] {
   if (verdict === 'ignore') return alwaysAllow(features, abi)

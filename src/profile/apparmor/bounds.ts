@@ -1,12 +1,12 @@
 import type { FieldError } from '../../api/field-error.ts'
 import type { Result } from '../result.ts'
 
-/**
- * The parser has a table of so many transitions by name in a profile (AA_EXEC_COUNT in immunix.h), and refuses one
- * more.
- */
+/** Maximum transitions by name in a profile: the parser's table has this size (AA_EXEC_COUNT in immunix.h). */
 const MAX_TRANSITIONS = 12
-/** The text is part of an ArmorProfile object, and the API server's storage takes 1.5 MiB an object. */
+/**
+ * Maximum bytes of the text, because it is stored in an ArmorProfile, and the API server stores at most 1.5 MiB per
+ * object.
+ */
 const MAX_BYTES = 1_000_000
 
 function tooLarge(path: string, problem: string): FieldError {
@@ -14,8 +14,8 @@ function tooLarge(path: string, problem: string): FieldError {
 }
 
 /**
- * TOO_LARGE when programs have rules of their own in too many combinations. Asked before the text is made.
- * @param written transitions by name that the profile has besides
+ * TOO_LARGE if programs have rules of their own in too many combinations. It is checked before the text is made.
+ * @param written number of other transitions by name in the profile
  */
 export function childrenBound(groups: readonly unknown[], path: string, written = 0): FieldError[] {
   if (groups.length + written <= MAX_TRANSITIONS) return []
@@ -24,7 +24,7 @@ export function childrenBound(groups: readonly unknown[], path: string, written 
   return [tooLarge(path, problem)]
 }
 
-/** TOO_LARGE when the text is. */
+/** TOO_LARGE if the text exceeds the limit. */
 export function bounded(result: Extract<Result<string>, { ok: true }>, path: string): Result<string> {
   const bytes = Buffer.byteLength(result.value)
   if (bytes <= MAX_BYTES) return result

@@ -14,17 +14,9 @@ function plain(mode: string, context: CompileContext, sections: readonly Section
 }
 
 /**
- * Compiles the AppArmor part of `policy`, which stands at `path`, to the text of a profile for apparmor_parser. Equal
- * input gives equal bytes, so callers compare them to see if a reload is due. `skipped` names what the node's AppArmor
- * can't say; the caller puts it on the policy's status.
- *
- * Errors: UNKNOWN_RULE, BAD_PATTERN for targets, BAD_APPARMOR_RULE with the line in the text, CONFLICT, REQUIRED for a
- * mode without its section, MISSING_MODEL, TOO_LARGE.
- *
- * Limits of AppArmor itself: it judges a program by its path, so a copy of a target runs in the parent's profile (a
- * hard link does not: the kernel refuses it). In DefenseInDepth a child starts what its raw rules allow, as they say.
- * It sees neither extended attributes nor open_tree(2), and move_mount(2) from Linux 6.7 on; ping sockets are datagrams
- * to it.
+ * Compiles the AppArmor part of `policy` at `path` to a profile for apparmor_parser. Equal input gives equal bytes, so
+ * callers compare them to decide about a reload. `skipped` names the rules that the node's AppArmor does not support.
+ * docs/design/compilers.md lists the limits of AppArmor.
  */
 export function compileAppArmor(policy: Policy, path: string, context: CompileContext): Result<string> {
   if (!/^[A-Za-z0-9][A-Za-z0-9._-]*$/.test(context.profileName))

@@ -5,17 +5,15 @@ import { textError } from './raw-rules.ts'
 import { BadText, type Token, tokensOf } from './tokens.ts'
 
 /**
- * Each of these behind a `*` may double the parser's states, as it knows not where they begin, and the time goes with
- * their square: `/**[a-m]` with seven `?` takes 0.1 s, with twelve seven.
+ * Maximum wildcards after a `*`. Each may double the parser's states, and the time grows with their square: `/**[a-m]`
+ * with seven `?` takes 0.1 s, with twelve `?` seven seconds.
  */
 const MAX_BEHIND_STAR = 8
 
 /**
- * Globs of a policy that apparmor_parser may take too long for, each with the error of its first place. For what is to
- * be admitted: of what is stored, nodes compile all, for many of these globs are cheap, and the parser's own bounds
- * hold there.
- * @param object may be anything
- * @param faults what `validatePolicy` says of it; where that is something, the globs do not matter yet
+ * Globs that may take apparmor_parser too long, with the error of their first place. Only admission refuses them: many
+ * are cheap, so nodes compile stored policies within the parser's own limits. @param object may have any shape
+ * @param faults the errors of `validatePolicy`; if there are any, globs are not checked
  */
 export function costlyGlobs(object: unknown, faults: readonly FieldError[]): Map<string, FieldError> {
   const found = new Map<string, FieldError>()
@@ -28,7 +26,7 @@ export function costlyGlobs(object: unknown, faults: readonly FieldError[]): Map
   return found
 }
 
-/** What AppArmor has of the policy that is written in its language. */
+/** The texts of the policy in AppArmor's language. */
 function textsOf({ spec: { policy } }: AnyPolicy): [path: string, text: string][] {
   const { mode, enhanceProtect, defenseInDepth } = policy
   const parsed = parseEnforcers(policy.enforcer)
@@ -50,18 +48,18 @@ function soundTokens(text: string): Token[] {
   try {
     return tokensOf(text)
   } catch (problem) {
-    // The compiler says so.
+    // The compiler reports this error.
     if (problem instanceof BadText) return []
     throw problem
   }
 }
 
-/** Escapes, classes and variables count as a whole. */
+/** An escape, a class or a variable is one part. */
 const parts = /\\.|@\{\w+\}|\[[^\]]*\]|[*?{}/]/gs
 
 function isCostly(glob: string): boolean {
   let depth = 0
-  /** Of `?`, classes and braces in this segment behind its first `*`; undefined before it. */
+  /** Number of `?`, classes and braces after the first `*` of this segment; undefined before the `*`. */
   let behindStar: number | undefined
   for (const [part] of glob.matchAll(parts)) {
     if (part === '*') behindStar ??= 0

@@ -10,7 +10,7 @@ import { BadText, type Token, tokensOf } from './tokens.ts'
 import { exactExecutions, tooManyWays } from './transition-conflicts.ts'
 import { pathOf } from './value.ts'
 
-/** A profile that a user or behaviour modelling wrote, parsed and printed again. */
+/** A profile by a user or by behaviour modelling, parsed and printed again. */
 export interface CustomBlock {
   /** The text before the brace, without the flags: `profile NAME`, `hat NAME`. */
   head: string
@@ -43,10 +43,9 @@ function outermostName(tokens: readonly Token[]): string | undefined {
 }
 
 /**
- * What stays within the profile. A label without `//` is that of a profile of the node, so a child's name alone is
- * taken with `cx` only, and in the outermost block only: within the child `a`, apparmor_parser makes `a//b` of `cx ->
- * b`, which is a profile of the node. `children` are those that were parsed; before they are known, every name may be
- * one.
+ * Transitions within the profile. Only `cx` in the outermost block may use a child's name alone: within the child `a`,
+ * apparmor_parser turns `cx -> b` into `a//b`, a profile of the node. `children`: the parsed children; absent: any
+ * name.
  */
 function ownTransitions(names: readonly string[], children?: ReadonlySet<string>) {
   const known = (name: string) => children?.has(name) ?? true
@@ -61,11 +60,11 @@ class Parser {
   private at = 0
   abi = '3.0'
   readonly skipped: Skipped[] = []
-  /** Included files that refuse in silence. */
+  /** Included files with silent denials. */
   readonly quiet: string[] = []
   private readonly tokens: readonly Token[]
   private readonly name: string
-  /** The name that the text gives to the profile. */
+  /** The profile's name in the text. */
   private readonly given: string
   private readonly path: string
   private readonly features: AppArmorFeatures
@@ -142,7 +141,7 @@ class Parser {
     }
   }
 
-  /** The name of the included file, or undefined when it is one that may be missing. */
+  /** @returns the name of the included file */
   private include(): string {
     const token = this.take()
     const parts = token.kind === 'include' ? includeOf(token) : this.includeWords(token)
@@ -166,13 +165,15 @@ class Parser {
     return { head: `${kind} ${name}${attachment}`, name, flags, ...body }
   }
 
-  /** Workloads are given the name of the policy's profile, so that is what a profile of another name is loaded as. */
+  /**
+   * Workloads use the name of the policy's profile, so a profile with another name is loaded under the policy's name.
+   */
   private renamed(written: string): void {
     const reason = `the profile is loaded as ${this.name}, the name that the workloads of the policy use`
     this.skipped.push({ enforcer: 'AppArmor', path: this.path, rule: `profile ${written}`, reason, extent: 'nothing' })
   }
 
-  /** Labels in a rule that name the profile follow it; paths start with a slash and are never meant. */
+  /** Replaces the profile's name in labels of a rule. Paths start with a slash, so they are not labels. */
   private relabelled(rule: ParsedRule): ParsedRule {
     if (this.given === this.name) return rule
     const follow = (text: string) =>
@@ -185,7 +186,10 @@ class Parser {
     return this.fail('the name of a profile may contain letters, digits and ._- only', token)
   }
 
-  /** A path that the profile attaches itself to: on the whole node, were it not that of a child. */
+  /**
+   * A path to which the profile attaches itself. Only a child may have one: for other profiles it applies to the whole
+   * node.
+   */
   private attachment(outermost: boolean): string {
     const token = this.tokens[this.at]
     if (token === undefined || token.kind === '{' || token.text === 'flags' || token.kind === '(') return ''
@@ -235,9 +239,7 @@ class Parser {
     } else this.rule(lines, rules)
   }
 
-  /**
-   * Of a child's children apparmor_parser makes profiles of the node: `b` within `a` within `p` is loaded as `a//b`.
-   */
+  /** apparmor_parser loads a child of a child as a profile of the node: `b` within `a` within `p` becomes `a//b`. */
   private child(kind: 'profile' | 'hat', token: Token): CustomBlock {
     if (this.within === 'child')
       this.fail('a child profile cannot have children: AppArmor would load them as profiles of the node', token)
@@ -273,7 +275,10 @@ class Parser {
   }
 }
 
-/** The parser takes one way to execute a path; where both rules have wildcards it will say itself that they clash. */
+/**
+ * The parser accepts only one way to execute a path. If both rules have wildcards, the parser itself reports the
+ * conflict.
+ */
 function checkTransitions(rules: readonly ParsedRule[]): void {
   const executions = exactExecutions(rules)
   const found = overlaps(executions.map(({ path, transition }) => ({ value: path, kind: transition })))
@@ -295,10 +300,9 @@ function includeOf({ text }: Token): string | undefined {
 }
 
 /**
- * Reads a whole profile, which is loaded as `name` whatever it is called in the text. It may hold children and hats,
- * include abstractions that are known and change to its own children, and nothing that reaches beyond itself: no second
- * profile, no path to attach to, no variable, no other file of the node, no program that runs outside of it. The first
- * mistake is reported, with its line.
+ * Reads a whole profile, which is loaded as `name`. It may have children and hats, include known abstractions, and
+ * change to its own children. Everything that reaches beyond the profile is refused: other profiles, attachments,
+ * variables, other files of the node, programs outside of it.
  */
 export function readCustomProfile(text: string, name: string, path: string, features: AppArmorFeatures): CustomProfile {
   try {
@@ -314,9 +318,8 @@ export function readCustomProfile(text: string, name: string, path: string, feat
 }
 
 /**
- * The lines of the profile, with `more` at its end. `complain` lets pass what no rule allows, and what a rule refuses
- * aloud; the kernel keeps refusing what a `deny` without `audit` says (aa_audit_file() in security/apparmor/file.c), so
- * with `complain` each of these is written as `audit deny`.
+ * The lines of the profile, with `more` at its end. With `complain`, the kernel still refuses what a `deny` without
+ * `audit` says (aa_audit_file() in security/apparmor/file.c), so each such rule becomes `audit deny`.
  */
 export function customLines(block: CustomBlock, complain: boolean, more: readonly string[] = []): string[] {
   const flags = complain ? [...block.flags.filter((flag) => !modes.includes(flag)), 'complain'] : block.flags

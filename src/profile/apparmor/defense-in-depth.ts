@@ -16,12 +16,12 @@ function error(code: FieldError['code'], path: string, problem: string): Errors 
   return { ok: false, errors: [{ code, path, problem }] }
 }
 
-/** The field that says which profile it is. */
+/** The field that selects the profile. */
 function fieldOf({ profileType }: AppArmorProfile): string {
   return profileType === 'Custom' ? 'customProfile' : 'profileType'
 }
 
-/** The profile that the policy names: its own, or the one that modelling made. */
+/** The profile of the policy: the user's, or the model's. */
 function source(profile: AppArmorProfile, path: string, context: CompileContext): CustomProfile {
   const { profileName, appArmor, model } = context
   const at = join(path, fieldOf(profile))
@@ -43,7 +43,7 @@ function rawRulesOf(profile: AppArmorProfile, path: string, context: CompileCont
   })
 }
 
-/** Parts of a profile that let violations pass of themselves, which is for the policy to say. */
+/** Errors for blocks with the flag `complain`: only the policy may allow violations. */
 function complaining(block: CustomBlock, path: string): FieldError[] {
   return [block, ...block.children]
     .filter(({ flags }) => flags.includes('complain'))
@@ -53,12 +53,12 @@ function complaining(block: CustomBlock, path: string): FieldError[] {
     })
 }
 
-/** How many profiles the rules of the block name as what programs run in. */
+/** Number of profiles that rules of the block name as the profile of a program. */
 function transitionsByName({ rules }: CustomBlock): number {
   return new Set(rules.flatMap(({ executes }) => executes?.transition.split(' -> ')[1] ?? [])).size
 }
 
-/** The part of `allowViolations` that does not work: refusals in included files stay as they are. */
+/** With `allowViolations`, denials in included files still apply. */
 function stillRefused(quiet: readonly string[], path: string): Skipped[] {
   return [...new Set(quiet)].map((name) => ({
     enforcer: 'AppArmor',
@@ -71,8 +71,7 @@ function stillRefused(quiet: readonly string[], path: string): Skipped[] {
 const allRules = ({ rules, children }: CustomBlock): ParsedRule[] => [...rules, ...children.flatMap(allRules)]
 
 /**
- * Denials that the parser drops without a message because the profile's ABI lacks them, even if the node supports
- * them.
+ * Denials that the parser silently drops because the profile's ABI does not have them, even if the node supports them.
  */
 function idle(abi: string, rules: readonly ParsedRule[], path: string): Skipped[] {
   if (abi !== '3.0') return []
@@ -84,7 +83,7 @@ function idle(abi: string, rules: readonly ParsedRule[], path: string): Skipped[
     })
 }
 
-/** What the profile and its parent may do to each other: the parent signals and traces the child, not vice versa. */
+/** A parent may signal and trace its child, but not vice versa. */
 function childLines(group: TargetGroup, name: string, parent: string, complain: boolean): string[] {
   const label = `${parent}//${name}`
   const lines = [
@@ -100,7 +99,9 @@ function childLines(group: TargetGroup, name: string, parent: string, complain: 
   return [`profile ${name} ${flags} {`, ...lines.map((line) => `  ${line}`), '}']
 }
 
-/** What the policy adds at the end of the profile: rules for all of it, then a child for each group of programs. */
+/**
+ * The lines that the policy adds to the profile: rules for the whole profile, then a child for each group of programs.
+ */
 function additions(
   raw: readonly TargetedRaw[],
   groups: readonly TargetGroup[],
@@ -122,7 +123,7 @@ function additions(
   ]
 }
 
-/** A program with rules of its own is executed in one way, which the policy says; the profile must not say another. */
+/** A program with its own rules runs in its child profile, so the profile must not execute it in another way. */
 function profileConflicts(block: CustomBlock, groups: readonly TargetGroup[], path: string): FieldError[] {
   const targets = groups.flatMap((group) => group.targets)
   const conflicts = targetConflicts(exactExecutions(block.rules), targets)
@@ -146,9 +147,9 @@ function profileConflicts(block: CustomBlock, groups: readonly TargetGroup[], pa
 }
 
 /**
- * The DefenseInDepth mode: only what the profile and the raw rules allow is allowed. A program with raw rules of its
- * own runs in a child profile that allows these alone, as upstream's does. With allowViolations nothing is refused, and
- * what would be refused is reported, also what a `deny` rule names.
+ * The DefenseInDepth mode: only what the profile and the raw rules allow is allowed. As in upstream, a program with its
+ * own raw rules runs in a child profile that allows only these. With allowViolations, violations are allowed and
+ * reported, also of `deny` rules.
  */
 export function compileDefenseInDepth(defense: DefenseInDepth, path: string, context: CompileContext): Result<string> {
   const section = join(path, 'appArmor')

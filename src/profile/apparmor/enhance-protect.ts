@@ -23,9 +23,11 @@ interface Protection {
   privileged: boolean
   verdict: Verdict
   context: RestrictionContext
-  /** AppArmor's ABI that the text is written for: 4.0 only where a rule needs it, since more is judged then. */
+  /**
+   * AppArmor's ABI of the text. It is 4.0 only if a rule needs it, because AppArmor checks more operations under 4.0.
+   */
   abi: string
-  /** Whether what no rule allows is let through. */
+  /** Complain mode: the kernel allows what no rule allows. */
   complain: boolean
 }
 
@@ -41,11 +43,11 @@ function restrictionsOf({ rule }: SelectedRule, { blockDevices }: RestrictionCon
 }
 
 /**
- * What built-in rules have become, by their restrictions and the context: most policies of a cluster ask for the same
- * ones.
+ * Compiled built-in rules, by their restrictions and the context, because most policies of a cluster use the same
+ * rules.
  */
 const known = new WeakMap<object, Map<string, RestrictionRules>>()
-/** The ways of what was selected together, likewise. */
+/** The rules for directories above the paths of a selection, cached for the same reason. */
 const knownWays = new RecentMap<string, string[]>(64)
 
 function rulesOf(selected: SelectedRule, context: RestrictionContext): RestrictionRules {
@@ -60,14 +62,14 @@ function rulesOf(selected: SelectedRule, context: RestrictionContext): Restricti
   return rules
 }
 
-/** The section of a built-in rule: what it is, why it is there, and its lines. */
+/** The section of a built-in rule: its name, its purpose, and its lines. */
 function ruleSection(selected: SelectedRule, context: RestrictionContext): Section[] {
   const { rule } = selected
   const { rules } = rulesOf(selected, context)
   return rules.length === 0 ? [] : [{ why: [`${rule.name}: ${rule.stops}`, rule.why], rules }]
 }
 
-/** The way to all paths that the rules protect, once for all of them: many lie in the same directories. */
+/** One section for the directories above all protected paths, because many paths are in the same directories. */
 function waySection(selected: readonly SelectedRule[], context: RestrictionContext): Section[] {
   const paths = selected
     .flatMap((each) => restrictionsOf(each, context))
@@ -101,7 +103,7 @@ function rawSection({ path, lines }: RawRules): Section {
   return { why: [`Rules of the policy: ${path}.`], rules: lines }
 }
 
-/** What an executable is confined by instead: its own profile, which holds the rules of this one too. */
+/** Transitions of programs with their own rules. Their child profiles also have the rules of this profile. */
 function transitions(groups: readonly TargetGroup[]): Section[] {
   const rules = groups.flatMap(({ targets }, i) =>
     targets.map((target) => `${quoted(literal(target))} cx -> child_${i},`),
@@ -109,9 +111,7 @@ function transitions(groups: readonly TargetGroup[]): Section[] {
   return rules.length === 0 ? [] : [{ why: ['Programs with rules of their own.'], rules }]
 }
 
-/**
- * The same within the child of the group `own`: what it starts of the others must not keep its rules instead of theirs.
- */
+/** Transitions from the child `own` to the other children: a program that it starts gets the rules of its own group. */
 function siblingTransitions(groups: readonly TargetGroup[], names: readonly string[], own: number): Section[] {
   const rules = groups.flatMap(({ targets }, i) =>
     i === own ? [] : merged(targets.map(literal)).map((glob) => `${quoted(glob)} px -> ${names[i]},`),
@@ -168,7 +168,7 @@ function blockOf(
   }
 }
 
-/** What AppArmor cannot say of the rules. Nothing is missing where violations are let through in silence. */
+/** The parts of the rules that AppArmor does not support; none if violations are ignored. */
 function skippedOf(selected: readonly SelectedRule[], context: RestrictionContext): Skipped[] {
   if (context.verdict === 'ignore') return []
   return selected.flatMap((each): Skipped[] => {
@@ -182,8 +182,8 @@ function skippedOf(selected: readonly SelectedRule[], context: RestrictionContex
 }
 
 /**
- * Raw rules do what they say, as upstream has it. In complain mode the kernel lets through what `audit deny` says, so a
- * profile with refusals of the policy's own is not in that mode, and what no rule allows is refused with them.
+ * Raw rules have the effect that they state, as in upstream. In complain mode the kernel allows what `audit deny` says,
+ * so a profile with denials of the user is not in complain mode, and then refuses everything that no rule allows.
  */
 function rawRefusal(protect: EnhanceProtect, raw: readonly RawRules[], path: string): Skipped[] {
   const denies = raw.some(({ rules }) => rules.some((rule) => rule.denies && rule.needs === undefined))
@@ -201,7 +201,7 @@ const outcomes: Record<Verdict, string> = {
   ignore: 'Violations are allowed.',
 }
 
-/** Whether a rule that the node enforces does so under the newer ABI alone. */
+/** Whether a rule needs the newer ABI and the node supports the rule. */
 const saysNewer = (raw: readonly RawRules[]): boolean =>
   raw.some(({ rules }) => rules.some(({ isNewer, needs }) => isNewer === true && needs === undefined))
 
@@ -239,7 +239,10 @@ function protectionOf(
   }
 }
 
-/** The EnhanceProtect mode: all is allowed but what the rules of the policy forbid. `path` is that of the section. */
+/**
+ * The EnhanceProtect mode: everything is allowed, except what the policy's rules refuse. `path`: the path of the
+ * section.
+ */
 export function compileEnhanceProtect(protect: EnhanceProtect, path: string, context: CompileContext): Result<string> {
   const { rules: selected, errors: unknown } = selectRules(protect, path)
   const raw = rawRulesOf(protect, path, context)

@@ -1,24 +1,24 @@
 import { literal, quoted } from './quoted.ts'
 
-/** A value without wildcards, as `valueText` writes it, and what must not meet another `kind` on one path. */
+/** A value without wildcards, as `valueText` prints it. Values of different `kind` must not match the same path. */
 export interface ExactValue<Kind> {
-  /** In quotes: characters, octal escapes, classes and alternatives. */
+  /** Quoted: characters, octal escapes, classes and alternatives. */
   value: string
   kind: Kind
 }
 
-/** Two values of different kinds that stand for one path. `first` and `second` are indexes, in ascending order. */
+/** Two values of different kinds that match one path. `first` and `second` are indexes, in ascending order. */
 export interface Overlap {
   first: number
   second: number
-  /** The path, in quotes. */
+  /** A path that both match, quoted. */
   path: string
 }
 
-/** What comparing a text may cost, in states looked at: some hundred thousand take a fraction of a second. */
+/** Maximum visited states of a comparison: a fraction of a second. */
 const MAX_STEPS = 500_000
 
-/** A position in a value: `bytes` lead to the position `next`, and nothing leads to those in `skips`. */
+/** A position in a value: `bytes` lead to the position `next`, and the empty text leads to the positions in `skips`. */
 interface Position {
   owner: number
   bytes?: readonly number[]
@@ -30,7 +30,7 @@ const CLASS = 0x5b
 const NOT = 0x5e
 const byteRange = Array.from({ length: 255 }, (_, i) => i + 1)
 
-/** The values as one automaton without order: every path that a value stands for leads from its start to its end. */
+/** The values as one nondeterministic automaton: every path that a value matches leads from its start to its end. */
 class Positions {
   readonly all: Position[] = []
   readonly starts: number[] = []
@@ -39,8 +39,7 @@ class Positions {
   add(value: string, owner: number): void {
     const text = value.slice(1, -1)
     const end = this.#push({ owner, next: -1 })
-    // Read from the end, so that what follows is there already. Each `{` on the way back takes the ends of its
-    // alternatives.
+    // Read backward, so that the next position exists already. `open` has the braces whose `{` comes later.
     let next = end
     const open: { after: number; starts: number[] }[] = []
     for (const part of parts(text).reverse()) {
@@ -80,7 +79,7 @@ function byteOf(part: string): number {
   return part.length === 4 ? Number.parseInt(part.slice(1), 8) : part.charCodeAt(0)
 }
 
-/** Positions after the same bytes, and how those bytes were reached. */
+/** Positions after the same bytes, and how these bytes were reached. */
 interface Reached {
   positions: readonly number[]
   from: Reached | undefined
@@ -88,9 +87,9 @@ interface Reached {
 }
 
 /**
- * Each pair of values of different kinds that have a path in common, with one such path. Alternatives are followed side
- * by side and never written out, so that the cost is near the length of the values.
- * @returns undefined where they branch in so many ways that it would take more than `mostSteps`
+ * Each pair of values of different kinds that match a common path, with such a path. Alternatives are followed in
+ * parallel, so the cost is near the length of the values. @returns undefined if the alternatives need more than
+ * `maxSteps`
  */
 export function overlaps<Kind>(values: readonly ExactValue<Kind>[], maxSteps = MAX_STEPS): Overlap[] | undefined {
   const kinds = values.map(({ kind }) => kind)
@@ -135,7 +134,7 @@ class Search<Kind> {
     for (const [byte, positions] of targets) this.#reach(positions, reached, byte)
   }
 
-  /** Continues from here, unless all that is left is of one kind, or this state was visited before. */
+  /** Continues from here, unless all positions have one kind, or the state was visited before. */
   #reach(from: readonly number[], before: Reached | undefined, byte: number): void {
     const positions = this.#withSkips(from)
     const owners = new Set(positions.map((position) => this.#all[position]!.owner))

@@ -2,19 +2,21 @@ import type { Statement } from './statement.ts'
 import type { Token } from './tokens.ts'
 import { pathOf, valueText } from './value.ts'
 
-/** A file rule as far as others must know it: which path, and how a program there is executed. */
+/** The facts about a file rule that other checks need: its path, and how it executes a program. */
 export interface FileRule {
   text: string
   path: string
-  /** `ix`, `cx -> "child"` and the like; empty when it is not executed, or must not be. */
+  /** Such as `ix` or `cx -> "child"`; empty if the rule does not execute the path, or denies its execution. */
   transition: string
-  /** Whether it speaks of what is in the file, of changing or of running it; else of locks and links alone. */
+  /** Whether the rule is about content, changes or execution of the file, and not only about locks and links. */
   concernsUse: boolean
 }
 
-/** Which transitions a text may name. Raw rules stay in their profile; a whole profile has children of its own. */
+/**
+ * The transitions that a text may name. Raw rules must stay in their profile; a whole profile may use its own children.
+ */
 export interface Transitions {
-  /** Whether this is the whole label of the profile or of one of its children, for `px` and change_profile. */
+  /** Whether the label names the profile or one of its children, for `px` and change_profile. */
   isOwnLabel?: (label: string) => boolean
   /** Whether the profile has a child of this name, for `cx`. */
   hasChild?: (name: string) => boolean
@@ -40,7 +42,7 @@ function permissionsOf(token: Token, statement: Statement, deny: boolean): Permi
   if (transitions.size > 1) statement.fail(`${[...transitions].join(' and ')} exclude each other`)
   const [transition = ''] = transitions
   checkTransition(transition, statement, deny)
-  // The case of the first letter says whether the environment is cleaned, which matters for transitions alone.
+  // The case of the first letter decides whether the environment is cleaned. This matters only for transitions.
   const written = /[PCU][iu]?x/i.exec(token.text)?.[0] ?? transition
   return { letters: letters.join(''), transition: written }
 }
@@ -70,7 +72,7 @@ function isPath(token: Token | undefined): boolean {
   return token?.kind === 'quoted' || (token?.kind === 'word' && /^[/@]/.test(token.text))
 }
 
-/** `link [subset] FROM -> TO`: a hard link by this name may be made to that file. */
+/** `link [subset] FROM -> TO`: allows a hard link FROM to the file TO. */
 export function linkRule(statement: Statement): string {
   const subset = statement.takesWord('subset') || statement.takes('<=') ? 'subset ' : ''
   const from = pathOf(statement.take())
@@ -78,7 +80,7 @@ export function linkRule(statement: Statement): string {
   return `link ${subset}${from} -> ${pathOf(statement.take())}`
 }
 
-/** `PATH PERMISSIONS [-> PROFILE]`, or the permissions first. */
+/** `PATH PERMISSIONS [-> PROFILE]`; the permissions may also come first. */
 export function fileRule(statement: Statement, deny: boolean, allowed: Transitions): FileRule {
   const first = isPath(statement.next) ? pathOf(statement.take()) : undefined
   const { letters, transition } = permissionsOf(statement.take(), statement, deny)

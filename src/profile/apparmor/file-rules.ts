@@ -4,20 +4,20 @@ import { type PathPattern, parsePathPattern } from '../path-pattern.ts'
 import { directoryGlobs, fileGlobs, pathGlobs } from './glob.ts'
 import { exec, forbid, type Verdict } from './verdict.ts'
 
-/** What a rule about files depends on besides the rule itself. */
+/** The context on which a file rule depends. */
 export interface FileContext {
   verdict: Verdict
-  /** Mounts are allowed unless a rule says otherwise, so that they can lead round a rule about paths. */
+  /** Mounts are allowed unless a rule refuses them, so a mount could give a protected path another name. */
   mountsAllowed: boolean
-  /** A rule that protects a path also protects the way there. */
+  /** A rule that protects a path also protects the directories above it. */
   protectAncestors: boolean
-  /** Executables that run in a child profile: how they are executed is said once, with the transition. */
+  /** Executables that run in a child profile: only their transition may say how they are executed. */
   targets: ReadonlySet<string>
 }
 
 /**
- * AppArmor's letters. `w` is every change of a file and of its name but a hard link, which is `l`; locking (`k`)
- * changes nothing. `m`, mapping as code, goes with `x`, or `ld.so PROGRAM` would run it.
+ * AppArmor's permissions. `w` includes changes of the name except hard links, which are `l`. `m` (mapping as code) goes
+ * with `x`, because otherwise `ld.so PROGRAM` would run the program.
  */
 function letters(deny: readonly FileAccess[], verdict: Verdict, execute: boolean): string {
   const has = (access: FileAccess) => deny.includes(access)
@@ -34,9 +34,9 @@ export function patternOf(text: string): PathPattern {
 type PathRestriction = Extract<Restriction, { kind: 'path' }>
 
 /**
- * The rules for the paths themselves, one for all paths with the same letters. Two rules for one path that say
- * differently how it is executed would not load. What is executed is a file: a package's directory called `curl` may be
- * listed.
+ * The rules for the paths themselves, one rule for all paths with the same permissions, because two rules that execute
+ * one path differently would not load. An exec rule matches only files: reading a directory called `curl` stays
+ * possible.
  */
 export function fileRules(restrictions: readonly PathRestriction[], context: FileContext): string[] {
   const byLetters = new Map<string, { patterns: PathPattern[]; programs: boolean }>()
@@ -52,19 +52,16 @@ export function fileRules(restrictions: readonly PathRestriction[], context: Fil
 }
 
 /**
- * Rules for the way to the paths: each directory that they lie in keeps its name. `w` on a directory is also making it
- * and changing its mode; entries in it are not meant. A way that ends in a wildcard (`/proc/**`) is left out here,
- * since AppArmor has one letter for renaming a directory and for making one: no directory could be made there. So
- * is a way that begins with one (`**` before `/devices`): no directory of that name could be made, removed or changed
- * anywhere. Rules that protect such a directory name it themselves, as those of `.ssh` do.
- *
- * Hard links need no rule: `file,` allows a link only to what may be done no less with than with its new name
- * (LINK_SUBSET in profile_path_link(), security/apparmor/file.c), so what is forbidden stays so under another name.
+ * Rules that keep the names of the directories above the paths. Hard links need no rule: AppArmor allows a link only if
+ * its new name permits no more than the old name (LINK_SUBSET in profile_path_link(), security/apparmor/file.c).
  */
 export function wayRules(texts: readonly string[], context: FileContext): string[] {
   if (!context.protectAncestors) return []
   const patterns = unique(texts.map(patternOf))
   const ways = unique(patterns.flatMap(pathsOnTheWay))
+  // `w` on a directory covers renaming, creating and removing. So a directory with a wildcard at its end (`/proc/**`)
+  // or start (`**/devices`) is left out: no such directory could be created. The rules for `.ssh` name the directory
+  // themselves.
   const renamed = ways.filter(({ text }) => !/(?:^|\/)\*+$/.test(text) && !/^\/?\*+(?:\/|$)/.test(text))
   const rules = [
     ...directoryGlobs(renamed).map((glob) => `${glob} w`),
@@ -73,12 +70,13 @@ export function wayRules(texts: readonly string[], context: FileContext): string
   return rules.flatMap((rule) => forbid(context.verdict, rule))
 }
 
-/** File systems that show directories of others. Which ones, their options say, and AppArmor does not look at these. */
+/**
+ * File systems that show other directories. Their options name the directories, and AppArmor does not check options.
+ */
 const stacked = ['overlay', 'overlayfs', 'aufs', 'unionfs', 'ecryptfs', 'shiftfs']
 
 /**
- * What would give every path a new name, whatever it is: binding the root, a new root, and file systems made of
- * directories.
+ * Mounts that give every path a new name: a bind of the root, a new root, and file systems made of other directories.
  */
 export const namesForAll: readonly string[] = [
   'mount options in (bind,rbind,move) "/"',
@@ -86,7 +84,7 @@ export const namesForAll: readonly string[] = [
   'pivot_root',
 ]
 
-/** No mount shows the paths elsewhere, and none hides them or their way. */
+/** Refuses mounts that show the paths elsewhere, and mounts that cover the paths or the directories above them. */
 function mountRules(patterns: readonly PathPattern[], ways: readonly PathPattern[]): string[] {
   const anchored = patterns.some(rootIsOnTheWay)
   const places = [...pathGlobs(patterns), ...directoryGlobs(ways)]

@@ -1,7 +1,7 @@
 import type { PathPattern, Token } from '../path-pattern.ts'
 import { literal, quoted } from './quoted.ts'
 
-/** Whether the path is at the start of a segment after `token`. */
+/** Whether a segment of the path starts after `token`. */
 function endsAtSlash(token: Token | undefined): boolean {
   return token?.kind === 'slash-globstar-slash' || (token?.kind === 'bytes' && token.bytes.endsWith('/'))
 }
@@ -16,8 +16,8 @@ function endsBefore(token: Token | undefined): boolean {
 }
 
 /**
- * `*` alone in a segment stands for no empty name, or `/a/*` would match the directory `/a/`. The root is the
- * exception: its path is a slash and nothing, which `/*` matches.
+ * `*` as a whole segment must match one character or more, because AppArmor's `/a/*` would match the directory `/a/`.
+ * The pattern `/*` is the exception: it also matches the root.
  */
 function star(i: number, tokens: readonly Token[]): string {
   if (!endsAtSlash(tokens[i - 1]) || !endsBefore(tokens[i + 1])) return '*'
@@ -25,7 +25,7 @@ function star(i: number, tokens: readonly Token[]): string {
   return i === 1 && i + 1 === tokens.length && previous?.kind === 'bytes' && previous.bytes === '/' ? '*' : '?*'
 }
 
-/** A pattern that starts with `**`: every path starts with a slash, and so must every AppArmor glob. */
+/** A leading `**`: every path starts with a slash, so every AppArmor glob must too. */
 function leadingGlobstar(next: Token | undefined): string {
   if (next === undefined) return '/{,**}'
   if (next.kind === 'slash-globstar-slash') return ''
@@ -49,18 +49,18 @@ function afterLeadingGlobstar(bytes: string, i: number, tokens: readonly Token[]
   return i === 1 && tokens[0]?.kind === 'globstar' && bytes.startsWith('/')
 }
 
-/** The glob without quotes and without what a directory adds to it. `/**` is all paths, the root too. */
+/** The unquoted glob, without the slash of directories. `/**` matches all paths, including the root. */
 function body(pattern: PathPattern): string {
   if (pattern.text === '/**') return '/{,**}'
   return pattern.tokens.map(globOf).join('')
 }
 
-// A glob ends in a name after a slash or after `{,**/}`.
+// A glob ends with a name, after a slash or after `{,**/}`.
 const lastSegment = /^(.*(?:\/|\{,\*\*\/\}))([^/{}]+)$/s
 
 interface Split {
   directory: string
-  /** As it can stand among alternatives, where AppArmor takes `**` for nothing as well: `?**`. */
+  /** Usable as an alternative. There AppArmor's `**` also matches the empty text, so it is `?**`. */
   name: string
 }
 
@@ -73,7 +73,7 @@ function alternatives(texts: readonly string[]): string {
   return texts.length === 1 ? texts[0]! : `{${texts.join(',')}}`
 }
 
-/** `/bin/` and `/usr/bin/` are `/{bin,usr/bin}/`; directories with alternatives of their own stay alone. */
+/** `/bin/` and `/usr/bin/` become `/{bin,usr/bin}/`. Directories that have alternatives already are not merged. */
 function directories(texts: readonly string[]): string[] {
   const plain = texts.filter((text) => text !== '/' && !text.includes('{'))
   const rest = texts.filter((text) => !plain.includes(text))
@@ -81,9 +81,8 @@ function directories(texts: readonly string[]): string[] {
 }
 
 /**
- * The same globs, as few as may be: names of one directory are alternatives, and so are directories with the same
- * names. The parser builds its tables much faster from alternatives than from as many rules, and a person reads them
- * faster.
+ * Merges globs: names in one directory become alternatives, and so do directories with the same names. The parser
+ * compiles alternatives much faster than many rules, and readers see fewer lines.
  */
 export function merged(globs: readonly string[]): string[] {
   const names = new Map<string, Set<string>>()
@@ -102,14 +101,14 @@ export function merged(globs: readonly string[]): string[] {
   return [...whole, ...grouped]
 }
 
-/** Alone in its segment `**` says what `?**` says, in AppArmor's usual spelling. */
+/** As a whole segment, `**` matches the same as `?**` and is the usual form. */
 function native(name: string): string {
   return name === '?**' ? '**' : name
 }
 
 /**
- * The patterns as quoted AppArmor globs that match the same files and directories. The kernel shows AppArmor a
- * directory with a slash at its end (PATH_IS_DIR in security/apparmor/path.c), so `/a` is `"/a{,/}"`.
+ * The patterns as quoted AppArmor globs for the same files and directories. The kernel gives AppArmor a directory with
+ * a slash at the end (PATH_IS_DIR in security/apparmor/path.c), so `/a` becomes `"/a{,/}"`.
  */
 export function pathGlobs(patterns: readonly PathPattern[]): string[] {
   const covers = ({ text }: PathPattern) => text === '/' || text.endsWith('**')
@@ -129,7 +128,7 @@ export function pathGlob(pattern: PathPattern): string {
   return pathGlobs([pattern])[0]!
 }
 
-/** The directories of these paths alone, as in `"/etc/"`: files of the name are not meant. */
+/** Quoted globs that match only directories, such as `"/etc/"`. */
 export function directoryGlobs(patterns: readonly PathPattern[]): string[] {
   return merged(patterns.map(body)).map((glob) => quoted(glob === '/' ? glob : `${glob}/`))
 }

@@ -2,9 +2,9 @@ import { capabilities } from '../../rules/capabilities.ts'
 import { type SocketType, socketDomains, socketTypes } from '../../rules/meaning.ts'
 import type { Statement } from './statement.ts'
 
-// Rules about what is not a file: capabilities, sockets, processes, buses, limits.
+// Rules about objects other than files: capabilities, sockets, processes, buses, limits.
 
-/** Each kind's accesses, the name of the parser's own grammar first where it has two. */
+/** The accesses of each kind of rule. If an access has two names, the name of the parser's own grammar comes first. */
 const accesses = {
   ptrace: ['read', 'trace', 'readby', 'tracedby', 'r', 'w', 'rw', 'wr'],
   signal: ['send', 'receive', 'read', 'write', 'r', 'w', 'rw', 'wr'],
@@ -28,7 +28,7 @@ export function capabilityRule(statement: Statement): string {
   return ['capability', ...names].join(' ')
 }
 
-/** Types that network.c knows for every family, and its protocols, which it turns into types. */
+/** Types that network.c accepts for every family, and protocols, which network.c converts to types. */
 const types: readonly SocketType[] = socketTypes.filter((type) => type !== 'dccp')
 const protocols = ['tcp', 'udp', 'icmp']
 
@@ -49,7 +49,7 @@ interface Conditions {
   names: string[]
 }
 
-/** `NAME=VALUE` for each of `names`; once each. */
+/** `NAME=VALUE` for each name at most once. */
 function conditions(statement: Statement, names: readonly string[], read: (name: string) => string): Conditions {
   const found: Conditions = { texts: [], names: [] }
   while (statement.next?.kind === 'word' && statement.following?.kind === '=') {
@@ -84,7 +84,7 @@ export function signalRule(statement: Statement): string {
   return rule('signal', access, conditions(statement, ['set', 'peer'], read).texts)
 }
 
-/** `peer=(name=… label=…)`: what is said of the other side. */
+/** `peer=(name=… label=…)`: conditions on the other side. */
 function peer(statement: Statement, names: readonly string[], read: (name: string) => string): Conditions {
   if (!statement.takes('(')) statement.fail('a peer must be in parentheses: peer=(label=NAME)')
   const found: Conditions = { texts: [], names: [] }
@@ -99,7 +99,7 @@ function peer(statement: Statement, names: readonly string[], read: (name: strin
   return found
 }
 
-/** Conditions of this side, then those of the peer, as dbus.cc and af_unix.cc take them. */
+/** Conditions on this side, then on the peer, as in dbus.cc and af_unix.cc. */
 function bothSides(
   statement: Statement,
   own: readonly string[],
@@ -137,7 +137,7 @@ export function dbusRule(statement: Statement): string {
   return rule('dbus', access, side.texts)
 }
 
-/** Accesses for which there is another side (AA_PEER_NET_PERMS). */
+/** Accesses that have a peer (AA_PEER_NET_PERMS). */
 const withPeer: readonly string[] = ['send', 'receive', 'read', 'write', 'r', 'w', 'rw', 'wr', 'accept', 'connect']
 
 export function unixRule(statement: Statement): string {
@@ -180,7 +180,7 @@ const units: Record<string, readonly string[]> = {
   ],
 }
 
-/** `set rlimit NAME <= VALUE`, with the units of the parser. */
+/** `set rlimit NAME <= VALUE`, with the parser's units. */
 export function rlimitRule(statement: Statement): string {
   if (!statement.takesWord('rlimit')) statement.fail('"rlimit" must follow "set"; variables cannot be set here')
   const name = statement.oneOf([...memory, ...counts, ...times, 'nice'], 'limit')

@@ -1,7 +1,7 @@
 import type { Statement } from './statement.ts'
 import { pathOf } from './value.ts'
 
-/** Mount flags that name an operation of their own (MS_CMDS in mount.h); all others say how it is done. */
+/** Flags that name an operation (MS_CMDS in mount.h); all other flags are options of an operation. */
 // biome-ignore format: a table reads better
 const commands: ReadonlyMap<string, 'remount' | 'bind' | 'move' | 'propagation'> = new Map(Object.entries({
   remount: 'remount', bind: 'bind', B: 'bind', rbind: 'bind', R: 'bind', move: 'move', M: 'move',
@@ -17,13 +17,13 @@ const flags: readonly string[] = [
   'relatime', 'norelatime', 'iversion', 'noiversion', 'strictatime', 'user', 'nouser',
 ]
 
-/** Flags that are the absence of a bit, and so ask for nothing beside a command. */
+/** Flags that clear a bit, and so have no effect together with an operation. */
 // biome-ignore format: a table reads better
 const clearing: ReadonlySet<string> = new Set([
   'rw', 'w', 'suid', 'dev', 'exec', 'async', 'nomand', 'atime', 'diratime', 'loud', 'noacl', 'norelatime', 'noiversion', 'user',
 ])
 
-/** Pairs of flags that undo each other; `options in` takes both, and means either. */
+/** Pairs of opposite flags. `options in` accepts both, and means either. */
 const opposites: readonly (readonly [readonly string[], readonly string[]])[] = [
   [
     ['ro', 'r', 'read-only'],
@@ -50,7 +50,7 @@ function checkOpposites(options: readonly string[], statement: Statement): void 
 interface Conditions {
   texts: string[]
   options: string[]
-  /** Those of `options in`. */
+  /** The flags of `options in`. */
   optional: string[]
   hasType: boolean
 }
@@ -73,9 +73,9 @@ function conditions(statement: Statement): Conditions {
 }
 
 /**
- * Fails for rules that apparmor_parser cannot encode (gen_policy_re() in mount.cc, and gen_flag_rules() of AppArmor 4).
- * Only new mounts can have a type; remounts and changes of propagation cannot have a source either. `options=` decides
- * the kind of the mount, and `options in` only if there is no `options=`.
+ * Fails for rules that apparmor_parser cannot encode (gen_policy_re() in mount.cc, gen_flag_rules() of AppArmor 4).
+ * Only new mounts have a type; remounts and changes of propagation have no source. `options=` decides the kind, or else
+ * `options in`.
  */
 function checkEncodable(conds: Conditions, hasSource: boolean, statement: Statement): void {
   const kinds = (options: readonly string[]) => new Set(options.map((option) => commands.get(option) ?? 'plain'))
@@ -112,7 +112,7 @@ export function umountRule(statement: Statement): string {
   return words('umount', [], statement.next === undefined ? undefined : pathOf(statement.take()))
 }
 
-/** `pivot_root [oldroot=OLD] [NEW]`; a transition to another profile is not taken. */
+/** `pivot_root [oldroot=OLD] [NEW]`; a transition to another profile is refused. */
 export function pivotRootRule(statement: Statement): string {
   const old: string[] = []
   if (statement.takesWord('oldroot')) {

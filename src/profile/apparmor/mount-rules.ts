@@ -7,11 +7,9 @@ import { forbid, type Verdict } from './verdict.ts'
 type MountRestriction = Extract<Restriction, { kind: 'mount' }>
 
 /**
- * How each operation is distinguished from the others. The kernel matches mount point, source, type and flags one after
- * the other; a bind, move or remount has no type, and a remount no source. A rule that names flags must name all that a
- * call may carry, so a remount is recognised by its empty source and type. `options in` would be about a mount without
- * flags as well. The tests run the tables that the kernel loads: `deny remount` of AppArmor 3 refuses a remount without
- * any other flag only. AppArmor 4 means all remounts by it and not by an empty type, so both are written.
+ * The condition of each operation. A rule with flags must name all flags of the call, so a remount is recognised by its
+ * empty type and source: bind, move and remount have no type, a remount has no source. AppArmor 3 would apply `deny
+ * remount` only to a remount without other flags, and AppArmor 4 needs `remount`, so both forms are written.
  */
 const conditions: Record<Exclude<MountOperation, 'umount'>, readonly string[]> = {
   new: ['fstype="?*"'],
@@ -21,7 +19,7 @@ const conditions: Record<Exclude<MountOperation, 'umount'>, readonly string[]> =
 }
 const operations = Object.keys(conditions) as (keyof typeof conditions)[]
 
-/** Restrictions that say the same of several types, sources or targets. */
+/** Restrictions that differ only in their types, sources or targets. */
 interface MountGroup {
   operations: readonly MountOperation[]
   types: readonly string[]
@@ -31,7 +29,7 @@ interface MountGroup {
 
 const fields = ['types', 'sources', 'targets'] as const
 
-/** Joins groups that differ in `field` alone, where each names at least one value of it. */
+/** Joins groups that differ only in `field`, if each has a value of it. */
 function joined(groups: readonly MountGroup[], field: (typeof fields)[number]): MountGroup[] {
   const byRest = new Map<string, MountGroup>()
   for (const group of groups) {
@@ -65,7 +63,7 @@ function mount(condition: string | undefined, source: string | undefined, target
     .join(' ')
 }
 
-/** Only new mounts have a type: a rule that names one says nothing of the other operations. */
+/** Only new mounts have a type, so a rule with a type does not apply to other operations. */
 function conditionsOf(operation: keyof typeof conditions, { types }: MountGroup): readonly string[] {
   if (types.length === 0) return conditions[operation]
   return operation === 'new' ? [`fstype=(${types.map((type) => quoted(literal(type))).join(',')})`] : []
@@ -84,7 +82,7 @@ function ofOperation(operation: keyof typeof conditions, group: MountGroup): str
   )
 }
 
-/** All operations at once are one plain rule. */
+/** A rule for all operations needs no condition. */
 function mounts(group: MountGroup): string[] {
   const named = operations.filter((operation) => group.operations.includes(operation))
   if (named.length < operations.length || group.types.length > 0)
@@ -99,7 +97,7 @@ function umounts(group: MountGroup): string[] {
   return globsOf(group.targets).map((target) => (target === undefined ? 'umount' : `umount ${target}`))
 }
 
-/** The rules that forbid what the restrictions name; those that differ in one field alone are one rule. */
+/** The rules that refuse these mounts. Restrictions that differ in one field become one rule. */
 export function mountRules(restrictions: readonly MountRestriction[], verdict: Verdict): string[] {
   return grouped(restrictions)
     .flatMap((group) => [...mounts(group), ...umounts(group)])

@@ -1,11 +1,11 @@
 import type { AppArmorFeatures } from '../context.ts'
 import type { Statement } from './statement.ts'
 
-// Rules that apparmor_parser takes from 4.0 on. What an older node can't say is named to the user, not guessed.
+// Rules of apparmor_parser 4.0 and newer. A rule that an older node does not support is named in `skipped`.
 
 export const newerRules: ReadonlySet<string> = new Set(['userns', 'io_uring', 'mqueue', 'all'])
 
-/** Accesses and conditions of each kind (apparmor.d(5) of AppArmor 4). */
+/** Accesses and conditions of each kind of rule (apparmor.d(5) of AppArmor 4). */
 const forms: Record<string, { accesses: readonly string[]; conditions: readonly string[] }> = {
   userns: { accesses: ['create'], conditions: [] },
   io_uring: { accesses: ['sqpoll', 'override_creds'], conditions: ['label'] },
@@ -16,7 +16,7 @@ const forms: Record<string, { accesses: readonly string[]; conditions: readonly 
   all: { accesses: [], conditions: [] },
 }
 
-/** What says that a node enforces the kind, and what that takes besides the parser. */
+/** How to recognise a node that enforces this kind, and what it needs besides the parser. */
 const needsOf: Record<string, { isKnown: (features: AppArmorFeatures) => boolean; kernel: string }> = {
   userns: { isKnown: ({ userns }) => userns, kernel: ' and Linux 6.7' },
   io_uring: { isKnown: ({ ioUring }) => ioUring, kernel: ' and Linux 6.7' },
@@ -30,7 +30,7 @@ function accessesOf(statement: Statement, keyword: string): string[] {
   if (next === undefined || accesses.length === 0 || following?.kind === '=') return []
   if (next.kind !== '(' && !accesses.includes(next.text)) return []
   const taken = statement.listOf(() => statement.oneOf(accesses, `access of a ${keyword} rule`))
-  // The parser takes no list after `userns`: it has one access.
+  // After `userns` the parser accepts one access, but no list.
   return keyword === 'userns' ? ['create'] : [`(${taken.join(',')})`]
 }
 
@@ -50,9 +50,7 @@ function nameOf(statement: Statement, keyword: string): string[] {
   return keyword === 'mqueue' && statement.next !== undefined ? [statement.value()] : []
 }
 
-/**
- * A rule of a newer kind; `needs` says what the node lacks for it, `isNewer` that it does nothing under the ABI 3.0.
- */
+/** A rule of a newer kind. `needs`: what the node lacks for it. `isNewer`: the rule has no effect under the ABI 3.0. */
 export function newerRule(
   statement: Statement,
   keyword: string,

@@ -1,7 +1,7 @@
 import { RecentMap } from '../../base/recent-map.ts'
 import { comment } from './quoted.ts'
 
-/** Rules that belong together, and why they are there: a person reads the file on the node. */
+/** Rules with one purpose. The purpose becomes a comment, because administrators read the file on the node. */
 export interface Section {
   why: readonly string[]
   rules: readonly string[]
@@ -16,7 +16,7 @@ export interface ProfileBlock {
 
 const WIDTH = 116
 
-/** The same reasons stand in most profiles. */
+/** Wrapped reasons, because most profiles have the same reasons. */
 const known = new RecentMap<string, readonly string[]>(256)
 
 function wrapped(text: string): readonly string[] {
@@ -44,8 +44,8 @@ function sectionLines({ why, rules }: Section): string[] {
 }
 
 /**
- * Paths of the runtime's mounts may lie outside of what the process sees as its root (attach_disconnected), and files
- * may be deleted and still open (mediate_deleted): containerd's profile has both flags.
+ * Mounts of the runtime may be outside of the process's root (attach_disconnected), and open files may be deleted
+ * (mediate_deleted). containerd's profile has both flags too.
  */
 function flags(complain: boolean): string {
   return `flags=(attach_disconnected,mediate_deleted${complain ? ',complain' : ''})`
@@ -60,7 +60,7 @@ function blockLines({ name, complain, sections, children }: ProfileBlock): strin
   ]
 }
 
-/** The file: what it is, which ABI it is written for, and the profile. */
+/** The file: a heading, the ABI, and the profile. */
 export function profileText(about: readonly string[], abi: string, block: ProfileBlock): string {
   const head = [...about.flatMap(wrapped), `abi <abi/${abi}>,`, 'include if exists <tunables/global>', '']
   return `${[...head, ...blockLines(block)].join('\n')}\n`

@@ -1,5 +1,5 @@
 /**
- * Bytes that mean nothing to AppArmor's scanner inside quotes, nor to its globs. All others are written as octal
+ * Bytes without a special meaning in quotes, for AppArmor's scanner and for globs. All other bytes become octal
  * escapes.
  */
 const plain = /^[A-Za-z0-9/._+:=~% -]$/
@@ -9,10 +9,9 @@ function octal(byte: number): string {
 }
 
 /**
- * Text as it stands inside AppArmor's quotes and means itself: `a"b*` is `a\042b\052`. Octal escapes are undone by the
- * scanner, which keeps a backslash before those that a glob would read (processunquoted() in parser_misc.c). Neither a
- * quote nor a backslash before one is ever written: the scanner takes `\"` for a quote inside the text, even at its
- * end.
+ * Escapes text for AppArmor's quotes, so that it means itself: `a"b*` becomes `a\042b\052`. The scanner decodes octal
+ * escapes, and keeps those that a glob would interpret (processunquoted() in parser_misc.c). `\"` is never written,
+ * because the scanner takes it for a quote inside the text.
  */
 export function literal(text: string | Uint8Array): string {
   let escaped = ''
@@ -23,12 +22,12 @@ export function literal(text: string | Uint8Array): string {
   return escaped
 }
 
-/** Escapes text in quotes only where it must be: most paths read best as they are. */
+/** Adds the quotes to text that is escaped already. */
 export function quoted(escaped: string): string {
   return `"${escaped}"`
 }
 
-/** What stands in a comment is on one line and cannot be taken for `#include`. */
+/** Makes a text safe for a comment: it has one line, and is not read as `#include`. */
 export function comment(text: string): string {
   const line = text.replace(/[^\P{C}]|[\u2028\u2029]/gu, '?')
   return line === '' ? '#' : `# ${line}`

@@ -2,13 +2,13 @@ import { type FileContext, namesForAll } from './file-rules.ts'
 import { merged } from './glob.ts'
 import type { ParsedRule } from './rule-grammar.ts'
 
-/** More than a path of people has; hostile text must not become a thousand times as long. */
+/** Maximum directories of a glob: real paths have fewer, and hostile text must not grow a thousand times. */
 const MAX_DIRECTORIES = 64
 
-/** A glob in pieces: variables and classes are opaque, braces, commas and slashes stand alone. */
+/** The parts of a glob: a variable or a class is one part, and so is each brace, comma or slash. */
 const pieces = /@\{\w+\}|\[\^?[^\]]+\]|[{},/]|[^@[{},/]+|@/g
 
-/** Reads a glob and keeps each beginning of it that ends with a slash, those within alternatives too. */
+/** Collects the beginnings of a glob that end with a slash, also within alternatives. */
 class Beginnings {
   readonly found: string[] = []
   readonly #pieces: readonly string[]
@@ -19,7 +19,7 @@ class Beginnings {
     this.#sequence('')
   }
 
-  /** To the end of the glob or of the alternative. @param before all that stands before it */
+  /** Reads up to the end of the glob or of the alternative. @param before the text before this part */
   #sequence(before: string): string {
     for (let text = ''; ; ) {
       const piece = this.#pieces[this.#at]
@@ -38,20 +38,20 @@ class Beginnings {
   }
 }
 
-/** A directory of any name: if it were protected, no directory could be made there. */
+/** A directory of any name. It is not protected, because otherwise no directory could be created there. */
 function hasAnyName(directory: string): boolean {
   return /(?:^|\/)(?:[*?]+|[^/]*@\{\w+\}[^/]*)\/$/.test(directory)
 }
 
 const fromAnywhere = /^\/\*\*?(?:\/|$)/
 
-/** The directories that a glob, without its quotes, lies in, nearest to `/` first; `/` is not among them. */
+/** The directories above the paths of an unquoted glob, shortest first, without `/`. */
 export function directoriesOf(glob: string): string[] {
   const { found } = new Beginnings(glob)
   return [...new Set(found)].filter((text) => text !== '/' && text !== '/**/' && text !== glob)
 }
 
-/** As few globs as may be for these directories. */
+/** Merged globs for these directories. */
 function joined(directories: readonly string[]): string[] {
   return merged(directories.map((text) => text.slice(0, -1))).map((glob) => `"${glob}/"`)
 }
@@ -74,8 +74,8 @@ function rulesFor(globs: readonly string[], { mountsAllowed }: FileContext): str
 }
 
 /**
- * Rules for the way to what raw rules forbid, as `wayRules` has them for built-in rules. A raw rule that denies is
- * never only observed, and so is its way; it is reported if such a rule is.
+ * Rules for the directories above paths that raw rules deny, like `wayRules` for built-in rules. They refuse even in a
+ * policy that only observes, as the raw rules do, and report if a raw rule reports.
  */
 export function rawWayRules(rules: readonly ParsedRule[], context: FileContext): string[] {
   if (!context.protectAncestors) return []

@@ -6,12 +6,12 @@ import { comment } from './quoted.ts'
 import { type ParsedRule, parseRule, refused } from './rule-grammar.ts'
 import { BadText, type Token, tokensOf } from './tokens.ts'
 
-/** Rules that a user wrote, parsed and printed again. */
+/** Rules of a user, parsed and printed again. */
 export interface RawRules {
-  /** Where they stand in the policy. */
+  /** The field of the policy. */
   path: string
   rules: readonly ParsedRule[]
-  /** Rules and comments in their order, each one line. */
+  /** One line for each rule or comment, in the user's order. */
   lines: readonly string[]
   skipped: readonly Skipped[]
   errors: readonly FieldError[]
@@ -19,20 +19,20 @@ export interface RawRules {
 
 const EXCERPT = 60
 
-/** The error for a mistake in the text at `path`; `given` is the line that it stands in. */
+/** The error for a mistake in the text of the field `path`. `given` is the line with the mistake. */
 export function textError(path: string, text: string, { line, message }: BadText): FieldError {
   const given = (text.split('\n')[line - 1] ?? '').trim()
   const shown = given.length > EXCERPT ? `${given.slice(0, EXCERPT)}…` : given
   return { code: 'BAD_APPARMOR_RULE', path, given: shown, problem: `line ${line}: ${message}` }
 }
 
-/** Where a rule would reach out of its place by a brace alone, in the words of the user. */
+/** What a brace would do in this place, in the user's words. */
 const braces = {
   '{': 'a "{" opens a block here: write the qualifiers before each rule, and a path with its slash first',
   '}': 'this "}" would close the profile that contains the rules',
 }
 
-/** Tokens up to the comma that ends the rule; `next` is behind it. */
+/** The tokens of a rule, up to its comma. `next`: the index after the comma. */
 export function takeRule(tokens: readonly Token[], start: number): { rule: Token[]; next: number } {
   let parentheses = 0
   for (let at = start; at < tokens.length; at++) {
@@ -51,14 +51,14 @@ function withoutComments(tokens: readonly Token[]): Token[] {
   return tokens.filter(({ kind }) => kind !== 'comment')
 }
 
-/** After a mistake: the token behind the next comma, so that the mistakes after it are found too. */
+/** Continues after the next comma, so that later mistakes are reported too. */
 function afterMistake(tokens: readonly Token[], start: number): number {
   let at = start
   while (at < tokens.length && tokens[at]!.kind !== ',') at += 1
   return at + 1
 }
 
-/** More mistakes than these in one text are not useful. */
+/** Maximum reported mistakes of one text. */
 const MAX_MISTAKES = 50
 
 class Reader {
@@ -119,10 +119,9 @@ class Reader {
 }
 
 /**
- * Reads AppArmor rules as a user writes them in a policy. The text becomes a part of our profile, so it must not end or
- * change that profile: braces, includes, profiles, hats, variables, conditions and flags are refused. Transitions out
- * of the profile (`px`, `cx`, `ux`, change_profile) are refused too: a tenant who writes policies for one namespace
- * must not free workloads on the node. Each mistake is reported with its line.
+ * Reads AppArmor rules of a user. The text becomes part of our profile and must not end or change it: braces, includes,
+ * profiles, hats, variables, conditions and flags are refused. So are transitions out of the profile (`px`, `cx`, `ux`,
+ * change_profile), because a tenant must not free workloads of the node.
  */
 export function readRawRules(
   path: string,

@@ -5,19 +5,19 @@ import { type FileContext, fileRules } from './file-rules.ts'
 import { mountRules } from './mount-rules.ts'
 import { forbid } from './verdict.ts'
 
-/** What a restriction depends on besides itself. */
+/** The context on which the rules of a restriction depend. */
 export interface RestrictionContext extends FileContext {
   features: AppArmorFeatures
   /** See CompileContext. */
   blockDevices: readonly string[]
   /**
-   * The same for equal contexts. Absent where what rules become depends on more than them: on disks of the node, on
-   * programs with rules of their own.
+   * Equal for equal contexts. Absent if the rules depend on more than the restriction and the context: on disks of the
+   * node, or on programs with their own rules.
    */
   key?: string
 }
 
-/** AppArmor rules for a restriction, and what of it has none, in words for the user. */
+/** AppArmor rules for a restriction, and the unsupported parts in words for the user. */
 export interface RestrictionRules {
   rules: readonly string[]
   missing: readonly string[]
@@ -26,9 +26,9 @@ export interface RestrictionRules {
 type Socket = Extract<Restriction, { kind: 'socket' }>
 
 /**
- * AppArmor judges family and type, never the protocol: TCP is every stream of both families. ICMP is raw sockets; the
- * ping sockets of icmp(7) are datagrams as those of UDP and cannot be distinguished from them. Upstream's `network tcp`
- * is IPv4 alone.
+ * AppArmor checks the family and the type of a socket, not the protocol. So TCP means every stream socket of both
+ * families (upstream's `network tcp`: only IPv4), and ICMP means raw sockets: ping sockets look like UDP's datagram
+ * sockets.
  */
 const protocolSockets: Record<NonNullable<Socket['protocols']>[number], readonly SocketType[]> = {
   tcp: ['stream'],
@@ -37,7 +37,7 @@ const protocolSockets: Record<NonNullable<Socket['protocols']>[number], readonly
 }
 const internet: readonly SocketDomain[] = ['inet', 'inet6']
 
-/** Types that apparmor_parser has words for (network.c); a family as a whole takes in the others. */
+/** Types that have a word in apparmor_parser (network.c); a rule about a whole family covers the others. */
 const spokenTypes: ReadonlySet<SocketType> = new Set(['stream', 'dgram', 'raw', 'rdm', 'seqpacket', 'packet'])
 
 function socketRules({ domains, types, protocols }: Socket): string[] {
@@ -54,7 +54,7 @@ function socketRules({ domains, types, protocols }: Socket): string[] {
   return domains.flatMap((domain) => spoken?.map((type) => `network ${domain} ${type}`) ?? [`network ${domain}`])
 }
 
-/** With the words of AppArmor: `traceby` is `tracedby`. */
+/** Uses AppArmor's word `tracedby` for `traceby`. */
 function ptraceRule({ access }: Extract<Restriction, { kind: 'ptrace' }>): string {
   return `ptrace (${access.map((each) => (each === 'traceby' ? 'tracedby' : each)).join(',')})`
 }
@@ -72,7 +72,7 @@ function unspoken({ types = [] }: Socket): Pick<RestrictionRules, 'missing'> {
   return { missing: lost.map((type) => `AppArmor cannot name sockets of type ${type}`) }
 }
 
-/** What AppArmor makes of restrictions other than those about paths and mounts, which are joined. */
+/** The rules of restrictions other than paths and mounts, which are merged separately. */
 function otherRules(
   restriction: Exclude<Restriction, { kind: 'path' | 'mount' }>,
   context: RestrictionContext,
@@ -105,7 +105,7 @@ function ofKind<K extends Restriction['kind']>(restrictions: readonly Restrictio
   return restrictions.filter((each): each is Extract<Restriction, { kind: K }> => each.kind === kind)
 }
 
-/** Where all mounts are refused anyway, unmounting is all that is left to say. */
+/** If all mounts are refused anyway, only rules about unmounting are needed. */
 function mountsOf(restrictions: readonly Restriction[], { mountsAllowed }: RestrictionContext) {
   const mounts = ofKind(restrictions, 'mount')
   return mountsAllowed
@@ -113,7 +113,7 @@ function mountsOf(restrictions: readonly Restriction[], { mountsAllowed }: Restr
     : mounts.map((each) => ({ ...each, operations: each.operations.filter((one) => one === 'umount') }))
 }
 
-/** The rules for the restrictions of one built-in rule, and what of them AppArmor cannot say. */
+/** The rules for the restrictions of one built-in rule, and the parts that AppArmor does not support. */
 export function restrictionRules(restrictions: readonly Restriction[], context: RestrictionContext): RestrictionRules {
   const others = restrictions.flatMap((each) =>
     each.kind === 'path' || each.kind === 'mount' ? [] : [otherRules(each, context)],

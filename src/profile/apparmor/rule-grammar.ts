@@ -9,20 +9,18 @@ import { Statement } from './statement.ts'
 import type { Token } from './tokens.ts'
 import { valueText } from './value.ts'
 
-/** One rule, printed again: `text` has no comma at its end and is one line. */
+/** One rule, printed again in one line. `text` has no comma at its end. */
 export interface ParsedRule {
   text: string
   line: number
   denies: boolean
-  /** Set for a file rule that says how a program is executed. */
+  /** Set if the rule says how a program is executed. */
   executes?: { path: string; transition: string }
-  /**
-   * Set for a rule that denies a use of files: the glob without its quotes, and whether the kernel reports refusals.
-   */
+  /** Set if the rule denies a use of files: the unquoted glob, and whether the kernel reports refusals. */
   forbids?: { glob: string; reported: boolean }
-  /** Why it is left out: a parser of these features cannot take it, or it forbids what is never there. */
+  /** Why the rule is left out: the node's parser does not support it, or it denies a path that no file has. */
   needs?: string
-  /** It is of a kind that the ABI 3.0 does not know, under which the parser passes over it in silence. */
+  /** The rule has no effect under the ABI 3.0: the parser silently skips it. */
   isNewer?: boolean
 }
 
@@ -60,7 +58,9 @@ function priority(statement: Statement): string {
   return value.text
 }
 
-/** What no rule may begin with, and why not: each of these would reach beyond the place where the text stands. */
+/**
+ * Words with which no rule may begin, and the reasons: each would reach beyond the place of the text in the profile.
+ */
 export const refused: ReadonlyMap<string, string> = new Map(
   Object.entries({
     include: 'raw rules cannot include files: write the rules themselves',
@@ -102,7 +102,10 @@ function fileBody(statement: Statement, { deny, audit }: Qualifiers, transitions
   return { text, isFile: true, ...executes, ...forbids }
 }
 
-/** `file,` alone is all access to all files, and so can't be a deny rule: the parser would want `x` there, not `ix`. */
+/**
+ * `file,` alone means all access to all files. It cannot be a deny rule, because the parser would require `x` instead
+ * of `ix`.
+ */
 function fileKeyword(statement: Statement, qualifiers: Qualifiers, transitions: Transitions): Body {
   if (statement.next !== undefined) return fileBody(statement, qualifiers, transitions)
   return qualifiers.deny ? { text: '"/{,**}" rwlkmx', isFile: true } : { text: 'file', isFile: true }
@@ -143,7 +146,7 @@ function taken(statement: Statement): Statement {
   return statement
 }
 
-/** Forbidding a change of profile is always possible, allowing it only within the profile and its children. */
+/** A rule may always deny a change of profile, and may allow a change only to the profile and its children. */
 function changeProfile(statement: Statement, deny: boolean, { isOwnLabel }: Transitions): string {
   const target = statement.takes('->') ? statement.take() : undefined
   if (!deny && (target === undefined || isOwnLabel?.(target.text) !== true)) {
@@ -153,8 +156,8 @@ function changeProfile(statement: Statement, deny: boolean, { isOwnLabel }: Tran
 }
 
 /**
- * Parses the tokens of one rule. Everything that is written is made from what was understood, so no text of the user
- * reaches the profile as it is.
+ * Parses the tokens of one rule. The output is built only from the parsed parts, so no text of the user reaches the
+ * profile unchanged.
  * @throws {BadText}
  */
 export function parseRule(tokens: readonly Token[], features: AppArmorFeatures, transitions: Transitions): ParsedRule {
@@ -175,7 +178,7 @@ export function parseRule(tokens: readonly Token[], features: AppArmorFeatures, 
   return { ...rest, ...rule, ...(needs !== undefined && { needs }) }
 }
 
-/** Why a rule that denies would say nothing. One that allows what is never there gives nothing away. */
+/** Why a deny rule would have no effect. An allow rule for a path that no file has does no harm. */
 function forbidsNothing(text: string): string | undefined {
   const paths = [...text.matchAll(/"([/@][^"]*)"/g)].map(([, path]) => whyNeverThere(path!))
   return paths.find((why) => why !== undefined)
@@ -186,9 +189,7 @@ function written({ priority, audit, deny, owner }: Qualifiers, text: string): st
   return [...prefix.filter((word) => word !== ''), text].join(' ')
 }
 
-/**
- * A line of `ParsedRule.text`, where a refusal in silence is now one that is reported. Other lines stay as they are.
- */
+/** Turns a silent denial into a reported denial; other lines stay as they are. */
 export function audited(line: string): string {
   return line.replace(/^((?:priority=-?\d+ )?)deny /, '$1audit deny ')
 }

@@ -2,7 +2,7 @@ import { nearestName } from '../../api/field-error.ts'
 import { BadText, type Token } from './tokens.ts'
 import { valueText } from './value.ts'
 
-/** Reads the tokens of one rule, without the comma that ends it, from left to right. */
+/** Reads the tokens of one rule from left to right, without the comma at its end. */
 export class Statement {
   readonly line: number
   private readonly tokens: readonly Token[]
@@ -57,7 +57,7 @@ export class Statement {
     return valueText(this.take())
   }
 
-  /** One of the words, as it is. */
+  /** Reads one of these words. */
   oneOf(words: readonly string[], what: string): string {
     const token = this.next
     if (token?.kind !== 'word') this.fail(`expected ${what}, found ${this.found()}`)
@@ -68,13 +68,13 @@ export class Statement {
     )
   }
 
-  /** Whether the rule has more words: one of these, or one in the same line, which is then wrong. */
+  /** Whether the rule continues: with one of these words, or with a wrong word in the same line. */
   goesOn(words: readonly string[]): boolean {
     const { next } = this
     return next !== undefined && (words.includes(next.text) || next.line === this.tokens[this.at - 1]!.line)
   }
 
-  /** `x` or `(x, y)`, each read by `read`. */
+  /** Reads `x` or `(x, y)`; `read` reads each element. */
   listOf<T>(read: () => T): T[] {
     if (!this.takes('(')) return [read()]
     const items: T[] = []
@@ -83,7 +83,7 @@ export class Statement {
     return items
   }
 
-  /** Nothing may follow. What follows in a later line most likely begins another rule. */
+  /** Fails if a token follows. A token in a later line probably begins another rule. */
   end(): void {
     const token = this.next
     if (token === undefined) return

@@ -4,7 +4,7 @@ import { parsePathPattern } from '../path-pattern.ts'
 import type { SelectedRule } from '../selected-rules.ts'
 import type { RawRules } from './raw-rules.ts'
 
-/** Executables that have the same rules of their own, and so share a child profile. */
+/** Executables with the same rules. They share a child profile. */
 export interface TargetGroup {
   targets: readonly string[]
   rules: readonly SelectedRule[]
@@ -13,9 +13,7 @@ export interface TargetGroup {
 
 export type TargetedRaw = RawRules & { targets: readonly string[] }
 
-/**
- * What is wrong with the path of an executable. A wildcard would match nothing: the kernel picks the child by one path.
- */
+/** The error of an executable's path. Wildcards are refused, because the kernel selects the child by one path. */
 export function targetProblem(target: string): string | undefined {
   if (!target.startsWith('/')) return 'a target must be an absolute path'
   if (target.includes('*')) return 'a target must be one executable: "*" is not expanded'
@@ -24,7 +22,7 @@ export function targetProblem(target: string): string | undefined {
   return parsed.ok ? undefined : parsed.problem
 }
 
-/** BAD_PATTERN for each target of the lists at `path`. */
+/** BAD_PATTERN for each invalid target of the lists at `path`. */
 export function targetErrors(
   groups: readonly { targets?: readonly string[] }[] | undefined,
   path: string,
@@ -45,7 +43,9 @@ export function enhanceProtectTargetErrors(protect: EnhanceProtect, path: string
   ]
 }
 
-/** Rules by executable, in the order in which executables are first named. Global rules are not among them. */
+/**
+ * Groups of executables, in the order in which executables are first named. Rules for all programs are not included.
+ */
 export function targetGroups(selected: readonly SelectedRule[], raw: readonly TargetedRaw[]): TargetGroup[] {
   const byTarget = new Map<string, { rules: Map<string, SelectedRule>; raw: Set<RawRules> }>()
   const of = (target: string) => {
@@ -66,8 +66,8 @@ export function targetGroups(selected: readonly SelectedRule[], raw: readonly Ta
 }
 
 /**
- * The other path that an executable of /bin or /sbin has where these are links into /usr (or the other way round): the
- * kernel judges the path after links, so a rule for /bin/bash alone would never apply on a merged /usr.
+ * The second path of an executable in /bin or /sbin if these are links into /usr, or the other way round. The kernel
+ * resolves links first, so on a merged /usr a rule for /bin/bash alone would never apply.
  */
 export function mergedUsrTwin(target: string): string | undefined {
   const match = /^(\/usr)?(\/s?bin\/.+)$/.exec(target)
@@ -75,7 +75,7 @@ export function mergedUsrTwin(target: string): string | undefined {
   return match[1] === undefined ? `/usr${match[2]}` : match[2]
 }
 
-/** Each executable of the groups with the twins that no policy names, in the groups' order. */
+/** The executables of the groups with their second paths, except second paths that the policy names itself. */
 export function withTwins(groups: readonly TargetGroup[]): TargetGroup[] {
   const named = new Set(groups.flatMap(({ targets }) => targets))
   return groups.map((group) => {

@@ -1,6 +1,4 @@
-/**
- * What is wrong with AppArmor text, and in which line of it. Caught where the text enters, and there made a FieldError.
- */
+/** A mistake in AppArmor text, with its line. The reader of the text catches it and makes a FieldError. */
 export class BadText extends Error {
   readonly line: number
   constructor(line: number, problem: string) {
@@ -10,8 +8,8 @@ export class BadText extends Error {
 }
 
 /**
- * `word` and `quoted` hold the text as it was written, escapes and all, without the quotes; `angle` is `<…>`. Comments
- * are tokens, so that they can be kept.
+ * `word` and `quoted` have the text as written, with escapes and without quotes; `angle` is `<…>`. Comments are tokens,
+ * so that the output keeps them.
  */
 export interface Token {
   kind: 'word' | 'quoted' | 'angle' | 'comment' | 'include' | ',' | '(' | ')' | '=' | '->' | '<=' | '{' | '}'
@@ -20,7 +18,7 @@ export interface Token {
 }
 
 const space = /[ \t\r\n]/
-// What ends a keyword or a name. A value, which may be a glob, ends at white space and commas alone.
+// Ends a keyword or a name. A value may be a glob, so only white space and commas end it.
 const endOfName = /[ \t\r\n",()={}<]/
 
 class Scanner {
@@ -58,7 +56,10 @@ class Scanner {
     this.at += length
   }
 
-  /** `#include` is a directive, even with more letters behind it: the scanner of apparmor_parser compares no more. */
+  /**
+   * `#include` is a directive even if more letters follow, because apparmor_parser's scanner compares only these
+   * letters.
+   */
   private comment(): void {
     const end = this.text.indexOf('\n', this.at)
     const text = this.text.slice(this.at, end < 0 ? undefined : end).trimEnd()
@@ -81,7 +82,7 @@ class Scanner {
     return char === '/' || char === '@' || ((last === '=' || last === '->') && !/[(),=]/.test(char))
   }
 
-  /** A comma belongs to the value between braces or brackets, and before more of the value: `/{a,b}`, `/a,b`. */
+  /** A comma belongs to a value within braces or brackets, or if the value continues after it: `/{a,b}`, `/a,b`. */
   private value(): void {
     let depth = 0
     let end = this.at
@@ -125,8 +126,8 @@ class Scanner {
 }
 
 /**
- * Splits AppArmor text into tokens, in the way of parser_lex.l but without its modes: a difference
- * never reaches the kernel, because rules are printed again from their parts.
+ * Splits AppArmor text into tokens like parser_lex.l, but without its modes. Differences are harmless, because rules
+ * are printed again from their parts.
  * @throws {BadText}
  */
 export function tokensOf(text: string): Token[] {

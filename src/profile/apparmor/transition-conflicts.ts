@@ -4,36 +4,33 @@ import { literal, quoted } from './quoted.ts'
 import type { ParsedRule } from './rule-grammar.ts'
 import { hasWildcard } from './value.ts'
 
-/** A rule that says how it executes a path which has no wildcard, and so is the only one that may. */
+/** A rule that executes a path without a wildcard. It must be the only rule that says how. */
 export interface ExactExecution {
   path: string
   transition: string
   line: number
 }
 
-/** What is said of alternatives that cannot be compared within the bound. */
+/** The error if alternatives cannot be compared within the bound. */
 export const tooManyWays =
   'rules that execute programs have too many overlapping alternatives in braces to compare: write fewer alternatives in one rule'
 
-/**
- * Those of the rules that contradict any other way to execute one of their paths (is_merged_x_consistent() in hfa.cc).
- */
+/** The rules that conflict with any other way to execute one of their paths (is_merged_x_consistent() in hfa.cc). */
 export function exactExecutions(rules: readonly ParsedRule[]): ExactExecution[] {
   return rules.flatMap(({ line, executes, needs }) =>
     executes === undefined || needs !== undefined || hasWildcard(executes.path) ? [] : [{ ...executes, line }],
   )
 }
 
-/** An execution of a program that has rules of its own, and so runs in a child profile. */
+/** A rule that executes a program which has its own rules, and so runs in a child profile. */
 export interface TargetConflict {
   execution: ExactExecution
   target: string
 }
 
 /**
- * The executions that name one of the targets: one target each. The parser takes one way to execute a path, and a
- * target's is its child profile.
- * @returns undefined where they cannot be compared within the bound
+ * The executions that match a target, with one target each. The parser accepts one way to execute a path, and a
+ * target's way is its child profile. @returns undefined if the comparison exceeds the bound
  */
 export function targetConflicts(
   executions: readonly ExactExecution[],
@@ -52,7 +49,7 @@ export function targetConflicts(
   }))
 }
 
-/** The conflicts of raw rules for the whole profile with the programs that have rules of their own. */
+/** Conflicts between raw rules for the whole profile and programs with their own rules. */
 export function transitionConflicts(
   raw: readonly { path: string; rules: readonly ParsedRule[] }[],
   groups: readonly { targets: readonly string[] }[],
@@ -69,8 +66,8 @@ export function transitionConflicts(
 }
 
 /**
- * The conflicts of raw rules for some programs with other groups: these run in their own child also when those start
- * them.
+ * Conflicts between raw rules for some programs and the other groups, whose programs run in their own child even if
+ * these programs start them.
  */
 export function siblingConflicts<Raw extends { path: string; rules: readonly ParsedRule[] }>(
   groups: readonly { targets: readonly string[]; raw: readonly Raw[] }[],

@@ -2,8 +2,8 @@ import { literal, quoted } from './quoted.ts'
 import { BadText, type Token } from './tokens.ts'
 
 /**
- * Variables that tunables/global of every AppArmor 3 defines, and the one that the parser does. Others may be missing
- * on a node, and one that is missing makes the whole profile fail to load.
+ * Variables of tunables/global in every AppArmor 3, and the parser's own variable. Others may be undefined on a node,
+ * and then the whole profile fails to load.
  */
 // biome-ignore format: a table reads better
 const variables: ReadonlySet<string> = new Set([
@@ -16,13 +16,13 @@ const escapes: [RegExp, number][] = [
   [/^x([0-9A-Fa-f]{1,2})/, 16],
   [/^d([0-9]{1,3})/, 10],
 ]
-/** A minus that is no range comes first: at the end of a class the parser refuses it. */
+/** A minus sign that is no range must come first: the parser refuses it at the end of a class. */
 const classOf = /^\^?-?(?:[A-Za-z0-9._+:=~%@/](?:-[A-Za-z0-9._+:=~%@/])?)+\]/
-const MAX_DEPTH = 49 // MAX_ALT_DEPTH in parser_regex.c is one more
+const MAX_DEPTH = 49 // One less than MAX_ALT_DEPTH in parser_regex.c.
 
 class Glob {
   private at = 0
-  /** For each open brace, whether it has a comma yet. */
+  /** For each open brace, whether a comma was found. */
   private readonly open: boolean[] = []
   private readonly text: string
   private readonly line: number
@@ -84,7 +84,7 @@ class Glob {
     this.out += byte < 128 ? literal(String.fromCharCode(byte)) : `\\${byte.toString(8)}`
   }
 
-  /** Plain characters and ranges only: the parser reads `*` between brackets as a wildcard all the same. */
+  /** Only plain characters and ranges: the parser reads `*` as a wildcard even in brackets. */
   private characterClass(): void {
     const match = classOf.exec(this.text.slice(this.at))
     if (match === null) this.fail('"[…]" may contain letters, digits, ._+:=~%@/ and ranges, after an optional "^"')
@@ -92,7 +92,7 @@ class Glob {
       if (low! > high!) this.fail(`the range ${low}-${high} is empty`)
     }
     this.at += match[0].length
-    // A class of one is that character: AppArmor 4 takes it so when it looks for rules that contradict each other.
+    // A class of one character becomes that character, as in AppArmor 4's search for conflicting rules.
     this.out += match[0].length === 2 && match[0] !== '^]' ? literal(match[0][0]!) : `[${match[0]}`
   }
 
@@ -119,8 +119,8 @@ class Glob {
 }
 
 /**
- * A path, a label or another value that may be a glob, printed again in quotes: wildcards, alternatives, classes and
- * known variables stay, escapes are undone, and every other character means itself.
+ * A value that may be a glob, printed again in quotes. Wildcards, alternatives, classes and known variables stay,
+ * escapes are decoded, and every other character means itself.
  * @throws {BadText}
  */
 export function valueText(token: Pick<Token, 'text' | 'line'>): string {
@@ -130,8 +130,8 @@ export function valueText(token: Pick<Token, 'text' | 'line'>): string {
 }
 
 /**
- * A value that is a path: it starts with a slash, or with a variable that does. `//` and `/./` are written as the
- * kernel has them.
+ * A path: it starts with a slash, or with a variable that does. `//` and `/./` are normalized, as the kernel's paths
+ * are.
  */
 export function pathOf(token: Token): string {
   if (token.kind !== 'word' && token.kind !== 'quoted')
@@ -144,8 +144,8 @@ export function pathOf(token: Token): string {
 }
 
 /**
- * Whether the value is more than alternatives: the parser treats paths without `*` and `?` as exact. AppArmor 4 counts
- * classes to them too.
+ * Whether the parser treats the value as a pattern: paths without `*` and `?` count as exact. For AppArmor 4, classes
+ * are exact too.
  */
 export function hasWildcard(value: string): boolean {
   return /[*?]/.test(value)

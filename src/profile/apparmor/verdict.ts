@@ -1,9 +1,8 @@
 import type { EnhanceProtect } from '../../api/types.ts'
 
 /**
- * What becomes of a violation, from `auditViolations` and `allowViolations`: refused silently, refused and reported,
- * let through and reported, or let through. AppArmor reports what a rule allows if the rule says `audit`, and what it
- * refuses unless the rule says `deny` without `audit`.
+ * The reaction to a violation, from `auditViolations` and `allowViolations`. AppArmor reports an allowed access if the
+ * rule says `audit`, and a refused access unless the rule says `deny` without `audit`.
  */
 export type Verdict = 'deny' | 'deny-and-audit' | 'observe' | 'ignore'
 
@@ -18,14 +17,12 @@ const qualifiers: Record<Exclude<Verdict, 'ignore'>, string> = {
   observe: 'audit',
 }
 
-/** One rule that forbids `what`, or reports it: `audit deny network alg,`. Nothing when violations do not matter. */
+/** A rule that refuses or reports `what`, such as `audit deny network alg,`; none for `ignore`. */
 export function forbid(verdict: Verdict, what: string): string[] {
   return verdict === 'ignore' ? [] : [`${qualifiers[verdict]} ${what},`]
 }
 
-/**
- * The letter of an exec permission: a rule that allows must also say how the new program is confined, as its parent.
- */
+/** The exec permission. A rule that allows must also say that the program runs in the same profile. */
 export function exec(verdict: Verdict): string {
   return verdict === 'observe' ? 'ix' : 'x'
 }

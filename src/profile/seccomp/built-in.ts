@@ -5,7 +5,7 @@ import { type Comparison, readComparison } from './comparison.ts'
 import type { SyscallRule } from './syscall-rule.ts'
 import type { Action } from './vocabulary.ts'
 
-/** What becomes of a call that a built-in rule is against. */
+/** The policy's `auditViolations` and `allowViolations`. */
 export type Violations = { audit: boolean; allow: boolean }
 
 /** The system calls of a built-in rule, or why there are none. */

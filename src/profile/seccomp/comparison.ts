@@ -1,9 +1,9 @@
 import type { Operator } from './vocabulary.ts'
 
 /**
- * The value that an argument must have, in one of three forms. The negation of a form is again a form, and the
- * conjunction of two forms nearly always is: equal to `value` under `mask`; different from `value`; within `from`…`to`.
- * All numbers are unsigned, of 64 bits.
+ * The condition on an argument, an unsigned 64-bit number: equal to `value` under `mask`, different from `value`, or
+ * within `from`…`to`. The negation of a condition has these forms too, and so has the conjunction of two conditions,
+ * except a mask and a range.
  */
 export type Comparison = { index: number; written?: WrittenComparison } & (
   | { kind: 'masked'; mask: bigint; value: bigint }
@@ -11,20 +11,20 @@ export type Comparison = { index: number; written?: WrittenComparison } & (
   | { kind: 'range'; from: bigint; to: bigint }
 )
 
-/** An argument of a rule as the runtime specification writes it; kept in a comparison that was read from one. */
+/** A comparison as the OCI runtime specification writes it; kept if the rule was read from a profile. */
 export interface WrittenComparison {
   index: number
   value: number
-  /** For MASKED_EQ what the argument must be under the mask in `value`; else unused. */
+  /** Only for MASKED_EQ: the required value under the mask, which is in `value`. */
   valueTwo?: number
   op: Operator
 }
 
 const MAX = (1n << 64n) - 1n
 
-/** Reads one argument; `never` for a comparison that no value meets (below 0, bits outside of the mask). */
+/** Reads one comparison; `never` if no value meets it (below 0, or bits outside of the mask). */
 export function readComparison({ index, value, valueTwo, op }: WrittenComparison): Comparison | 'never' {
-  // The fields in one order, so that equal comparisons have equal text.
+  // List the fields in a fixed order, so that equal comparisons have equal texts.
   const written = { index, value, ...(valueTwo !== undefined && { valueTwo }), op }
   const v = BigInt(value)
   const two = BigInt(valueTwo ?? 0)
@@ -46,7 +46,7 @@ export function readComparison({ index, value, valueTwo, op }: WrittenComparison
   }
 }
 
-/** The comparison as the specification writes it. A range has one open end: `both` makes no other. */
+/** The comparison in the form of the specification. A range has one open end, because `both` makes no other ranges. */
 export function writeComparison(comparison: Comparison): WrittenComparison {
   const { index } = comparison
   if (comparison.written !== undefined) return comparison.written
@@ -63,8 +63,8 @@ export function writeComparison(comparison: Comparison): WrittenComparison {
 }
 
 /**
- * Whether the comparison needs more than 32 bits. libseccomp cuts such a number on a 32-bit ABI, where the comparison
- * then means something else (db.c, `_db_rule_gen_32`).
+ * Whether the comparison needs more than 32 bits. On a 32-bit ABI libseccomp cuts such a number, which changes the
+ * meaning of the comparison (db.c, `_db_rule_gen_32`).
  */
 export function isWide(comparison: Comparison): boolean {
   const { written } = comparison
@@ -83,7 +83,7 @@ export function holds(comparison: Comparison, argument: bigint): boolean {
   }
 }
 
-/** The opposite of `comparison`: values that do not meet it meet one or more of these, and no other value does. */
+/** The negation as a list: a value that does not meet `comparison` meets at least one comparison of the list. */
 export function negate(comparison: Comparison): Comparison[] {
   const { index } = comparison
   switch (comparison.kind) {
@@ -112,9 +112,8 @@ function bitsOf(mask: bigint): bigint[] {
 }
 
 /**
- * One comparison that holds where `a` and `b`, of one argument, both hold. `never` when nothing meets both; undefined
- * when no single comparison says it: a rule may compare an argument only once (libseccomp refuses it, and runc then
- * turns "and" into "or").
+ * The conjunction of two comparisons of one argument: `never` if no value meets both, undefined if it needs two
+ * comparisons. libseccomp allows only one comparison for an argument; for two, runc replaces "and" by "or".
  */
 export function both(a: Comparison, b: Comparison): Comparison | 'never' | undefined {
   if (a.kind === 'masked' && a.mask === MAX) return holds(b, a.value) ? a : 'never'

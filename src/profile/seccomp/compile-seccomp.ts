@@ -9,9 +9,9 @@ import { ownProfile } from './own-profile.ts'
 import { withReports } from './reports.ts'
 
 /**
- * Compiles the seccomp part of `policy`, which stands at `path`, to a profile of the OCI runtime specification
- * (config-linux.md, "Seccomp"), as the kubelet hands it to the container runtime. Equal input gives equal output.
- * `skipped` names what the profile does not carry. Errors: UNKNOWN_RULE, BAD_SECCOMP_RULE, MISSING_MODEL, REQUIRED.
+ * Compiles the seccomp part of `policy` at `path` to a profile of the OCI runtime specification (config-linux.md,
+ * "Seccomp"). Equal input gives equal output. `skipped` names unsupported rules. Errors: UNKNOWN_RULE,
+ * BAD_SECCOMP_RULE, MISSING_MODEL, REQUIRED.
  */
 export function compileSeccomp(policy: Policy, path: string, context: CompileContext): Result<LinuxSeccomp> {
   switch (policy.mode) {
@@ -33,7 +33,7 @@ export function compileSeccomp(policy: Policy, path: string, context: CompileCon
       const { seccomp, allowViolations = false } = policy.defenseInDepth ?? {}
       if (seccomp === undefined) return required(at, 'DefenseInDepth with the Seccomp enforcer')
       const compiled = defenseInDepthProfile(seccomp, allowViolations, at, context.model?.seccomp)
-      // As the other enforcers do in this mode, it reports what it refuses.
+      // In this mode the other enforcers report refusals, so Seccomp does too.
       return allowViolations ? compiled : withReports(compiled, at, context.seccompReports)
     }
   }
@@ -44,8 +44,8 @@ function required(path: string, mode: string): Result<never> {
 }
 
 /**
- * In RuntimeDefault mode the webhook gives containers the container runtime's profile. A pod's seccomp settings cannot
- * be changed, so that containers from before a change of mode still name our file when they are restarted.
+ * In RuntimeDefault mode the webhook selects the runtime's own profile. But a pod's seccomp settings cannot change, so
+ * containers from an earlier mode still load our file when they restart.
  */
 function standIn(path: string): Skipped {
   const reason =

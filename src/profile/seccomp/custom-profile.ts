@@ -3,10 +3,10 @@ import { parseJson } from './json.ts'
 import { badRule, errnoProblem, isAction, type ReadRules, type Report, readRules } from './read-rules.ts'
 import { type Action, actions, architectures, bigEndian, flags } from './vocabulary.ts'
 
-/** A whole profile that a user wrote, or that a behaviour model holds. */
+/** A whole profile, from a user or from a behaviour model. */
 export interface CustomProfile extends ReadRules {
   defaultAction: Action
-  /** What is carried over as it stands. */
+  /** Fields that are copied unchanged. */
   rest: {
     defaultErrnoRet?: number
     architectures?: string[]
@@ -28,8 +28,8 @@ const knownFields = [
 ]
 
 /**
- * Reads the JSON of an OCI seccomp profile that stands in the field `path`, and checks it as runc would. Every error
- * has that path and says where in the text it is: by line and column where it is no JSON, else by the path within.
+ * Parses the JSON of an OCI seccomp profile in the field `path`, and checks it as runc would. Each error has this path;
+ * its text gives the line and column of a JSON error, or the path within the JSON.
  */
 export function readCustomProfile(text: string, path: string): CustomProfile {
   const fail: Report = (inner, problem, more) => badRule(path, inner === '' ? problem : `${inner} ${problem}`, more)
@@ -116,14 +116,12 @@ function checkByteOrder(value: unknown, fail: Report): FieldError[] {
   return [fail('architectures', 'mixes both byte orders, and runtimes cannot load such a profile', { given: value })]
 }
 
-/**
- * Where agents for SCMP_ACT_NOTIFY listen by convention. A folder of root: who writes a policy makes no socket there.
- */
+/** The usual sockets of agents for SCMP_ACT_NOTIFY. Only root can create a socket in this folder. */
 const listeners = '/run/seccomp-agent.socket, or a name in /run/seccomp-agent/'
 
 /**
- * The runtime connects as root of the node, and hands over the container's state: not to any socket that a policy
- * names.
+ * The runtime connects as root of the node and sends the state of the container, so a policy must not choose any
+ * socket.
  */
 function checkListener(path: unknown, fail: Report): FieldError[] {
   if (typeof path !== 'string' || path === '') return []

@@ -8,8 +8,8 @@ import { entriesOf, isBuiltRight, outcome, RuleSet, type SyscallRule } from './s
 import { type Action, isRefusing } from './vocabulary.ts'
 
 /**
- * The user's or the model's profile, with the raw rules before it. What neither names is refused. With
- * `allowViolations` it is logged, and what they refuse is, too. `path` is that of `defenseInDepth.seccomp`.
+ * The profile of the user or of the model, after the raw rules. All other calls are refused. With `allowViolations`,
+ * refused calls are logged instead. `path` is the path of `defenseInDepth.seccomp`.
  */
 export function defenseInDepthProfile(
   seccomp: SeccompProfile,
@@ -35,7 +35,7 @@ export function defenseInDepthProfile(
     errors.push(clash(rule, join(path, 'syscallRawRules'), parts))
     return []
   })
-  // A runtime passes over rules that do what the default does.
+  // A rule with the same action as the default has no effect: runtimes skip it.
   const standard = defaultOf(base, allowViolations)
   const rules = [...first.rules, ...rest].filter((rule) => outcome(rule) !== outcome(standard))
   for (const name of wronglyBuilt(rules)) errors.push(misbuilt(name, path))
@@ -63,7 +63,9 @@ function without(error: FieldError): CustomProfile {
   return { defaultAction: 'SCMP_ACT_ERRNO', rest: {}, rules: [], errors: [error], skipped: [] }
 }
 
-/** A default that lets calls pass would make no defence in depth; one that refuses harder than by an error is kept. */
+/**
+ * A default action that allows calls would defeat this mode. A default that refuses harder than with an error is kept.
+ */
 function defaultOf({ defaultAction, rest }: CustomProfile, allowViolations: boolean): Standard {
   if (allowViolations) return { action: 'SCMP_ACT_LOG' }
   if (!isRefusing(defaultAction)) return { action: 'SCMP_ACT_ERRNO' }
@@ -76,8 +78,8 @@ function observed({ errno, ...rule }: SyscallRule): SyscallRule {
 }
 
 /**
- * The rules as they would be loaded: runc passes over those that do what the default does, and of the others for one
- * call libseccomp lets the first without arguments make the rest void (db.c, `db_rule_add`).
+ * The rules that a runtime would load: runc skips rules with the default action. If one of the other rules for a call
+ * has no arguments, libseccomp ignores the rest (db.c, `db_rule_add`).
  */
 function asLoaded(base: CustomProfile): SyscallRule[] {
   const standard = outcome(defaultOf(base, false))

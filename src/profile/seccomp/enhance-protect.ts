@@ -9,14 +9,14 @@ import { ownProfile } from './own-profile.ts'
 import { badRule, type ReadRules, readRules } from './read-rules.ts'
 import { RuleSet, type SyscallRule } from './syscall-rule.ts'
 
-/** Everything is allowed but what a built-in or raw rule of `enhanceProtect`, at `path`, is against. */
+/** Allows all calls except those that a built-in or raw rule of `enhanceProtect` refuses. `path`: its path. */
 export function enhanceProtectProfile(enhanceProtect: EnhanceProtect, path: string): Result<LinuxSeccomp> {
   const { rules: selected, errors } = selectRules(enhanceProtect, path)
   const raw = readRules(enhanceProtect.syscallRawRules ?? [], join(path, 'syscallRawRules'), badRule, false)
   errors.push(...raw.errors)
   const skipped = [...notes(enhanceProtect, path), ...raw.skipped]
   const set = new RuleSet()
-  // Raw rules go first, as the more exact word: a built-in rule applies where they say nothing.
+  // Raw rules come first, because they are more specific: a built-in rule applies to the calls that raw rules leave.
   addRawRules(raw, set, errors, skipped)
   addBuiltInRules(selected, enhanceProtect, set, errors, skipped)
   return errors.length > 0
@@ -31,7 +31,7 @@ function addRawRules(raw: ReadRules, set: RuleSet, errors: FieldError[], skipped
     add(set, rule, path, rule.name, errors, skipped)
     if (rule.when.some(isWide)) skipped.push(cut(rule, path))
   }
-  // The second ways come after the user's own rules, so they change no rule of the user.
+  // Rules for multiplexed calls come after all raw rules, so they change no rule of the user.
   for (const { rule } of refused) for (const way of multiplexedWay(rule)) set.add(way)
 }
 
@@ -69,7 +69,9 @@ function add(
   }
 }
 
-/** Two rules that overlap, and what is left of the second cannot be said, or not be found within the bound. */
+/**
+ * The error for a rule that overlaps an earlier rule: its rest has no form in seccomp, or finding it takes too long.
+ */
 export function clash({ name, action }: SyscallRule, path: string, how: 'inexpressible' | 'too-costly'): FieldError {
   if (how === 'too-costly') {
     const problem = `${action} for ${name} and the rules before it overlap in too many ways to compare: use fewer masked values, or give them one action`

@@ -1,11 +1,11 @@
-/** JSON text that is none: what is wrong, and where (lines and columns count from 1). */
+/** A JSON error: the problem and its place. Lines and columns count from 1. */
 export interface JsonProblem {
   problem: string
   line: number
   column: number
 }
 
-/** Real seccomp profiles are not nested deeper. The bound keeps hostile text off the stack. */
+/** Maximum depth, so that hostile text does not exhaust the stack. Real seccomp profiles are less deep. */
 const MAX_DEPTH = 64
 
 class Failure extends Error {
@@ -17,8 +17,8 @@ class Failure extends Error {
 }
 
 /**
- * Reads JSON (RFC 8259) as `JSON.parse` does, and stricter: a key that comes twice is refused, for programs differ in
- * which one they take. Says where the text is wrong in a way that does not depend on the engine's version.
+ * Parses JSON (RFC 8259) like `JSON.parse`, but refuses duplicate keys, because programs differ in which value they
+ * use. The error messages do not depend on the version of the engine.
  */
 export function parseJson(text: string): { ok: true; value: unknown } | ({ ok: false } & JsonProblem) {
   try {

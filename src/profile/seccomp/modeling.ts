@@ -3,9 +3,9 @@ import { ownProfile } from './own-profile.ts'
 import type { SyscallRule } from './syscall-rule.ts'
 
 /**
- * What the runtime needs, so that each model allows it (src/model/profile/runtime-needs.ts), and programs do all the
- * time. It is not recorded: the kernel's record of a call costs fifty times as much as a small call itself (npm run
- * bench:recording).
+ * Calls that are frequent, and that every model allows because the runtime needs them
+ * (src/model/profile/runtime-needs.ts). They are not recorded: the kernel's record costs fifty times as much as a small
+ * call (npm run bench:recording).
  */
 export const alwaysNeeded = [
   ...['open', 'openat', 'openat2', 'close', 'read', 'write', 'lseek', 'readlinkat', 'getdents64'],
@@ -17,11 +17,9 @@ export const alwaysNeeded = [
 ] as const
 
 /**
- * What containerd's default profile (contrib/seccomp/seccomp_default.go) never lets through, whatever capabilities a
- * container has, and the kernel would let processes without any do, some of it at least. While a workload is recorded
- * its containers run in our profile instead, which must not let them do more. What the default gives to containers with
- * a capability is not here: the kernel asks for that, too. Of personality(2) it refuses values between others, for
- * which filters have no words.
+ * Calls that containerd's default profile (contrib/seccomp/seccomp_default.go) refuses for all capabilities, but the
+ * kernel would allow without a capability. While a workload is recorded, our profile replaces the default, so it must
+ * refuse them too. Filters cannot express the values of personality(2) that the default refuses.
  */
 const neverAllowed = [
   'add_key',
@@ -52,10 +50,10 @@ const neverAllowed = [
 
 const EPERM = 1
 const ENOSYS = 38
-/** include/linux/socket.h: neither is of a network that a container is in. */
+/** include/linux/socket.h. Both families reach beyond the network of the container. */
 const families = { AF_ALG: 38n, AF_VSOCK: 40n }
 /**
- * include/uapi/linux/sched.h. In a user namespace of its own a process has all capabilities, and with them much of the
+ * include/uapi/linux/sched.h. In its own user namespace a process has all capabilities, which open large parts of the
  * kernel to attack.
  */
 const CLONE_NEWUSER = 0x1000_0000n
@@ -74,7 +72,7 @@ export function modelingProfile(complete: boolean): LinuxSeccomp {
   return ownProfile('SCMP_ACT_LOG', [
     ...allowed,
     ...neverAllowed.map((name) => refused(name)),
-    // Its flags are behind a pointer; C libraries then use clone.
+    // The flags of clone3 are in memory, where filters cannot read them. After ENOSYS, C libraries use clone.
     refused('clone3', ENOSYS),
     ...['clone', 'unshare'].map((name) => whereArgument(name, CLONE_NEWUSER, CLONE_NEWUSER)),
     ...Object.values(families).map((family) => whereArgument('socket', ALL, family)),

@@ -16,17 +16,16 @@ const ipcs: Record<string, number> = {
   shmget: 23, shmctl: 24,
 }
 
-/** socketcall takes the call as an int, and refuses a number that it does not know. */
+/** Mask of the call's number: socketcall takes an int, and refuses unknown numbers. */
 const INT = 0xffffffffn
 
-/** ipc takes the call from the low half of its first argument; the high half is a version (ipc/syscall.c). */
+/** Mask of the call's number: the upper half of ipc's first argument is a version (ipc/syscall.c). */
 const IPC_CALL = 0xffffn
 
 /**
- * The second way on 32-bit x86 to a call that `rule` refuses. socketcall and ipc take its arguments by a pointer, which
- * a filter cannot follow; so where the arguments decide, the call is refused whatever they are. Without this a 32-bit
- * program walks round the rule: libseccomp compares the rule's arguments with socketcall's own (syscalls.c,
- * `abi_rule_add`). Where these names do not exist the rule costs nothing: runtimes pass over it.
+ * Refuses the same call through socketcall or ipc, by which 32-bit x86 programs would bypass `rule`. These pass the
+ * arguments in memory, where a filter cannot read them: a rule with comparisons therefore refuses the call for all
+ * arguments. Other architectures lack the two calls, and runtimes skip the rule.
  */
 export function multiplexedWay(rule: SyscallRule): SyscallRule[] {
   if (!isRefusing(rule.action)) return []

@@ -5,24 +5,25 @@ import { type Comparison, readComparison, type WrittenComparison } from './compa
 import type { SyscallRule } from './syscall-rule.ts'
 import { type Action, actions, MAX_ARGUMENT, maxErrno, type Operator, operators, takesErrno } from './vocabulary.ts'
 
-/** A list of rules that a user wrote, read and checked. */
+/** The checked rules of a user's list. */
 export interface ReadRules {
-  /** With the path of the list's element that each came from. */
+  /** Each rule with the path of its list element. */
   rules: { rule: SyscallRule; path: string }[]
   errors: FieldError[]
   skipped: Skipped[]
 }
 
-/** How a wrong field is reported: a raw rule is a field of the policy, a custom profile is text within one field. */
+/**
+ * Makes an error: for a raw rule, of a field of the policy; for a custom profile, of a place in the text of one field.
+ */
 export type Report = (path: string, problem: string, more?: Partial<FieldError>) => FieldError
 
 export const badRule: Report = (path, problem, more) => ({ code: 'BAD_SECCOMP_RULE', path, problem, ...more })
 
 /**
- * Reads `syscalls` of the OCI runtime specification as runc would, but aloud: where runc stops a container from
- * starting, or passes over what it does not know, this returns an error or names what is skipped. `list` may be
- * anything.
- * @param notify Whether a listener is there for SCMP_ACT_NOTIFY.
+ * Reads a `syscalls` list of the OCI runtime specification as runc would. Returns an error where runc would not start
+ * the container, and names the parts that runc would silently ignore. `list` may have any shape.
+ * @param notify whether a listener exists for SCMP_ACT_NOTIFY
  */
 export function readRules(list: unknown, path: string, report: Report, notify: boolean): ReadRules {
   const read: ReadRules = { rules: [], errors: [], skipped: [] }
@@ -38,9 +39,7 @@ export function readRules(list: unknown, path: string, report: Report, notify: b
   return read
 }
 
-/**
- * More names of calls that do not exist than these get no hint: to find one takes a look at every call that Linux has.
- */
+/** Maximum unknown call names that get a suggestion, because each suggestion compares all names of Linux's calls. */
 const MAX_HINTS = 50
 
 function nearestCalls(): (name: string) => string | undefined {
@@ -53,7 +52,7 @@ function nearestCalls(): (name: string) => string | undefined {
 
 type Entry = { names: string[]; action: Action; errno?: number; alternatives: Comparison[][] }
 
-/** @returns the entry, unless there are errors in it, which `read` has then */
+/** @returns the entry; undefined after errors */
 function readEntry(entry: unknown, path: string, report: Report, notify: boolean, read: ReadRules): Entry | undefined {
   const before = read.errors.length
   const fail: Report = (step, problem, more) => {
@@ -108,9 +107,9 @@ function unknownSyscall(nearest: string | undefined): string {
 }
 
 /**
- * The conditions under which the rule applies, each a list of comparisons that must all hold. Arguments are joined by
- * "and", except that a rule which compares one argument twice applies when any of its comparisons holds: that is how
- * runc reads it (libcontainer/seccomp/seccomp_linux.go, `matchCall`). No runtime gets to see such a rule from us.
+ * Alternative conditions of the rule; each is a list of comparisons that must all hold. Comparisons are joined by
+ * "and", unless one argument is compared twice: then runc joins all by "or" (libcontainer/seccomp/seccomp_linux.go,
+ * `matchCall`).
  */
 function alternatives(written: readonly WrittenComparison[]): Comparison[][] {
   const indexes = new Set(written.map(({ index }) => index))
@@ -171,7 +170,7 @@ export function isAction(action: unknown): action is Action {
   return actions.includes(action as Action)
 }
 
-/** Why `errnoRet` (or `defaultErrnoRet`) does not go with the action. */
+/** The error if `errnoRet` or `defaultErrnoRet` is not valid for the action. */
 export function errnoProblem(errnoRet: unknown, action: Action): string | undefined {
   if (!takesErrno(action)) return `has no meaning for ${action}, and runtimes reject it`
   if (isWholeNumber(errnoRet, maxErrno(action))) return undefined
@@ -213,7 +212,7 @@ function given(value: unknown): Partial<FieldError> {
   return value === undefined ? {} : { given: value }
 }
 
-/** Above 2^53 a JSON number is not exact in every program that handles the policy, so none is taken. */
+/** Refuse numbers above 2^53: not every program that handles the policy reads them exactly. */
 function checkValue(value: unknown, step: string, fail: Report): void {
   if (isWholeNumber(value)) return
   fail(step, 'must be a whole number that JSON can represent exactly', { ...given(value), allowed: '0 to 2^53 - 1' })

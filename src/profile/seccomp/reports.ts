@@ -2,17 +2,16 @@ import type { LinuxSeccomp } from '../../api/types.ts'
 import { LOG_FLAG, type SeccompReports } from '../context.ts'
 import type { Result } from '../result.ts'
 
-/** What runc and crun set where a profile names no flags: a profile that names one has to name this one too. */
+/** The flag that runc and crun set for a profile without flags. A profile with a flag must name this flag too. */
 const DEFAULT_FLAG = 'SECCOMP_FILTER_FLAG_SPEC_ALLOW'
 
-/** How a report names what is missing; behind it stands what the node lacks. */
+/** The name of the left-out part in `skipped`; the missing component follows in parentheses. */
 const REPORTS = 'reports of refusals'
 
 /**
- * Has the kernel report what a profile refuses, on a node whose runtimes take the flag for it. Runtimes that do not
- * take it start no container of the profile, so none gets it unasked.
- * @param path the field that asks for it
- * @param reports left out: the profile is for no certain node, and each node says for itself
+ * Adds the flag that makes the kernel log refused calls, if the node's runtimes accept it: other runtimes would not
+ * start the container. @param path the field that asks for reports
+ * @param reports absent if the profile is not for a certain node
  */
 export function withReports(
   compiled: Result<LinuxSeccomp>,
@@ -42,6 +41,6 @@ const actionsOf = ({ defaultAction, syscalls = [] }: LinuxSeccomp): string[] => 
   ...syscalls.map(({ action }) => action),
 ]
 
-/** A call that kills its process is logged in any case. */
+/** The kernel always logs a call that kills its process. */
 const refusesSilently = (profile: LinuxSeccomp): boolean =>
   actionsOf(profile).some((action) => action === 'SCMP_ACT_ERRNO' || action === 'SCMP_ACT_TRAP')

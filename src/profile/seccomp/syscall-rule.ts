@@ -2,7 +2,7 @@ import type { LinuxSyscall } from '../../api/types.ts'
 import { both, type Comparison, isWide, negate, writeComparison } from './comparison.ts'
 import type { Action } from './vocabulary.ts'
 
-/** One system call and what becomes of it when every comparison holds. No argument is compared twice. */
+/** One system call, and the action if every comparison holds. An argument has at most one comparison. */
 export interface SyscallRule {
   name: string
   action: Action
@@ -11,19 +11,19 @@ export interface SyscallRule {
   when: readonly Comparison[]
 }
 
-/** What a rule does, so that two rules can be distinguished. */
+/** Identifies the effect of a rule: rules with equal outcomes need not be kept apart. */
 export function outcome({ action, errno = 1 }: Pick<SyscallRule, 'action' | 'errno'>): string {
   if (action === 'SCMP_ACT_ERRNO' || action === 'SCMP_ACT_TRACE') return `${action} ${errno}`
   return action === 'SCMP_ACT_KILL' ? 'SCMP_ACT_KILL_THREAD' : action
 }
 
-/** The comparisons in the order of their arguments, as text: equal for equal conditions. */
+/** The comparisons as text, sorted by argument: equal texts mean equal conditions. */
 function condition(rule: SyscallRule): string {
   const written = rule.when.map((comparison) => JSON.stringify(writeComparison(comparison)))
   return written.sort().join()
 }
 
-/** Adds `comparison` to those of a rule; `never` and undefined as in `both`. */
+/** Adds `comparison` to the comparisons of a rule; `never` and undefined have the meaning of `both`. */
 function narrow(when: readonly Comparison[], comparison: Comparison): Comparison[] | 'never' | undefined {
   const same = when.findIndex(({ index }) => index === comparison.index)
   const old = when[same]
@@ -32,16 +32,15 @@ function narrow(when: readonly Comparison[], comparison: Comparison): Comparison
   return typeof joined === 'object' ? when.with(same, joined) : joined
 }
 
-/** More parts than this and a rule is refused: 64 bits of one mask, by one more rule with a mask. */
+/** Maximum parts of one rule: enough for one rule with a 64-bit mask, outside of another such rule. */
 const MAX_PARTS = 256
 
 /**
- * What remains of `rule` outside of `cover`, as rules that together apply exactly there. Undefined when the words of
- * seccomp cannot say it. libseccomp does not do this for us: of two rules for one call it silently lets the one
- * without arguments win, whatever was meant (db.c, `db_rule_add`).
+ * The rest of `rule` outside of `cover`, as a list of rules; undefined if seccomp cannot express the rest. Without
+ * this, libseccomp would silently prefer the rule that has no arguments (db.c, `db_rule_add`).
  */
 export function outside(rule: SyscallRule, cover: SyscallRule): SyscallRule[] | undefined {
-  // Cut to 32 bits, rules that were apart can meet, and libseccomp then refuses the whole profile (EEXIST).
+  // Cut to 32 bits, separate rules may overlap. libseccomp then refuses the whole profile (EEXIST).
   if (cover.when.length > 0 && [...rule.when, ...cover.when].some(isWide)) return undefined
   if (!overlap(rule, cover)) return [rule]
   const parts: SyscallRule[] = []
@@ -53,7 +52,7 @@ export function outside(rule: SyscallRule, cover: SyscallRule): SyscallRule[] | 
   return parts
 }
 
-/** Whether some call meets both rules. Says yes when it cannot tell. */
+/** Whether a call may meet both rules. Also true if this is not known. */
 function overlap(rule: SyscallRule, cover: SyscallRule): boolean {
   let when: readonly Comparison[] = rule.when
   for (const comparison of cover.when) {
@@ -65,19 +64,17 @@ function overlap(rule: SyscallRule, cover: SyscallRule): boolean {
 }
 
 /**
- * Whether libseccomp makes of these rules for one call the filter that they say. Before 2.6.1 it does not always: of
- * rules that compare several arguments, by order or difference, it builds filters that let through what they refuse and
- * refuse what they let through (GHSA-4q85-33p6-j5g6), and from some two it never comes back. Found right in a
- * simulation of what 2.5.4 builds, with thousands of random rules of each kind: one rule of any form; rules that
- * compare for equality only, also under masks; rules that compare one argument each, with 32 bits.
+ * Whether libseccomp builds a correct filter from these rules for one call. Before 2.6.1 its filter may allow what a
+ * rule refuses (GHSA-4q85-33p6-j5g6). These forms were correct in a simulation of 2.5.4 with thousands of random rules:
+ * one rule; only equality, also with masks; rules with one comparison of 32 bits each.
  */
 export function isBuiltRight(rules: readonly SyscallRule[]): boolean {
   return isRight(formsOf(rules))
 }
 
-/** What `isBuiltRight` looks at, so that a set need not look at all of its rules for each that comes. */
+/** The facts that `isBuiltRight` needs, so that a set does not visit all its rules for each new rule. */
 interface Forms {
-  /** Rules with comparisons, and all of their comparisons. */
+  /** Number of rules with comparisons, and of all their comparisons. */
   conditional: number
   comparisons: number
   onlyEquality: boolean
@@ -101,45 +98,45 @@ function isRight({ conditional, comparisons, onlyEquality, hasWide }: Forms): bo
   return conditional <= 1 || onlyEquality || (comparisons === conditional && !hasWide)
 }
 
-/** What became of a rule that was to be added to a set. */
+/** The result of adding a rule to a set. */
 export type Added =
   | 'added'
-  /** Earlier rules with another outcome leave nothing of it. */
+  /** Earlier rules with another outcome cover the whole rule. */
   | 'covered'
-  /** What they leave of it has no words in seccomp. */
+  /** Seccomp cannot express the part of the rule that earlier rules leave. */
   | 'inexpressible'
-  /** With the others it would not be built right. */
+  /** libseccomp would build a wrong filter from the rule and earlier rules. */
   | 'misbuilt'
-  /** The rules overlap in too many ways to be compared. */
+  /** The rules overlap in too many ways to compare them. */
   | 'too-costly'
 
 /**
- * Parts of rules that a set looks at, for all of its rules together. At each earlier rule with a mask a rule may fall
- * into 64 parts: without a bound forty rules for sixteen calls take half a minute.
+ * Maximum parts of rules that a set compares in all. Each earlier rule with a mask can split a rule into 64 parts:
+ * without this bound, forty rules for sixteen calls take half a minute.
  */
 const MAX_STEPS = 200_000
 
-/** Into how many parts a rule falls at most outside of `cover`. */
+/** Maximum number of parts into which `cover` splits a rule. */
 function cost({ when }: SyscallRule): number {
   return when.reduce((sum, comparison) => sum + (comparison.kind === 'masked' ? 64 : 2), 1)
 }
 
-/** What is known of the rules for one call, so that one more need not look at all of them. */
+/** Facts about the rules for one call, so that adding a rule need not visit all of them. */
 interface Named {
   rules: SyscallRule[]
   forms: Forms
-  /** Outcomes of rules without conditions. */
+  /** The outcomes of rules without conditions. */
   whole: Set<string>
 }
 
-/** Rules in which, for every call, at most one outcome applies; the earlier rule goes first. */
+/** A set of rules that gives each call at most one outcome. An earlier rule has priority. */
 export class RuleSet {
   readonly #byName = new Map<string, Named>()
   readonly #seen = new Set<string>()
   readonly #rules: SyscallRule[] = []
   #steps = 0
 
-  /** What the rules in the set that have another outcome leave of `rule`. */
+  /** The parts of `rule` that earlier rules with another outcome do not cover. */
   rest(rule: SyscallRule): SyscallRule[] | 'inexpressible' | 'too-costly' {
     let parts: SyscallRule[] = [rule]
     for (const earlier of this.named(rule.name)) {
@@ -157,7 +154,7 @@ export class RuleSet {
     return parts
   }
 
-  /** Adds the rest of `rule`, or leaves the set as it is. */
+  /** Adds the rest of `rule`; after an error the set is unchanged. */
   add(rule: SyscallRule): Added {
     const parts = this.rest(rule)
     if (typeof parts === 'string') return parts
@@ -196,7 +193,7 @@ function keyOf(rule: SyscallRule): string {
   return `${rule.name} ${outcome(rule)} ${condition(rule)}`
 }
 
-/** Rules as entries of a profile: neighbours that differ in the name only become one entry. */
+/** The rules as entries of a profile. Neighbours that differ only in the name share an entry. */
 export function entriesOf(rules: readonly SyscallRule[]): LinuxSyscall[] {
   const entries: LinuxSyscall[] = []
   let last = ''

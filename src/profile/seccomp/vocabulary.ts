@@ -2,8 +2,9 @@ import { seccompActions, seccompOperators } from '../../api/schema/seccomp.ts'
 import type { LinuxSeccompAction, LinuxSeccompOperator } from '../../api/types.ts'
 
 /**
- * The words of a seccomp profile: what the OCI runtime specification (config-linux.md, "Seccomp") names and runc knows
- * (libcontainer/seccomp/config.go). A word that runc does not know stops the container from starting, so none gets by.
+ * The words of a seccomp profile that the OCI runtime specification (config-linux.md, "Seccomp") has and runc knows
+ * (libcontainer/seccomp/config.go). runc does not start a container whose profile has an unknown word, so these are
+ * refused.
  */
 
 export const actions = seccompActions
@@ -15,7 +16,7 @@ export function isRefusing(action: Action): boolean {
   return action === 'SCMP_ACT_ERRNO' || action === 'SCMP_ACT_TRAP' || action.startsWith('SCMP_ACT_KILL')
 }
 
-/** The specification: an action that takes no errno MUST be refused with one. */
+/** By the specification, an errno is invalid for all other actions. */
 export function takesErrno(action: Action): boolean {
   return action === 'SCMP_ACT_ERRNO' || action === 'SCMP_ACT_TRACE'
 }
@@ -49,7 +50,7 @@ const littleEndian = [
   'SCMP_ARCH_LOONGARCH64',
 ]
 
-/** A filter for architectures of both byte orders cannot be built (libseccomp `db_col_db_add`: EDOM). */
+/** libseccomp cannot build a filter for architectures of both byte orders (`db_col_db_add`: EDOM). */
 export const bigEndian = [
   'SCMP_ARCH_MIPS',
   'SCMP_ARCH_MIPS64',
@@ -63,11 +64,9 @@ export const bigEndian = [
 export const architectures: readonly string[] = [...littleEndian, ...bigEndian]
 
 /**
- * The architectures of every profile that we write ourselves: x86-64 and arm64 with the 32-bit ABIs that their kernels
- * also serve. One list does for both kinds of node: runc adds all of them to the filter and always its own, libseccomp
- * translates each rule's number for each, and a foreign one is never asked for. A compatible ABI must be listed, for
- * libseccomp kills a process that calls by an ABI that is not; a 32-bit program would die in a profile that allows all.
- * riscv64 is not listed because runc before 1.1 refuses the name; on such a node runc adds it as its own.
+ * The architectures of our own profiles, for all nodes: x86-64 and arm64, with their 32-bit ABIs, because libseccomp
+ * kills a process that uses an unlisted ABI. runc always adds the node's own architecture, and foreign ones do no harm.
+ * riscv64 is not listed because runc before 1.1 refuses the name.
  */
 export const nodeArchitectures: readonly string[] = [
   'SCMP_ARCH_X86_64',
