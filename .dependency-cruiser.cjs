@@ -3,6 +3,7 @@
 const rooms = {
   'src/base': [],
   'src/api': [],
+  'src/confinement': ['src/base', 'src/api'],
   'src/rules': ['src/api'],
   'src/profile': ['src/base', 'src/api', 'src/rules'],
   'src/advice': ['src/base', 'src/api', 'src/rules', 'src/profile'],
@@ -15,7 +16,7 @@ const rooms = {
   'actors/runtime': ['src/base'],
   // The managers' defaults are in their room, and the option tables show them.
   'src/options': ['src/base', 'src/api', 'src/profile', 'src/audit', 'actors', 'src/manager'],
-  actors: ['actors/runtime', 'src/base', 'src/api', 'src/profile', 'src/model'],
+  actors: ['actors/runtime', 'src/base', 'src/api', 'src/confinement', 'src/profile', 'src/model'],
 }
 const composition = ['src/manager', 'src/agent', 'src/sandbox']
 

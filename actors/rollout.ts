@@ -11,9 +11,9 @@ import {
   type RestartLimiter,
   type Workload,
 } from './ports.ts'
-import { isAsTemplate, isInProfile } from './rollout/confinement.ts'
 import { type Decision, decide } from './rollout/decide.ts'
 import { idle, type Memory } from './rollout/memory.ts'
+import { type PodPolicy, podLacksProfile } from './rollout/profile-gaps.ts'
 import type { Restart } from './rollout/restart-patch.ts'
 import type { RolloutSettings } from './rollout/settings.ts'
 import { type Known, madeAt, nameOf, nothingFound, type Survey, survey } from './rollout/survey.ts'
@@ -41,7 +41,7 @@ export interface RolloutPorts {
   /** Key of the policy that confines the workload; undefined if no policy does. */
   winner(workload: Workload): string | undefined
   /** The profile that a policy for pods gives to this pod: admission sets it in spite of the template. */
-  podProfile(pod: Pod, namespace: string): { profile: string; kind: AnyPolicy['kind'] } | undefined
+  podProfile(pod: Pod, namespace: string): (PodPolicy & { kind: AnyPolicy['kind'] }) | undefined
   limiter: RestartLimiter
   count: Count
   notifyPolicy(policyKey: string, progress: RolloutProgress): void
@@ -186,23 +186,22 @@ const NAMED_PODS = 3
 
 /** Reads the pods of the workload, and updates the memory. */
 async function checkPods(ports: RolloutPorts, memory: Memory, workload: Workload, context: Context): Promise<Memory> {
-  const { api, confine, podProfile, settings } = ports
+  const { api, confine, podProfile, settings, winner } = ports
   const { wanted } = memory
   if (wanted === undefined) return memory
   const { namespace, uid, resourceVersion } = workload.metadata
   try {
-    const { template } = workload.spec
-    const { confineInitContainers: initToo } = settings
     // Another policy may have priority, or the user may have chosen a profile: then the template is already right.
-    const isAsMeant = confine(workload).length === 0
+    const template = confine(workload).length === 0 ? workload.spec.template : undefined
+    const isOurs = winner(workload) === context.key
     const names: string[] = []
     let outside = 0
     await api.eachPod(workload, (pod) => {
       const other = podProfile(pod, namespace)
       // Pods of a cluster policy stay with it: a namespaced policy has no priority over it.
       const isOther = wanted.namespace !== undefined || other?.kind === 'VarmorClusterPolicy'
-      if (isInProfile(pod, wanted, initToo, isOther ? other?.profile : undefined)) return
-      if (isAsMeant && isAsTemplate(pod, template, wanted, initToo)) return
+      const accepted = isOther ? other : undefined
+      if (!podLacksProfile(pod, { wanted, facts: settings, other: accepted, template, isOurs })) return
       if (outside++ < NAMED_PODS) names.push(pod.metadata.name)
     })
     const seen = { resourceVersion, again: context.now() + settings.retryInterval, outside, names }

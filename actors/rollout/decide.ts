@@ -2,9 +2,9 @@ import type { WallMs } from '../../src/base/clock.ts'
 import { whyOutlined } from '../../src/base/left-out.ts'
 import { cut, listing } from '../policy/listing.ts'
 import type { Workload } from '../ports.ts'
-import { isInProfile } from './confinement.ts'
 import { replacedByHand } from './health.ts'
 import { idle, type Memory, type Turn } from './memory.ts'
+import { lacksProfile } from './profile-gaps.ts'
 import { type Restart, restartOf } from './restart-patch.ts'
 import type { RolloutSettings } from './settings.ts'
 import { type Astray, nameOf, type Rolling, type Shadowed, type Survey } from './survey.ts'
@@ -243,9 +243,9 @@ const outsideText = ({ workload, pods: { outside, names } }: Astray): string =>
 /** Describes a restarted workload whose pods run without the profile, with the cause and a remedy. */
 function astrayText({ settings }: Observation, wanted: WantedRollout, first: Astray): string {
   const { kind, metadata, spec } = first.workload
-  const why = isInProfile(spec.template, wanted, settings.confineInitContainers)
-    ? 'although the template names the profile. Check which webhook or controller changes the pods'
-    : 'because the profile was removed from the template. Check who removed it, and whether the API server reaches the webhook'
+  const why = lacksProfile(spec.template, wanted, settings)
+    ? 'because the profile was removed from the template. Check who removed it, and whether the API server reaches the webhook'
+    : 'although the template names the profile. Check which webhook or controller changes the pods'
   const again = `kubectl -n ${metadata.namespace} rollout restart ${kind.toLowerCase()} ${metadata.name}`
   return `${outsideText(first)}, ${why}; then: ${again}`
 }

@@ -1,8 +1,8 @@
 import { asWall, type WallMs } from '../../src/base/clock.ts'
 import { type PatchOperation, pointer } from '../../src/base/json-patch.ts'
 import type { Workload } from '../ports.ts'
-import { takeOut } from './confinement.ts'
 import { RESTARTED_AT, withRestart } from './restarted-at.ts'
+import { takeOut } from './take-out.ts'
 import type { WantedRollout } from './wanted.ts'
 
 export interface Restart {

@@ -15,7 +15,9 @@ export interface RolloutSettings extends SurveyOptions {
 
 export const defaultRolloutSettings: RolloutSettings = {
   optIn: { key: 'sandbox.varmor.org/enable', value: 'true' },
+  appArmorField: true,
   confineInitContainers: false,
+  sandboxedRuntimes: [],
   deadline: 600_000,
   pollInterval: 2_000,
   surveyInterval: 1_000,

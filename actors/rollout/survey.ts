@@ -1,11 +1,13 @@
 import { CompiledSelector } from '../../src/api/label-selector.ts'
 import type { WallMs } from '../../src/base/clock.ts'
 import { whyOutlined } from '../../src/base/left-out.ts'
+import type { ConfinementFacts } from '../../src/confinement/exemption.ts'
 import type { ControlPlaneStores, Workload } from '../ports.ts'
-import { isInProfile, isOptedOut, takeOut } from './confinement.ts'
 import { replacedByHand, unhealthy } from './health.ts'
 import type { Memory, PodsSeen } from './memory.ts'
+import { lacksProfile } from './profile-gaps.ts'
 import { restartedAt } from './restarted-at.ts'
+import { takeOut } from './take-out.ts'
 import type { WantedRollout } from './wanted.ts'
 
 /** A workload that was restarted for the change and is not healthy yet. */
@@ -57,11 +59,10 @@ export const nothingFound = (): Survey => ({
   begun: new Map(),
 })
 
-export interface SurveyOptions {
+/** Admission has the same options. */
+export interface SurveyOptions extends ConfinementFacts {
   /** The label that opts a workload in; undefined: no label is needed. */
   optIn: { key: string; value: string } | undefined
-  /** Whether a policy without container names also targets init containers, as in admission. */
-  confineInitContainers: boolean
 }
 
 export const nameOf = ({ kind, metadata }: Workload): string => `${kind} ${metadata.namespace}/${metadata.name}`
@@ -172,12 +173,5 @@ function placeByPods(workload: Workload, seen: PodsSeen | undefined, now: number
   else found.held.push({ workload, pods: seen })
 }
 
-function needsRestart(
-  workload: Workload,
-  wanted: WantedRollout,
-  { confineInitContainers: initToo }: SurveyOptions,
-): boolean {
-  const { template } = workload.spec
-  if (wanted.removing) return takeOut(template, wanted.profileName).length > 0
-  return !isOptedOut(template, wanted, initToo) && !isInProfile(template, wanted, initToo)
-}
+const needsRestart = ({ spec: { template } }: Workload, wanted: WantedRollout, facts: ConfinementFacts): boolean =>
+  wanted.removing ? takeOut(template, wanted.profileName).length > 0 : lacksProfile(template, wanted, facts)

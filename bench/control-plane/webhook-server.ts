@@ -69,6 +69,7 @@ async function serve(): Promise<Server> {
       bpfExclusive: () => false,
       optIn: { key: 'sandbox.varmor.org/enable', value: 'true' },
       confineInitContainers: false,
+      sandboxedRuntimes: [],
       now: systemClock.wall,
     },
     validate: {

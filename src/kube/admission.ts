@@ -1,6 +1,7 @@
 import type { FieldError } from '../api/field-error.ts'
+import { isRecord } from '../base/is-record.ts'
 import type { KubeObject } from './objects.ts'
-import { isRecord, readObject } from './read-object.ts'
+import { readObject } from './read-object.ts'
 
 /** admission.k8s.io/v1: the server's request to a webhook. */
 export interface AdmissionRequest {

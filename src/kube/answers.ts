@@ -1,8 +1,8 @@
 import { type Static, type TSchema, Type } from '@sinclair/typebox'
 import { Value } from '@sinclair/typebox/value'
+import { isRecord } from '../base/is-record.ts'
 import { ConnectionError, type RequestContext } from './api-error.ts'
 import { type KubeObject, keyOf, type ObjectList, type Status } from './objects.ts'
-import { isRecord } from './read-object.ts'
 
 const text = Type.String()
 const some = Type.String({ minLength: 1 })

@@ -1,7 +1,5 @@
 import type { FieldError } from '../api/field-error.ts'
-
-export const isRecord = (value: unknown): value is Record<string, unknown> =>
-  typeof value === 'object' && value !== null && !Array.isArray(value)
+import { isRecord } from '../base/is-record.ts'
 
 /** The texts of a map, by key. Values of other types are dropped. */
 export const textsOf = (value: unknown): Record<string, string> =>

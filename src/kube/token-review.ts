@@ -1,12 +1,13 @@
 import { Type } from '@sinclair/typebox'
 import { Value } from '@sinclair/typebox/value'
 import type { FieldError } from '../api/field-error.ts'
+import { isRecord } from '../base/is-record.ts'
 import type { UserInfo } from './admission.ts'
 import { ApiError } from './api-error.ts'
 import type { CallOptions } from './caller.ts'
 import type { ApiClient } from './client.ts'
 import type { KubeObject } from './objects.ts'
-import { isRecord, readObject } from './read-object.ts'
+import { readObject } from './read-object.ts'
 import { defineResource } from './resources.ts'
 
 /** authentication.k8s.io/v1 TokenReview: asks the server for the user of a token. */

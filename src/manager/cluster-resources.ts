@@ -108,13 +108,15 @@ function withoutOthers(metadata: KeptMeta, beginnings: readonly string[]): KeptM
 }
 
 function withoutContainerDetails(spec: NonNullable<PodTemplate['spec']>): object {
-  const { nodeName, nodeSelector, tolerations, affinity, serviceAccountName, os } = spec as PodSpec & {
-    os?: { name?: string }
-  }
+  const { nodeName, nodeSelector, tolerations, affinity, serviceAccountName, os, runtimeClassName } =
+    spec as PodSpec & {
+      os?: { name?: string }
+      runtimeClassName?: string
+    }
   const { containers, initContainers, securityContext } = spec
   const required = affinity?.nodeAffinity?.requiredDuringSchedulingIgnoredDuringExecution
   return defined({
-    ...{ nodeName, nodeSelector, tolerations, serviceAccountName, os },
+    ...{ nodeName, nodeSelector, tolerations, serviceAccountName, os, runtimeClassName },
     affinity: required && { nodeAffinity: { requiredDuringSchedulingIgnoredDuringExecution: required } },
     containers: containers?.map(nameAndConfinement),
     initContainers: initContainers?.map(nameAndConfinement),

@@ -247,7 +247,8 @@ export class Manager {
 
   /** Creates the control plane of one term. Its writes fail when the term ends. */
   #controlPlane(term: Term): ControlPlane {
-    const { logger, namespace, policy, rollout, model, admission = {}, timing: { watches } = {} } = this.#options
+    const { logger, namespace, policy, rollout, model, timing: { watches } = {} } = this.#options
+    const { optIn, appArmorField, confineInitContainers, sandboxedRuntimes } = this.#mutating!
     const { pods, services } = this.#egressControl
     const api = new ClusterWrites(this.#client.fenced(term), this.#view)
     return new ControlPlane({
@@ -281,11 +282,7 @@ export class Manager {
         }),
       }),
       // Do not restart workloads that would get no profile.
-      rollout: {
-        optIn: parseOptIn(admission.optIn ?? defaultOptIn),
-        confineInitContainers: admission.confineInitContainers ?? false,
-        ...rollout,
-      },
+      rollout: { optIn, appArmorField, confineInitContainers, sandboxedRuntimes, ...rollout },
     })
   }
 
@@ -304,11 +301,12 @@ export class Manager {
 
   #mutateOptions(version: { major: string; minor: string }): MutateOptions {
     const { optIn = defaultOptIn, bpfExclusive = false, confineInitContainers = false } = this.#options.admission ?? {}
+    const { sandboxedRuntimes = [] } = this.#options.admission ?? {}
     return {
       optIn: parseOptIn(optIn),
       appArmorField: hasAppArmorField(version),
       bpfExclusive: (policy) => bpfExclusive && this.#hasBpfEverywhere(policy),
-      confineInitContainers,
+      ...{ confineInitContainers, sandboxedRuntimes },
       now: systemClock.wall,
     }
   }

@@ -96,6 +96,8 @@ export interface AdmissionOptions {
   bpfExclusive?: boolean
   /** Whether policies without container names also confine init containers. Default false. */
   confineInitContainers?: boolean
+  /** Names of RuntimeClasses whose pods have a kernel of their own, so that no policy confines them. Default: none. */
+  sandboxedRuntimes?: readonly string[]
   /**
    * Users of managers. Only these users may write ArmorProfiles. Default: this manager's user, if the API server
    * reports it (since Kubernetes 1.28).

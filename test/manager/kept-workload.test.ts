@@ -1,10 +1,11 @@
 import { expect } from 'chai'
 import fc from 'fast-check'
 import type { Workload, WorkloadKind } from '../../actors/ports.ts'
-import { isInProfile, isOptedOut, takeOut } from '../../actors/rollout/confinement.ts'
 import { unhealthy } from '../../actors/rollout/health.ts'
+import { lacksProfile } from '../../actors/rollout/profile-gaps.ts'
 import { restartOf } from '../../actors/rollout/restart-patch.ts'
 import { RESTARTED_AT, restartedAt } from '../../actors/rollout/restarted-at.ts'
+import { takeOut } from '../../actors/rollout/take-out.ts'
 import type { WantedRollout } from '../../actors/rollout/wanted.ts'
 import { asWall } from '../../src/base/clock.ts'
 import { mayRun } from '../../src/kube/scheduling.ts'
@@ -60,6 +61,7 @@ const workload = fc
     securityContext: context,
     nodeSelector: fc.option(arbitraryLabels, { nil: undefined }),
     os: fc.constantFrom(undefined, { name: 'windows' }, { name: 'linux' }),
+    runtimeClassName: fc.constantFrom(undefined, 'gvisor', 'nvidia'),
     status: fc.record({
       observedGeneration: fc.nat(2),
       replicas: fc.nat(2),
@@ -69,7 +71,7 @@ const workload = fc
   })
   .map((parts) => {
     const { kind, labels, hasMetadata, status, ...rest } = parts
-    const { containers, initContainers, securityContext, nodeSelector, os } = rest
+    const { containers, initContainers, securityContext, nodeSelector, os, runtimeClassName } = rest
     const names = { name: 'web', namespace: 'demo', uid: 'u', resourceVersion: '7', generation: 1 }
     return JSON.parse(
       JSON.stringify({
@@ -81,7 +83,15 @@ const workload = fc
           selector: { matchLabels: labels },
           template: {
             ...(hasMetadata && { metadata: { labels, annotations: rest.annotations } }),
-            spec: { containers, initContainers, securityContext, nodeSelector, os, volumes: [{ name: 'v' }] },
+            spec: {
+              containers,
+              initContainers,
+              securityContext,
+              nodeSelector,
+              os,
+              runtimeClassName,
+              volumes: [{ name: 'v' }],
+            },
           },
         },
         status: { ...status, conditions: [{ type: 'Available', message: 'long' }] },
@@ -102,6 +112,8 @@ const wanted = (more: Partial<WantedRollout> = {}): WantedRollout => ({
   ...more,
 })
 
+const sandboxed = { ...modern, confineInitContainers: true, sandboxedRuntimes: ['gvisor'] }
+
 describe('what a manager keeps of a workload', () => {
   it('has it restarted, confined and found as the whole one', () => {
     fc.assert(
@@ -113,12 +125,11 @@ describe('what a manager keeps of a workload', () => {
           const { operations, after } = restartOf(one, wanted({ removing }), asWall(1_000))
           const { name, namespace, labels = {} } = one.metadata
           return {
-            confined: confinementPatch(one, index, modern),
+            confined: confinementPatch(one, index, sandboxed),
             operations,
-            confinedAfter: confinementPatch(after, index, modern),
+            confinedAfter: confinementPatch(after, index, sandboxed),
             found: index.find({ kind: one.kind, namespace, name, labels })?.key,
-            isInProfile: isInProfile(template, wanted(), true),
-            isOptedOut: isOptedOut(template, wanted(), true),
+            lacksProfile: lacksProfile(template, wanted(), sandboxed),
             takeOut: takeOut(template, 'varmor-demo-p'),
             restarted: restartedAt(one, 'change'),
             missing: unhealthy(one),

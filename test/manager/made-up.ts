@@ -47,6 +47,7 @@ export const modern: MutateOptions = {
   bpfExclusive: () => false,
   optIn: { key: 'sandbox.varmor.org/enable', value: 'true' },
   confineInitContainers: false,
+  sandboxedRuntimes: [],
   now: () => asWall(Date.UTC(2026, 0, 2)),
 }
 

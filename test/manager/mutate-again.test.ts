@@ -1,7 +1,7 @@
 import { expect } from 'chai'
 import fc from 'fast-check'
 import type { Workload } from '../../actors/ports.ts'
-import { isInProfile } from '../../actors/rollout/confinement.ts'
+import { lacksProfile } from '../../actors/rollout/profile-gaps.ts'
 import { restartOf } from '../../actors/rollout/restart-patch.ts'
 import { RESTARTED_AT } from '../../actors/rollout/restarted-at.ts'
 import { mutatedAt } from '../../src/api/annotations.ts'
@@ -313,7 +313,7 @@ describe('mutation once more', () => {
           const { operations, after } = restartOf(workload, wanted, asWall(0))
           const patch = [...operations, ...confinementPatch(after, index, options)]
           const restarted = patched(object, { patch, warnings: [] })
-          expect(isInProfile((restarted as unknown as Workload).spec.template, wanted, false)).to.equal(true)
+          expect(lacksProfile((restarted as unknown as Workload).spec.template, wanted, options)).to.equal(false)
           expect(templateOf(restarted).metadata.annotations?.[RESTARTED_AT]).to.contain('create-1@')
           expect(mutate(requestFor(restarted, { operation: 'UPDATE' }), index, options).patch).to.deep.equal([])
         })

@@ -1,6 +1,7 @@
 import { type Static, Type } from '@sinclair/typebox'
 import { Value } from '@sinclair/typebox/value'
-import { isRecord, textsOf } from '../../kube/read-object.ts'
+import { isRecord } from '../../base/is-record.ts'
+import { textsOf } from '../../kube/read-object.ts'
 
 const processOf = Type.Object({ apparmorProfile: Type.Optional(Type.Union([Type.String(), Type.Null()])) })
 const linuxOf = Type.Object({ seccomp: Type.Optional(Type.Unknown()) })

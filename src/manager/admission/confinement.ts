@@ -1,7 +1,7 @@
 import { optOut } from '../../api/annotations.ts'
-import type { Enforcer } from '../../api/enforcer.ts'
-import type { IndexedPolicy } from './indexed-policy.ts'
-import type { ContainerPart, ProfileField, SecurityContext } from './pod-parts.ts'
+import type { Enforcer, KernelEnforcer } from '../../api/enforcer.ts'
+import { type ConfinementFacts, exemptionOf } from '../../confinement/exemption.ts'
+import { annotationOf, type ContainerPart, type PodParts, type ProfileField } from '../../confinement/pod-parts.ts'
 import {
   chosenDefault,
   isChosenDefault,
@@ -11,11 +11,10 @@ import {
   profileOf,
   profileOfField,
   switchedOff,
-} from './profile-annotations.ts'
+} from '../../confinement/profile-annotations.ts'
+import type { IndexedPolicy } from './indexed-policy.ts'
 
-export interface ConfinementOptions {
-  /** Whether the API server supports `securityContext.appArmorProfile` (Kubernetes 1.30). */
-  appArmorField: boolean
+export interface ConfinementOptions extends ConfinementFacts {
   /**
    * Whether containers that the policy confines with BPF run without an AppArmor profile, unless the policy also names
    * AppArmor. True only if every node has loaded the BPF profile; otherwise a container could run unconfined.
@@ -31,8 +30,7 @@ export interface ContainerChanges {
 
 export interface ContainerSituation {
   container: ContainerPart
-  pod: SecurityContext
-  annotations: Readonly<Record<string, string>>
+  pod: PodParts
   /** The policy that must confine this container, if any. */
   policy: IndexedPolicy | undefined
   /** Whether this webhook may remove a vArmor profile that the pod names, if `policy` does not want the profile. */
@@ -45,14 +43,12 @@ export interface ContainerSituation {
 
 /**
  * The changes that give one container its policy's profile, and remove the settings of an earlier policy. A container
- * that an annotation or a field marks as `unconfined` gets no profile. Applying the result again changes nothing.
+ * with an exemption, such as `unconfined`, gets no profile. Applying the result again changes nothing.
  */
 export function confine(situation: ContainerSituation, options: ConfinementOptions): ContainerChanges {
   const changes: ContainerChanges = { annotations: new Map(), securityContext: new Map() }
-  const annotation = (key: string): string | undefined =>
-    Object.hasOwn(situation.annotations, key) ? situation.annotations[key] : undefined
-  const { container, pod, policy, ownsAnnotation: isStale, wins } = situation
-  const run: Run = { container, pod, policy, ownsAnnotation: isStale, wins, options, changes, annotation }
+  const annotation = (key: string): string | undefined => annotationOf(situation.pod, key)
+  const run: Run = { ...situation, options, changes, annotation }
   const bpf = confineBpf({ ...run, policy: policyFor('BPF', run) })
   const appArmor = { ...run, policy: policyFor('AppArmor', run) }
   if (options.appArmorField) confineAppArmorByField(appArmor, bpf)
@@ -87,11 +83,15 @@ function policyFor(enforcer: Enforcer, { annotation, container, policy, wins }: 
   return policy
 }
 
-interface Run extends Omit<ContainerSituation, 'annotations'> {
+interface Run extends ContainerSituation {
   options: ConfinementOptions
   changes: ContainerChanges
   annotation(key: string): string | undefined
 }
+
+/** Whether a policy may set the container's profile for this enforcer. */
+const mayConfineBy = ({ pod, container, options }: Run, enforcer: KernelEnforcer): boolean =>
+  exemptionOf(pod, container, enforcer, options) === undefined
 
 /** Sets an annotation; undefined removes it. Does nothing if the annotation has this value already. */
 function annotate({ annotation, changes }: Run, key: string, value: string | undefined): void {
@@ -118,7 +118,7 @@ const isLeftover = (run: Run, annotation: string | undefined): boolean => {
 function confineBpf(run: Run): IndexedPolicy | undefined {
   const key = keys.bpf(run.container.name)
   const annotation = run.annotation(key)
-  if (run.policy?.enforcers.includes('BPF') && annotation !== optOut) {
+  if (run.policy?.enforcers.includes('BPF') && mayConfineBy(run, 'BPF')) {
     annotate(run, key, localhost(run.policy.profile))
     return run.policy
   }
@@ -127,24 +127,21 @@ function confineBpf(run: Run): IndexedPolicy | undefined {
 }
 
 function confineAppArmorByField(run: Run, bpf: IndexedPolicy | undefined): void {
-  const { container, pod, policy, options } = run
+  const { container, policy, options } = run
   const key = keys.appArmor(container.name)
   const oldKey = keys.kubernetesAppArmor(container.name)
   const annotation = run.annotation(key)
   const switchedOffByUs = isSwitchedOff(annotation)
   const field = container.appArmorProfile
-  const isUnconfined = field?.type === 'Unconfined'
-  // The field is not the user's choice if we have set it.
-  const setByUser = !switchedOffByUs && (isUnconfined || run.annotation(oldKey) === optOut)
-  const optedOut = annotation === optOut || setByUser || pod.appArmorProfile?.type === 'Unconfined'
+  const mayConfine = mayConfineBy(run, 'AppArmor')
 
-  if (policy?.enforcers.includes('AppArmor') && !optedOut) {
+  if (policy?.enforcers.includes('AppArmor') && mayConfine) {
     annotate(run, key, localhost(policy.profile))
     setField(run, 'appArmorProfile', localField(policy.profile))
     agreeWithField(run, oldKey, localhost(policy.profile))
     return
   }
-  if (policy !== undefined && bpf === policy && !setByUser && annotation !== optOut && options.bpfExclusive(policy)) {
+  if (policy !== undefined && bpf === policy && mayConfine && options.bpfExclusive(policy)) {
     annotate(run, key, switchedOff(policy.profile))
     setField(run, 'appArmorProfile', { type: 'Unconfined' })
     agreeWithField(run, oldKey, optOut)
@@ -157,7 +154,9 @@ function confineAppArmorByField(run: Run, bpf: IndexedPolicy | undefined): void 
     annotate(run, key, undefined)
     if (switchedOffByUs && run.annotation(oldKey) === optOut) annotate(run, oldKey, undefined)
     const profile = profileOf(annotation)
-    const isOurs = switchedOffByUs ? isUnconfined : field?.type === 'Localhost' && field.localhostProfile === profile
+    const isOurs = switchedOffByUs
+      ? field?.type === 'Unconfined'
+      : field?.type === 'Localhost' && field.localhostProfile === profile
     if (isOurs) setField(run, 'appArmorProfile', undefined)
   }
 }
@@ -183,14 +182,14 @@ function confineAppArmorByAnnotation(run: Run, bpf: IndexedPolicy | undefined): 
   const value = run.annotation(key)
   const annotation = run.annotation(ownKey)
   const switchedOffByUs = isSwitchedOff(annotation)
-  const optedOut = annotation === optOut || (value === optOut && !switchedOffByUs)
+  const mayConfine = mayConfineBy(run, 'AppArmor')
 
-  if (policy?.enforcers.includes('AppArmor') && !optedOut) {
+  if (policy?.enforcers.includes('AppArmor') && mayConfine) {
     annotate(run, key, localhost(policy.profile))
     if (switchedOffByUs) annotate(run, ownKey, undefined)
     return
   }
-  if (policy !== undefined && bpf === policy && !optedOut && options.bpfExclusive(policy)) {
+  if (policy !== undefined && bpf === policy && mayConfine && options.bpfExclusive(policy)) {
     annotate(run, ownKey, switchedOff(policy.profile))
     annotate(run, key, optOut)
     return
@@ -203,17 +202,12 @@ function confineAppArmorByAnnotation(run: Run, bpf: IndexedPolicy | undefined): 
 }
 
 function confineSeccomp(run: Run): void {
-  const { container, pod, policy } = run
+  const { container, policy } = run
   const key = keys.seccomp(container.name)
   const annotation = run.annotation(key)
   const field = container.seccompProfile
-  const optedOut =
-    annotation === optOut ||
-    container.privileged ||
-    field?.type === 'Unconfined' ||
-    pod.seccompProfile?.type === 'Unconfined'
 
-  if (policy?.enforcers.includes('Seccomp') && !optedOut) {
+  if (policy?.enforcers.includes('Seccomp') && mayConfineBy(run, 'Seccomp')) {
     if (policy.mode !== 'RuntimeDefault') {
       annotate(run, key, localhost(policy.profile))
       setField(run, 'seccompProfile', localField(policy.profile))

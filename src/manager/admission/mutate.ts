@@ -1,23 +1,21 @@
 import type { Workload as ControlledWorkload } from '../../../actors/ports.ts'
 import { mutatedAt } from '../../api/annotations.ts'
 import type { Labels } from '../../api/label-selector.ts'
-import { meansContainer } from '../../api/target-containers.ts'
 import { isoTime, type WallMs } from '../../base/clock.ts'
 import { type PatchOperation, pointer } from '../../base/json-patch.ts'
+import { targetedContainers } from '../../confinement/confinements.ts'
+import { type PodParts, podParts } from '../../confinement/pod-parts.ts'
+import { keys, orphanedKeys, profileOf, profileOfField } from '../../confinement/profile-annotations.ts'
 import type { AdmissionRequest } from '../../kube/admission.ts'
 import type { KubeObject } from '../../kube/objects.ts'
 import { type ConfinementOptions, confine } from './confinement.ts'
 import type { IndexedPolicy } from './indexed-policy.ts'
 import { patchFields } from './json-patch.ts'
-import { type ContainerPart, type PodParts, podParts } from './pod-parts.ts'
 import type { PolicyIndex, Workload } from './policy-index.ts'
-import { keys, orphanedKeys, profileOf, profileOfField } from './profile-annotations.ts'
 
 export interface MutateOptions extends ConfinementOptions {
   /** The label that opts a workload in. Undefined: all workloads are opted in. */
   optIn?: { key: string; value: string } | undefined
-  /** Whether a policy without container names also targets init containers. */
-  confineInitContainers: boolean
   /** The wall-clock time. */
   now: () => WallMs
 }
@@ -97,9 +95,6 @@ function workloadOf({ object, namespace }: MutateRequest, kind: Workload['kind']
 const isOptedIn = (labels: Labels, optIn: MutateOptions['optIn']): boolean =>
   optIn === undefined || (Object.hasOwn(labels, optIn.key) && labels[optIn.key] === optIn.value)
 
-const isSelected = (policy: IndexedPolicy, container: ContainerPart, options: MutateOptions): boolean =>
-  meansContainer(policy.containers, container, options.confineInitContainers)
-
 function mutateWhole(
   { object }: MutateRequest,
   workload: Workload,
@@ -124,14 +119,14 @@ function mutateWhole(
   const annotations = new Map<string, string | undefined>(
     orphanedKeys(parts.annotations ?? {}, names).map((key) => [key, undefined]),
   )
+  const targeted = new Set(policy === undefined ? [] : targetedContainers(parts, policy.containers, options))
   const patch: PatchOperation[] = []
   for (const container of parts.containers) {
-    const selecting = policy !== undefined && isSelected(policy, container, options) ? policy : undefined
+    const selecting = targeted.has(container) ? policy : undefined
     const changes = confine(
       {
         container,
-        pod: parts.pod,
-        annotations: parts.annotations ?? {},
+        pod: parts,
         policy: selecting,
         ownsAnnotation,
         wins: selecting === undefined ? none : wins,
@@ -176,15 +171,11 @@ function mutateEphemeral(
   const before = new Set(
     podParts(oldObject, '')?.containers.flatMap(({ role, name }) => (role === 'ephemeral' ? [name] : [])),
   )
-  // An ephemeral container in a confined pod gets the pod's profile, because it can access the other containers.
-  const confinesPod = parts.containers.some((each) => each.role !== 'ephemeral' && isSelected(policy, each, options))
   const patch: PatchOperation[] = []
   const warnings: string[] = []
-  for (const container of parts.containers) {
+  for (const container of targetedContainers(parts, policy.containers, options)) {
     if (container.role !== 'ephemeral' || before.has(container.name)) continue
-    if (!confinesPod && !isSelected(policy, container, options)) continue
-    const { pod, annotations = {} } = parts
-    const situation = { container, pod, annotations, policy, ownsAnnotation: () => false, wins: none }
+    const situation = { container, pod: parts, policy, ownsAnnotation: () => false, wins: none }
     // Do not replace AppArmor by BPF: the container cannot get a BPF profile.
     const changes = confine(situation, { ...options, bpfExclusive: () => false })
     patch.push(...patchFields(container.path, container.hasSecurityContext, changes.securityContext))

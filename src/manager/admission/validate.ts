@@ -5,9 +5,9 @@ import type { FieldError } from '../../api/field-error.ts'
 import { apiVersion } from '../../api/schema/common.ts'
 import type { AnyPolicy } from '../../api/types.ts'
 import { policyKinds } from '../../api/validate.ts'
+import { fieldOf } from '../../base/is-record.ts'
 import type { AdmissionRequest } from '../../kube/admission.ts'
 import type { KubeObject } from '../../kube/objects.ts'
-import { isRecord } from '../../kube/read-object.ts'
 import type { PolicyIndex } from './policy-index.ts'
 import { type ProfileRequest, profileErrors } from './validate-profile.ts'
 
@@ -57,7 +57,7 @@ export async function validate(request: ValidateRequest, options: ValidateOption
   // Finalizers must be removable from an object that is being deleted, and metadata may change, even if the stored spec
   // is invalid.
   if (object.metadata?.deletionTimestamp !== undefined) return allowed
-  if (operation === 'UPDATE' && isDeepStrictEqual(field(object, 'spec'), field(oldObject, 'spec'))) return allowed
+  if (operation === 'UPDATE' && isDeepStrictEqual(fieldOf(object, 'spec'), fieldOf(oldObject, 'spec'))) return allowed
 
   const full = operation === 'CREATE' ? roomErrors(request, options) : []
   if (full.length > 0) return { errors: full, count: full.length, warnings: [] }
@@ -110,11 +110,7 @@ function shadows(policy: AnyPolicy, index: PolicyIndex): string[] {
     )
 }
 
-const modeOf = (object: unknown): unknown => field(field(field(object, 'spec'), 'policy'), 'mode')
-
-function field(object: unknown, name: string): unknown {
-  return isRecord(object) && Object.hasOwn(object, name) ? object[name] : undefined
-}
+const modeOf = (object: unknown): unknown => fieldOf(fieldOf(fieldOf(object, 'spec'), 'policy'), 'mode')
 
 function split<T>(all: readonly T[], is: (each: T) => boolean): [T[], T[]] {
   return [all.filter(is), all.filter((each) => !is(each))]

@@ -24,18 +24,33 @@ export function putInProfile(api: FakeApi, object: Stored, before: Stored | unde
   for (const [key, value] of annotationsFor(api, object)) template.metadata.annotations[key] ??= value
   for (const container of template.spec?.containers ?? []) {
     const profile = template.metadata.annotations[confinementPrefixes.appArmor + container.name]
-    if (profile?.startsWith(localhostPrefix))
-      container.securityContext = {
-        appArmorProfile: { type: 'Localhost', localhostProfile: profile.slice(localhostPrefix.length) },
-      }
+    if (profile?.startsWith(localhostPrefix)) container.securityContext = contextOf(profile)
   }
 }
 
+const contextOf = (annotation: string) => ({
+  appArmorProfile: { type: 'Localhost', localhostProfile: annotation.slice(localhostPrefix.length) },
+})
+
 /** The changes as a patch; empty if the workload is already confined, or if its user set the annotations. */
-export const confinementOf = (api: FakeApi, workload: Workload): PatchOperation[] =>
-  annotationsFor(api, workload as unknown as Stored)
-    .filter(([key]) => workload.spec.template.metadata?.annotations?.[key] === undefined)
-    .map(([key, value]) => ({ op: 'add', path: pointer('/spec/template/metadata/annotations', key), value }))
+export function confinementOf(api: FakeApi, workload: Workload): PatchOperation[] {
+  const { metadata, spec } = workload.spec.template
+  const missing = annotationsFor(api, workload as unknown as Stored).filter(
+    ([key]) => metadata?.annotations?.[key] === undefined,
+  )
+  const fields = (spec?.containers ?? []).flatMap(({ name }, i): PatchOperation[] => {
+    const [, annotation] = missing.find(([key]) => key === confinementPrefixes.appArmor + name) ?? []
+    if (annotation === undefined) return []
+    return [{ op: 'add', path: `/spec/template/spec/containers/${i}/securityContext`, value: contextOf(annotation) }]
+  })
+  return [
+    ...missing.map(([key, value]) => ({
+      ...{ op: 'add' as const, path: pointer('/spec/template/metadata/annotations', key) },
+      value,
+    })),
+    ...fields,
+  ]
+}
 
 const isWorkload = ({ kind }: Stored): boolean => ['Deployment', 'StatefulSet', 'DaemonSet'].includes(kind)
 
@@ -52,7 +67,8 @@ export function winnerOf(api: FakeApi, workload: Workload): string | undefined {
 
 export function podProfileOf(api: FakeApi, { metadata }: Pod, namespace: string) {
   const policy = policyFor(api, { kind: 'Pod', metadata: { ...metadata, namespace } } as unknown as Stored)
-  return policy && { profile: profileIdOf(idOf(policy), 'varmor').name, kind: policy.kind }
+  if (policy === undefined) return undefined
+  return { profile: profileIdOf(idOf(policy), 'varmor').name, kind: policy.kind, mode: policy.spec.policy.mode }
 }
 
 /** The annotations of the object's containers, for the profile of its policy. */

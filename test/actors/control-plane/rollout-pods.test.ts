@@ -11,9 +11,12 @@ describe('the restart of workloads, and their pods', () => {
   it('is not done before each pod is in the profile: says which are not, goes no further, and goes on when they are', async () => {
     const { world, names } = worldOf(3)
     const admit = world.api.admit
-    // A client removes the annotation again.
+    // A client removes the profile again.
     world.api.admit = ({ kind, spec }) => {
-      if (kind === 'Deployment') delete (spec as Workload['spec']).template.metadata?.annotations?.[ANNOTATION]
+      if (kind !== 'Deployment') return
+      const { template } = spec as Workload['spec']
+      delete template.metadata?.annotations?.[ANNOTATION]
+      delete template.spec?.containers?.[0]?.securityContext
     }
     await world.runFor(10_000)
     const key = world.policy('web', restarting())
@@ -93,25 +96,36 @@ describe('the restart of workloads, and their pods', () => {
       })
   })
 
-  const inProfile = (pods: Pod[], annotation: string): Pod[] =>
+  const inField = (pods: Pod[], appArmorProfile: object, annotation = PROFILE): Pod[] =>
     pods.map((pod) => ({
-      ...pod,
       metadata: { ...pod.metadata, labels: { app: 'web' }, annotations: { [ANNOTATION]: annotation } },
+      spec: { containers: [{ name: 'main', securityContext: { appArmorProfile } }] },
     }))
+  const inProfile = (pods: Pod[], localhostProfile: string): Pod[] =>
+    inField(pods, { type: 'Localhost', localhostProfile }, `localhost/${localhostProfile}`)
   const ofPods = policySpec({ target: { kind: 'Pod', selector: { matchLabels: { app: 'web' } } } })
+
+  for (const field of [{ type: 'RuntimeDefault' }, { type: 'Localhost', localhostProfile: 'mine' }])
+    it(`names pods whose annotation is of the profile and whose field is not (${field.type})`, async () => {
+      const { world } = worldOf(1)
+      world.api.podsOf = (workload) => inField(podsOfTemplate(workload), field)
+      const key = world.policy('web', restarting())
+      await world.runUntil(() => world.condition(key, 'Restarting')?.reason === 'Paused', 120_000)
+      expect(world.condition(key, 'Restarting')?.message).to.contain('2 of its pods run without the profile')
+    })
 
   it('names pods of a cluster policy that are in a policy of the namespace', async () => {
     const { world } = worldOf(1)
     const key = world.clusterPolicy('all', restarting())
     world.policy('pods', ofPods)
-    world.api.podsOf = (workload) => inProfile(podsOfTemplate(workload), 'localhost/varmor-demo-pods')
+    world.api.podsOf = (workload) => inProfile(podsOfTemplate(workload), 'varmor-demo-pods')
     await world.runUntil(() => world.condition(key, 'Restarting')?.reason === 'Paused', 120_000)
     expect(world.condition(key, 'Restarting')?.message).to.contain('2 of its pods run without the profile')
   })
 
   it('is done with pods that admission has put into the profile of a policy for pods, and with no others', async () => {
     const { world } = worldOf(1)
-    world.api.podsOf = (workload) => inProfile(podsOfTemplate(workload), 'localhost/varmor-demo-pods')
+    world.api.podsOf = (workload) => inProfile(podsOfTemplate(workload), 'varmor-demo-pods')
     const key = world.policy('web', restarting())
     await world.runUntil(() => world.condition(key, 'Restarting')?.reason === 'Paused', 120_000)
     expect(world.condition(key, 'Restarting')?.message).to.contain('2 of its pods run without the profile')

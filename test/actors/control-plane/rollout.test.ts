@@ -1,16 +1,20 @@
 import { expect } from 'chai'
-import type { Workload } from '../../../actors/ports.ts'
+import type { ContainerSpec, Workload } from '../../../actors/ports.ts'
 import { RESTARTED_AT } from '../../../actors/rollout/restarted-at.ts'
 import { done, labels, PROFILE, restarting, worldOf } from './rollouts.ts'
 import { policySpec, type World, type WorldOptions } from './world.ts'
 
-const annotated = (annotations: Record<string, string>) => ({
-  template: { metadata: { labels: { app: 'web' }, annotations }, spec: { containers: [{ name: 'main' }] } },
+const annotated = (value: string, securityContext: ContainerSpec['securityContext'] = {}) => ({
+  template: {
+    metadata: { labels: { app: 'web' }, annotations: { 'container.apparmor.security.beta.varmor.org/main': value } },
+    spec: { containers: [{ name: 'main', securityContext }] },
+  },
 })
+const local = { appArmorProfile: { type: 'Localhost', localhostProfile: PROFILE.slice('localhost/'.length) } }
 
-/** The container main is confined; the other container has no annotation. */
+/** The container main is confined; the other container has no profile. */
 const withInit = (container: { name: string; restartPolicy?: string }) => {
-  const { template } = annotated({ 'container.apparmor.security.beta.varmor.org/main': PROFILE })
+  const { template } = annotated(PROFILE, local)
   return { template: { ...template, spec: { ...template.spec, initContainers: [container] } } }
 }
 
@@ -74,13 +78,23 @@ describe('the restart of workloads that were there before', () => {
     { title: 'leaves one of another kind', kind: 'StatefulSet', more: { labels: labels() }, restarts: 0 },
     {
       title: 'leaves one whose containers are opted out',
-      more: { labels: labels(), ...annotated({ 'container.apparmor.security.beta.varmor.org/main': 'unconfined' }) },
+      more: { labels: labels(), ...annotated('unconfined') },
       restarts: 0,
     },
     {
       title: 'leaves one that is in its profile',
-      more: { labels: labels(), ...annotated({ 'container.apparmor.security.beta.varmor.org/main': PROFILE }) },
+      more: { labels: labels(), ...annotated(PROFILE, local) },
       restarts: 0,
+    },
+    {
+      title: 'restarts one that names its profile in an annotation, which the kubelet does not read',
+      more: { labels: labels(), ...annotated(PROFILE) },
+      restarts: 1,
+    },
+    {
+      title: 'restarts one that names its profile in an annotation, and the runtime’s in the field',
+      more: { labels: labels(), ...annotated(PROFILE, { appArmorProfile: { type: 'RuntimeDefault' } }) },
+      restarts: 1,
     },
     { title: 'restarts one without pods', more: { labels: labels(), replicas: 0 }, restarts: 1 },
     {

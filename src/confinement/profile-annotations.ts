@@ -1,4 +1,4 @@
-import { bpfExclusivePrefix, chosenDefaultPrefix, confinementPrefixes, localhostPrefix } from '../../api/annotations.ts'
+import { bpfExclusivePrefix, chosenDefaultPrefix, confinementPrefixes, localhostPrefix } from '../api/annotations.ts'
 import type { ProfileField } from './pod-parts.ts'
 
 /**
@@ -41,17 +41,22 @@ export const isChosenDefault = (annotation: string | undefined): boolean =>
 
 const prefixes = Object.values(confinementPrefixes)
 
+/** The container that an annotation about confinement is for; undefined for other annotations. */
+export function containerOf(key: string): string | undefined {
+  const prefix = prefixes.find((each) => key.startsWith(each))
+  return prefix === undefined ? undefined : key.slice(prefix.length)
+}
+
 /**
  * Our annotations for containers that the pod no longer has. If such an annotation is Kubernetes' own AppArmor
  * annotation, the API server refuses the pod.
  */
 export function orphanedKeys(annotations: Readonly<Record<string, string>>, containers: ReadonlySet<string>): string[] {
   return Object.keys(annotations).filter((key) => {
-    const prefix = prefixes.find((each) => key.startsWith(each))
-    const container = key.slice(prefix?.length)
-    if (prefix === undefined || containers.has(container)) return false
+    const container = containerOf(key)
+    if (container === undefined || containers.has(container)) return false
     const switchedOffByUs =
-      prefix === confinementPrefixes.kubernetesAppArmor && isSwitchedOff(annotations[keys.appArmor(container)])
+      key === keys.kubernetesAppArmor(container) && isSwitchedOff(annotations[keys.appArmor(container)])
     return switchedOffByUs || profileOf(annotations[key]) !== undefined
   })
 }

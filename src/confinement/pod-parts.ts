@@ -1,5 +1,5 @@
-import { type ContainerRole, initRole } from '../../api/target-containers.ts'
-import { isRecord } from '../../kube/read-object.ts'
+import { type ContainerRole, initRole } from '../api/target-containers.ts'
+import { fieldOf, isRecord } from '../base/is-record.ts'
 
 export const containerLists = ['containers', 'initContainers', 'ephemeralContainers'] as const
 
@@ -33,27 +33,44 @@ export interface PodParts {
   /** The pod's settings, for containers without their own settings. */
   pod: SecurityContext
   windows: boolean
+  /** The copy of a static pod on the API server. The kubelet runs the static pod by its file, not by this copy. */
+  isMirror: boolean
+  runtimeClass: string | undefined
 }
+
+/** The kubelet sets this annotation on the copy of a static pod. */
+const mirrorAnnotation = 'kubernetes.io/config.mirror'
 
 /**
  * The parts of a pod; undefined if `object` has no pod.
  * @param prefix path of the pod in `object`: empty, or `/spec/template`
  */
 export function podParts(object: unknown, prefix: '' | '/spec/template'): PodParts | undefined {
-  const template = prefix === '' ? object : field(field(object, 'spec'), 'template')
-  const spec = field(template, 'spec')
+  return templateParts(prefix === '' ? object : fieldOf(fieldOf(object, 'spec'), 'template'), prefix)
+}
+
+/** @param prefix path of `template` in its object */
+export function templateParts(template: unknown, prefix = ''): PodParts | undefined {
+  const spec = fieldOf(template, 'spec')
   if (!isRecord(spec)) return undefined
-  const metadata = field(template, 'metadata')
-  const annotations = field(metadata, 'annotations')
+  const metadata = fieldOf(template, 'metadata')
+  const annotations = fieldOf(metadata, 'annotations')
+  const runtimeClass = spec.runtimeClassName
   return {
     metadataPath: `${prefix}/metadata`,
     hasMetadata: isRecord(metadata),
     annotations: isRecord(annotations) ? (annotations as Record<string, string>) : undefined,
     containers: containerLists.flatMap((list) => containersIn(spec, list, `${prefix}/spec/${list}`)),
     pod: securityContext(spec.securityContext),
-    windows: field(spec.os, 'name') === 'windows',
+    windows: fieldOf(spec.os, 'name') === 'windows',
+    isMirror: isRecord(annotations) && Object.hasOwn(annotations, mirrorAnnotation),
+    runtimeClass: typeof runtimeClass === 'string' ? runtimeClass : undefined,
   }
 }
+
+/** An annotation of the pod. */
+export const annotationOf = ({ annotations }: Pick<PodParts, 'annotations'>, key: string): string | undefined =>
+  annotations !== undefined && Object.hasOwn(annotations, key) ? annotations[key] : undefined
 
 function containersIn(spec: Record<string, unknown>, list: (typeof containerLists)[number], path: string) {
   const found = spec[list]
@@ -67,7 +84,7 @@ function containersIn(spec: Record<string, unknown>, list: (typeof containerList
         role: roleOf(list, container),
         path: `${path}/${i}/securityContext`,
         hasSecurityContext: isRecord(context),
-        privileged: field(context, 'privileged') === true,
+        privileged: fieldOf(context, 'privileged') === true,
         ...securityContext(context),
       },
     ]
@@ -82,12 +99,8 @@ function roleOf(list: (typeof containerLists)[number], container: Record<string,
 
 function securityContext(context: unknown): SecurityContext {
   const profile = (name: string): ProfileField | undefined => {
-    const value = field(context, name)
+    const value = fieldOf(context, name)
     return isRecord(value) ? value : undefined
   }
   return { appArmorProfile: profile('appArmorProfile'), seccompProfile: profile('seccompProfile') }
-}
-
-function field(object: unknown, name: string): unknown {
-  return isRecord(object) && Object.hasOwn(object, name) ? object[name] : undefined
 }
