@@ -269,6 +269,16 @@ describe('mutation', () => {
       more: { kind: { group: 'apps', version: 'v1', kind: 'ReplicaSet' } },
     },
     { title: 'a pod for Windows', object: deployment({ spec: { os: { name: 'windows' } } }) },
+    {
+      title: 'the mirror of a static pod, which the kubelet runs by its file',
+      object: pod({ annotations: { 'kubernetes.io/config.mirror': 'c0ffee' } }),
+    },
+    {
+      title: 'the mirror of a static pod that names a profile that is gone',
+      object: pod({
+        annotations: { 'kubernetes.io/config.mirror': 'c0ffee', [own('bpf')]: 'localhost/varmor-demo-gone' },
+      }),
+    },
     { title: 'an object without a pod', object: { ...deployment(), spec: {} } as KubeObject },
     { title: 'a deletion', object: deployment(), more: { operation: 'DELETE' } },
     {

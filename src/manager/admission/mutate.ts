@@ -57,7 +57,7 @@ export function mutate(request: MutateRequest, index: PolicyIndex, options: Muta
   // deletionTimestamp, which the server resets only after admission.
   if (operation === 'UPDATE' && oldObject?.metadata?.deletionTimestamp !== undefined) return nothing
   const parts = podParts(object, kind.kind === 'Pod' ? '' : '/spec/template')
-  if (parts === undefined || parts.windows) return nothing
+  if (parts === undefined || parts.windows || parts.isMirror) return nothing
   const workload = workloadOf(request, kind.kind)
 
   if (kind.kind === 'Pod' && operation === 'UPDATE')
