@@ -9,7 +9,10 @@ const objectSlots = (
   ] as const
 ).map((name) => slotOf[name as keyof typeof slotOf])
 const foreign = [slotOf.netForeignAddr, slotOf.netForeignPort]
-/** Used only without a remote address: the system chooses the local address of a connection, so it says nothing. */
+/**
+ * Used only without a remote address: the system chooses the local address of a connection, so it distinguishes
+ * nothing.
+ */
 const local = [slotOf.netLocalAddr, slotOf.netLocalPort]
 
 /**

@@ -115,10 +115,9 @@ export class BatchContext {
   }
 
   /**
-   * Sets the attribution of the current record, or defers the record.
+   * Sets the attribution of the current record, or defers the record. @returns false if the record waits
    * @param payer the owner whose share the record uses while the name of its container is unknown
    * @param recorded whether the record's profile is being recorded
-   * @returns false if the record waits
    */
   settle(attribution: Attribution, payer: string, recorded = false): boolean {
     this.attribution = attribution

@@ -7,11 +7,9 @@ import type { Recorded } from '../model/recorded.ts'
  */
 
 /**
- * Framing of the records in a batch.
- * - `auditlog`: lines as in audit.log, kern.log, syslog and dmesg output.
- * - `netlink`: lines `type=<nlmsg_type> <payload>`, which the addon makes from NETLINK_AUDIT records.
- * - `kmsg`: records of /dev/kmsg, `priority,sequence,usec,flags;text`; lines that start with a space continue a record.
- * - `record`: records of the BPF ring buffer (src/audit/decode/bpf-record.ts), each starting with its length.
+ * Framing of a batch: lines of audit.log, kern.log, syslog or dmesg; records of /dev/kmsg with continuation lines;
+ * lines `type=<nlmsg_type> <payload>`, which the addon makes from NETLINK_AUDIT records; or BPF records, each with its
+ * length first.
  */
 export type BatchFormat = 'auditlog' | 'kmsg' | 'netlink' | 'record'
 
@@ -47,27 +45,25 @@ export interface SourceBatch {
   final?: boolean
 }
 
-/**
- * Why an event has no container.
- * - `process-gone`: the process is no longer in /proc, and nothing else shows its container.
- * - `pid-reused`: the process that has the pid now is younger than the event.
- * - `container-unknown`: the snapshot lacks the process's container.
- * - `not-in-container`: the process is in no container; waiting would not help.
- * - `cgroup-unreadable`: the process's cgroup path is too long for the kernel to show.
- * - `no-pid`: the record names no process.
- * - `lookup-limit`: the container has too many processes to read all of them from /proc.
- * - `profile-mismatch`: the record's profile is ours, but the container of its process may not run in it.
- * - `container-mismatch`: the container's number and its cgroup or mount namespace name different containers.
- */
+/** Why an event has no container. */
 export const unresolvedReasons = [
+  /** The process is no longer in /proc, and nothing else shows its container. */
   'process-gone',
+  /** The process that has the pid now is younger than the event. */
   'pid-reused',
+  /** The snapshot lacks the process's container. */
   'container-unknown',
+  /** The process is in no container; waiting would not help. */
   'not-in-container',
+  /** The process's cgroup path is too long for the kernel to show. */
   'cgroup-unreadable',
+  /** The record names no process. */
   'no-pid',
+  /** The container has too many processes to read all of them from /proc. */
   'lookup-limit',
+  /** The record's profile is ours, but the container of its process may not run in it. */
   'profile-mismatch',
+  /** The container's number and its cgroup or mount namespace name different containers. */
   'container-mismatch',
 ] as const
 export type UnresolvedReason = (typeof unresolvedReasons)[number]

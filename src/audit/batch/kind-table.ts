@@ -151,9 +151,7 @@ export class KindTable {
   }
 
   /**
-   * Starts a batch.
-   * @param minute the minute of the batch's work. Kinds stay stored within one minute; undefined stores them for this
-   * batch only
+   * Starts a batch. @param minute kinds stay stored within one minute; undefined stores them for this batch only
    * @param changed whether heads, owners or prefixes may have changed
    * @returns whether owners have new places
    */

@@ -57,12 +57,9 @@ export interface KnownAddon {
   /** Writes lines, from `state.at` in the bytes and `state.output` in the output, until it meets something unknown. */
   runKnown(known: Known, bytes: Uint8Array, output: Uint8Array): void
   /**
-   * @param parts pairs: length of a literal, and number of the open value after it (`openValues.length` after the last
-   * literal)
-   * @param head kind, number of its prefix, trailing bytes that do not belong to the record; then the count key: the
-   * number of leading bytes of `texts`, and the number of an open value, or `openValues.length`
-   * @param pieces triples: kind, open value, and length of the text
-   * @returns whether the form is stored
+   * `parts`: pairs of a literal's length and the open value after it. `head`: kind, prefix, trailing bytes outside of
+   * the record, and the count key (a length in `texts`, and an open value); `openValues.length` means no open value.
+   * `pieces`: triples of kind, open value, and length of the text. @returns whether the form is stored
    */
   learnForm(
     known: Known,

@@ -76,14 +76,9 @@ interface Origin {
 }
 
 /**
- * A native shortcut past the scanner for the records of a storm (native/addon/known-records.c).
- *
- * Nearly all records of a node have few forms: a constant text with a few open values, such as `… profile="<profile>"
- * name="<name>" pid=<pid> comm="<comm>" requested_mask="r" …`. The scanner reads pairs from left to right, and a quote
- * ends a value. So a record with the same text, and with values that need no escaping, takes the scanner through the
- * same states: one scan is valid for all. An attribution stays valid as long as Attributions allows, or while the fork
- * tree shows that the process lives in its place. All other records go to the scanner. The lines are the same, as
- * property tests check.
+ * A native shortcut past the scanner for floods of records (native/addon/known-records.c). Most records of a node
+ * differ only in a few open values of a constant text. A record with the same text, and with values that need no
+ * escaping, takes the scanner through the same states, so one scan is valid for all such records.
  */
 export class KnownRecords {
   readonly #addon: KnownAddon

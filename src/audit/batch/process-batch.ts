@@ -123,11 +123,9 @@ function processLine(context: BatchContext): Outcome {
 }
 
 /**
- * Whether a line of a syslog file looks like the kernel's own but may not be. A process can put line ends into text
- * that the kernel logs (its message, a table's name, a mount option), and the daemon gives each line the stamp of the
- * message. So a record with the stamp of the last such message is dropped and counted. The kernel's own records of our
- * types have no line ends, and few share a microsecond with such a message. The check fails across batches and in logs
- * without time stamps. Multicast, auditd and /dev/kmsg are not affected.
+ * Whether a syslog line that looks like the kernel's own may be part of a process's message, which can contain line
+ * ends. The daemon gives each line the stamp of the message, so a record with this stamp is dropped and counted. The
+ * kernel's own records of our types have no line ends, and rarely share the stamp.
  */
 function isContinued(context: BatchContext): boolean {
   const { bytes, scratch, stampStart, stampEnd } = context

@@ -7,10 +7,9 @@ import { type Outcome, outcome } from './outcome.ts'
 import { eventOf, kinds, labelOf, recordEvent, scanAppArmor, writeAppArmor, writeClaim } from './process-apparmor.ts'
 
 /**
- * Decodes a record of type 1107. Its text comes from a process, not from the kernel: any process with CAP_AUDIT_WRITE,
- * which containers have by default, can send any text. The host's bus daemons enforce AppArmor themselves and are
- * trusted. Records of other senders about our profiles are counted. They are written only if enabled, as violations of
- * the sender.
+ * Decodes a record of type 1107, whose text comes from a process: any process with CAP_AUDIT_WRITE, which containers
+ * have by default, can send any text. Only the host's bus daemons, which enforce AppArmor themselves, are trusted.
+ * Records of other senders about our profiles are counted, and if enabled written as violations of the sender.
  */
 export function processSent(context: BatchContext, body: number): Outcome {
   const { scratch, bytes } = context

@@ -2,10 +2,8 @@ import { layOut, type StructField } from '../../base/c-struct.ts'
 
 /**
  * The records that our BPF programs write to the ring buffer. The decoder (decode/bpf.ts) takes its offsets from this
- * table, and `npm run generate` makes native/bpf/varmor_event.h from it, so they always agree.
- *
- * A record is `header | body of its kind | exe | path | type`, packed, little-endian, without trailing padding: the
- * fixed header, the event's numbers, and exactly the bytes of its texts (without a terminating NUL).
+ * table, and native/bpf/varmor_event.h is generated from it. A record is `header | body of its kind | exe | path |
+ * type`, packed and little-endian; texts have no terminating NUL.
  */
 
 /** Bodies need no alignment: they are packed. */

@@ -7,11 +7,8 @@ const { quote, space } = bytes
 export const recordType = { other: 0, userAvc: 1107, seccomp: 1326, avc: 1400 } as const
 
 /**
- * How much to trust a source's lines.
- * - `kernel`: lines that the kernel, auditd or a syslog daemon writes on this node. Lines of other programs are not
- *   records.
- * - `given`: lines of a file from a user. They may also have grep's prefixes, or come from dbus-daemon's log or old
- *   kernels.
+ * How much to trust a source's lines. `kernel`: only the kernel, auditd and syslog daemons of this node write records.
+ * `given`: a user's file, whose lines may also have grep's prefixes, or come from dbus-daemon's log or old kernels.
  */
 export type Trust = 'kernel' | 'given'
 

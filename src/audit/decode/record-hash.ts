@@ -1,13 +1,9 @@
 const [first, second, third, fourth] = [0x9e37_79b1, 0x85eb_ca6b, 0xc2b2_ae35, 0x27d4_eb2f]
 
 /**
- * A hash of a record's bytes, which distinguishes the records of one audit id. It is part of a line's `id`, so it must
- * never change: otherwise records that were already written would get new ids.
- *
- * Four sums alternate over words of four bytes, so that a processor works on all of them at once. A product alone would
- * keep a difference in a word's highest bits there; the rotation spreads it.
- * @param seed for a second hash of the same bytes
- * @returns a signed 32-bit integer
+ * A signed 32-bit hash of a record's bytes, which distinguishes the records of one audit id. It is part of a line's
+ * `id`, so it must never change: otherwise records that were already written would get new ids. @param seed for a
+ * second hash
  */
 export function recordHash(bytes: Uint8Array, view: DataView, start: number, end: number, seed = 0): number {
   let a = seed ^ (end - start)
@@ -17,6 +13,8 @@ export function recordHash(bytes: Uint8Array, view: DataView, start: number, end
   const last = end - 16
   if (last < start) return mixed(ofBytes(bytes, start, end, a))
   // The last sixteen bytes may overlap the previous ones.
+  // Four sums alternate over words of four bytes, so that a processor works on all of them at once. A product alone
+  // would keep a difference in a word's highest bits there; the rotation spreads it.
   for (let at = start; ; at += 16) {
     if (at > last) at = last
     a = Math.imul(a ^ view.getInt32(at, true), first)

@@ -19,10 +19,9 @@ export class SentText {
 }
 
 /**
- * Reads `pid=1692 uid=103 auid=… ses=… subj=… msg='…'` (kernel/audit.c, audit_log_common_recv_msg()). The kernel first
- * writes the sender's pid in the node's pid namespace, and later the sent text in quotes. Everything up to the last
- * quote comes from the sender and may contain quotes, line ends and further records.
- * @param at offset after the audit id
+ * Reads `pid=1692 uid=103 auid=… ses=… subj=… msg='…'` (kernel/audit.c, audit_log_common_recv_msg()). The kernel writes
+ * the sender's pid in the node's pid namespace. Everything between the first ` msg='` and the last quote comes from the
+ * sender, and may contain quotes, line ends and further records. @param at offset after the audit id
  */
 export function readSentText(bytes: Uint8Array, at: number, end: number, sent: SentText): void {
   sent.pid = senderOf(bytes, at, end)

@@ -52,11 +52,10 @@ interface Owed {
 }
 
 /**
- * The digest of the violations, in its own file. For each container and minute, it has the first violation of each kind
- * at once, and at the end of the minute a line with the count of each kind. Kinds and bytes (`DigestShares`) of a
- * container are limited, so its flood cannot displace other containers. Violations without room are only counted, and
- * counts without room join a later minute's. An event belongs to the minute in which its batch is written, and counts
- * whatever happens to its line.
+ * The digest of the violations, in its own file: for each container and minute, the first violation of each kind at
+ * once, and then the count of each kind. A container's kinds and bytes (`DigestShares`) are limited, so its flood
+ * cannot displace other containers. Violations without room are only counted; counts without room join a later
+ * minute's.
  */
 export class Digest {
   readonly #options: DigestOptions

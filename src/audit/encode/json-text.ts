@@ -52,10 +52,9 @@ function putAscii(output: Output, byte: number): void {
 }
 
 /**
- * Puts bytes as a JSON string with quotes. Well-formed UTF-8 does not change, but control characters (C0, DEL and C1,
- * which terminals obey) are escaped. Each byte that belongs to no character becomes U+FFFD.
- * @param reserve room needed after the string
- * @returns whether there was such a byte; the text alone then does not show the bytes
+ * Puts bytes as a quoted JSON string. Control characters, which terminals obey, are escaped, and each byte that belongs
+ * to no UTF-8 character becomes U+FFFD. @param reserve room needed after the string
+ * @returns whether there was such a byte, so that the text alone does not show all bytes
  */
 export function putText(output: Output, bytes: Uint8Array, start: number, end: number, reserve = 0): boolean {
   output.room(6 * (end - start) + 2 + reserve)

@@ -10,13 +10,9 @@ import { type Fragment, type Output, putFragment, putNumber, writeFragment, writ
 import type { Values } from './values.ts'
 
 /*
- * `timestamp` and `id` of a line. A record's id does not depend on when or from which source it is read:
- *
- *     <boot>-audit-<seconds>.<milliseconds>:<serial>-<hash>   a record of the audit system
- *     <boot>-bpf-<seconds since boot>.<nanoseconds>-<hash>    a record of our BPF programs
- *     <boot>-raw-<hash>-<hash>                                a record without a readable id
- *
- * All records of one system call have the same audit id; the hash of a record's bytes distinguishes them.
+ * The `id` of a line does not depend on when or from which source its record is read: `<boot>-audit-<audit id>-<hash>`,
+ * or `<boot>-bpf-<seconds since boot>.<nanoseconds>-<hash>`, or `<boot>-raw-<hash>-<hash>` without a readable id. All
+ * records of one system call have the same audit id, so the hash of the record's bytes distinguishes them.
  */
 
 /** Two digits by number, the first in the lower byte. */

@@ -93,9 +93,9 @@ export const mayResolveLater = ({ reason, waitsFor }: Attribution): boolean =>
   reason !== undefined && !forGood.has(reason) && waitsFor.length > 0
 
 /**
- * Checks whether the container of a record may run in the record's profiles. A container has one profile for its life.
- * A process in another profile of ours entered that profile itself (`aa-exec` from a container without a profile), or
- * belongs to another container. In both cases the event names no container.
+ * Removes the container from an attribution if the container may not run in the record's profiles. A container has one
+ * profile for its life, so a process in another profile of ours entered it itself (`aa-exec`), or is in another
+ * container.
  * @param own an object that the container remembers after a successful check
  */
 export function checked(attribution: Attribution, own: { own: readonly string[] }): Attribution {
@@ -119,15 +119,9 @@ export function checked(attribution: Attribution, own: { own: readonly string[] 
 }
 
 /**
- * Finds a process's container by its cgroup. If the cgroup names none, the mount namespace decides, but only while the
- * container's first process is in it, because numbers of namespaces are reused. The cgroup comes first, because a
- * container can leave its mount namespace. That a container's first process once had the pid proves nothing.
- *
- * A profile does not identify its only container. Another container of the policy may have come and gone between two
- * runtime events, and other processes can use the profile (`aa-exec`, an annotation on a pod that the policy does not
- * select, another runtime's containers).
- * @param eventTime Unix seconds, with a fraction if the record has one
- * @param payer the owner charged for reads of /proc
+ * Finds a process's container by its cgroup, because a container can leave its mount namespace. Without a cgroup, the
+ * mount namespace decides, while the container's first process is in it: numbers of namespaces are reused. A pid or a
+ * profile proves nothing, because other processes can have it. @param payer the owner charged for reads of /proc
  */
 export function attribute(
   pid: number,

@@ -26,10 +26,9 @@ export interface EventClock {
 }
 
 /**
- * Attributions of processes in recent batches. A resolver's answer is valid for its batch. An answer of the fork tree
- * is valid for a whole second, until a pid is reused within one second. So each process is looked up once for each
- * batch or second, unless KnownRecords knows that it still lives. A random number decides which pids share entries, so
- * processes cannot choose this.
+ * Attributions of processes in recent batches. A resolver's answer is valid for its batch; an answer of the fork tree
+ * is valid for a whole second, until a pid is reused within one second. A random number decides which pids share
+ * entries, so that processes cannot choose this.
  */
 export class Attributions {
   readonly #entries: Entry[] = new Array(ways << setBits).fill(empty)

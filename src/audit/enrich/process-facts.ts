@@ -73,9 +73,7 @@ export class ProcessFactsReader {
   }
 
   /**
-   * @param text /proc/<pid>/stat, just read
-   * @param startTime Unix seconds
-   * @param again whether to read again instead of reusing facts
+   * @param text /proc/<pid>/stat, just read @param again whether to read again instead of reusing facts
    * @returns undefined if the process ended or changed meanwhile, because the facts may mix two processes
    * @throws system errors, except those of an ended or unreadable process
    */

@@ -174,10 +174,9 @@ export class Snapshot {
   }
 
   /**
-   * The id of the container of a process with this cgroup path. The first known container on the path counts, because
-   * its processes can create cgroups of any name below its own. If the container, or its cgroup path, is unknown, the
-   * first component with an id counts.
-   * @returns empty if the path has no id
+   * The id of the container of a process with this cgroup path; empty if the path has no id. The first known container
+   * on the path counts, because its processes can create cgroups of any name below its own. If the container, or its
+   * cgroup path, is unknown, the first component with an id counts.
    */
   containerOfPath(path: string): string {
     for (const ancestor of pathsTo(path)) {

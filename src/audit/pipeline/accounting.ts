@@ -28,11 +28,9 @@ export interface Totals {
 }
 
 /**
- * Accounts for every record. Between two turns of the event loop, this always holds:
- *
- *     read = written + filtered + heldBack + dropped + deferred + queued
- *
- * When the pipeline has ended, the last two are zero, and the next pipeline may continue the accounting.
+ * Accounts for every record. Between two turns of the event loop, this always holds: `read = written + filtered +
+ * heldBack + dropped + deferred + queued`. When the pipeline has ended, the last two are zero, and the next pipeline
+ * may continue the accounting.
  */
 export class Accounting {
   readonly totals: Totals = { read: 0, written: 0, filtered: 0, heldBack: 0, dropped: {}, deferred: 0, queued: 0 }

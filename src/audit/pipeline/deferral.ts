@@ -85,10 +85,9 @@ interface Group<Owner> extends Held<Owner>, Before {
 }
 
 /**
- * Keeps records whose container is not known yet. They are indexed by what they wait for, so that news retries only the
- * records that it is about. Time, bytes and tries are limited, so no flood of records or news costs more than a few
- * decodings of each record. If too much waits, the holder with most bytes must release records: a container that floods
- * only loses the name in its own records.
+ * Keeps records whose container is not known yet, indexed by the keys for which they wait, so that news retries only
+ * these records. Time, bytes and tries are limited. If too much waits, the holder with most bytes must release records:
+ * a container that floods only loses the name in its own records.
  */
 export class Deferral<Owner> {
   /** Records released early because too many waited. */

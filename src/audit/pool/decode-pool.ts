@@ -186,10 +186,9 @@ export class DecodePool {
   }
 
   /**
-   * Processes a batch. Its bytes do not change, and are no longer used when the result is there. If a worker fails,
-   * a worker that does nothing else tries again. If that fails, too, the batch is cut until the bad record is alone,
-   * and this record is written undecoded. After machine errors, the pool waits and retries. Never rejects. Return the
-   * output's memory with `recycle`.
+   * Processes a batch; never rejects. If a worker fails, a worker without other tasks tries again. If that fails, too,
+   * the batch is cut until the bad record is alone, and this record is written undecoded. After machine errors, the
+   * pool waits and retries. Return the output's memory with `recycle`.
    */
   async process({ position: _, ...batch }: SourceBatch): Promise<BatchResult> {
     this.depth++

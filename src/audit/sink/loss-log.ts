@@ -59,8 +59,7 @@ export class LossLog {
   }
 
   /**
-   * Notes lost events. It is cheap, but not enough for the hot path: call it for a group, not for each event. `events:
-   * 0` does nothing.
+   * Notes lost events; `events: 0` does nothing. It is too slow for the hot path, so call it for a group of events.
    * @param reached calls back when a line may report the loss. Before that, a kill or restart may read the records
    * again, and lose them again
    */

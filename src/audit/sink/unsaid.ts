@@ -27,7 +27,7 @@ export class Unsaid {
   owe(statement: Statement, said: Said = nothing): void {
     if (this.#owed.size >= this.#mergeAt) {
       this.#owed = merged(this.#owed)
-      // Counts that cannot be merged are not looked at again for each further count.
+      // Do not visit counts that cannot be merged again for each further count.
       this.#mergeAt = Math.max(maxOwed, 2 * this.#owed.size)
     }
     this.#owed.set(statement, said)
@@ -80,7 +80,7 @@ function merged(owed: ReadonlyMap<Statement, Said>): Map<Statement, Said> {
   for (const statements of groups.values()) {
     const { kernel, container } = statements.at(-1)!
     const [one] = inOne(statements)
-    // The kernel's counts only grow, so to note the last is enough.
+    // The kernel's counts only grow, so noting the last count is enough.
     const said = kernel === undefined ? statements.map((each) => owed.get(each)!) : [owed.get(statements.at(-1)!)!]
     const all = said.filter((each) => each !== nothing)
     result.set(
@@ -99,9 +99,8 @@ const inTurn = (all: readonly Said[]): Said =>
       }
 
 /**
- * Splits the counts that a killed agent had stored: `owed` have no line yet, and the kernel must learn that `noted`
- * were reported. Counts that the kernel itself keeps are left out of `owed`, because they are read from the kernel
- * again.
+ * Splits the counts that a killed agent had stored: `owed` have no line yet; the kernel must learn that `noted` were
+ * reported. `owed` has no counts that the kernel keeps, because these are read from the kernel again.
  * @param written ids of these counts' lines in the log
  */
 export function countsLeft(

@@ -28,10 +28,9 @@ export class AuditIds {
   }
 
   /**
-   * Moves the lines that have none of these ids to the start of the bytes. Forgets the ids when a line is later than
-   * all of them.
+   * Moves the lines without one of these ids to the start of the bytes, and returns their length. Forgets the ids when
+   * a line is later than all of them.
    * @param bytes lines of a multicast batch
-   * @returns the number of remaining bytes
    */
   leaveOut(bytes: Uint8Array): number {
     const text = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength)

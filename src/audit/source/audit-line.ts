@@ -47,10 +47,9 @@ const firstOfUsers = 8
 const byAudit = 'audit: '
 
 /**
- * Parses the text of syslog(2), which does not escape line ends: each line of a record repeats the priority and time of
- * its first line. So a line does not count as a record if it has the same time as the line before, or if that line's
- * time is unreadable (kernel/printk/printk.c, record_print_text()). A text about a packet removes the record before it
- * if both have the same time.
+ * Parses the text of syslog(2), in which the lines of one message repeat its priority and time. So a line with the time
+ * of the line before, or after a line without a readable time, does not count as a record (kernel/printk/printk.c,
+ * record_print_text()). A text about a packet removes the record before it if both have the same time.
  */
 export function readKernelLog(text: string): KernelLog {
   const records: AuditLine[] = []

@@ -1,24 +1,22 @@
 import type { LogField } from '../../base/log-fields.ts'
 
-/**
- * Why an audit source, or the fork reports, cannot be opened.
- * - ADDON_MISSING: the native addon is not built, or is built for another Node.js
- * - AUDIT_OFF: the kernel has no audit subsystem, or was started with audit=0
- * - NOT_PERMITTED: a capability is missing
- * - WRONG_NETWORK: the process is not in the host's network namespace, and the kernel sends records only there
- * - WRONG_PROCESSES: the process is not in the host's PID namespace, and the kernel reports forks only there
- * - NO_CONNECTOR: the kernel does not report forks
- * - MISSING: the file does not exist
- * - SYSTEM: any other failed system call
- */
+/** Why an audit source, or the fork reports, cannot be opened. */
 export type AuditSourceCode =
+  /** The native addon is not built, or is built for another Node.js. */
   | 'ADDON_MISSING'
+  /** The kernel has no audit subsystem, or was started with audit=0. */
   | 'AUDIT_OFF'
+  /** A capability is missing. */
   | 'NOT_PERMITTED'
+  /** The process is not in the host's network namespace, and the kernel sends records only there. */
   | 'WRONG_NETWORK'
+  /** The process is not in the host's PID namespace, and the kernel reports forks only there. */
   | 'WRONG_PROCESSES'
+  /** The kernel does not report forks. */
   | 'NO_CONNECTOR'
+  /** The file does not exist. */
   | 'MISSING'
+  /** Any other failed system call. */
   | 'SYSTEM'
 
 /** An audit source cannot be opened, or broke. The caller uses another source and logs `remedy`. */

@@ -19,15 +19,12 @@ export interface CheckpointOptions {
 }
 
 /**
- * What an earlier run stored for a source.
- * - found: its position
- * - none: this is the first start here
- * - other: the earlier run used another source, so the position in this source is unknown
- * - unreadable: the checkpoint exists but cannot be used
+ * What an earlier run stored for a source. `none`: this is the first start here. `unreadable`: the checkpoint exists
+ * but cannot be used.
  */
 export type Saved =
   | { kind: 'found'; position: unknown }
-  /** `seen`: when the other source was last read; undefined if unknown. */
+  /** The earlier run used another source. `seen`: when that source was last read; undefined if unknown. */
   | { kind: 'other'; seen: StoredMoment | undefined }
   | { kind: 'none' | 'unreadable' }
 
@@ -74,10 +71,9 @@ const slotBytes = 128 * 1024
 const slots = 4
 
 /**
- * Stores on disk how far the output got, and the counts that belong to this position, so that both are from the same
- * moment after any kill. The file is allocated in full at the start, so a full disk does not matter. It names the only
- * source in use. A position of another source is never used, because the records read in between would be written
- * twice.
+ * Stores on disk how far the output got, and the counts that belong to this position, both from the same moment. The
+ * file is allocated in full at the start, so that a full disk does not matter. A position of another source is never
+ * used, because the records read in between would be written twice.
  */
 export class Checkpoint {
   readonly path: string

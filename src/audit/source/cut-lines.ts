@@ -24,12 +24,7 @@ export interface Cut {
 }
 
 /**
- * Finds the complete lines of a chunk.
- *
- * - A last line without a newline waits for its rest, for any time: two halves would be two wrong records. When no more
- *   data can come (`final`), it is passed on as it is.
- * - NULs before a line come from a writer that kept its offset after a truncation.
- *
+ * Finds the complete lines of a chunk. Unless no more data can come (`final`), a last line without a newline waits.
  * @param skipping whether the chunk starts inside a line whose rest must be skipped
  * @param full whether the chunk has the maximum size, so that a line that does not end in it is too long
  */

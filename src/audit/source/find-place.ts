@@ -3,11 +3,9 @@ import { LogFile } from './log-file.ts'
 import { type ListedFile, listFiles, poll, unpackedSize } from './rotated-files.ts'
 
 /**
- * Why lines of a followed file may be missing.
- * - vanished: neither the file nor any of its rotated successors exists
- * - truncated: the file was truncated in place, and no copy has its last content
- * - compressed: the file was compressed before it was read to its end
- * - checkpoint: the checkpoint could not be used, so reading started again
+ * Why lines may be missing. `vanished`: neither the file nor a rotated successor exists. `truncated`: in place, and no
+ * copy has the last content. `compressed`: before the file was read to its end. `checkpoint`: it was unusable, so
+ * reading started again.
  */
 export type GapReason = 'vanished' | 'truncated' | 'compressed' | 'checkpoint'
 

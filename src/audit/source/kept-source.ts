@@ -58,7 +58,7 @@ export interface KeptSourceOptions {
 }
 
 const delays = { first: 100, max: 10_000 }
-/** Milliseconds within which the kernel's records arrive. Records that do not are lost and counted. */
+/** Milliseconds within which the kernel's records arrive. Later records count as lost. */
 export const underWay = 1_000
 /** Maximum bytes of a line's type, time and serial. */
 const maxHead = 64

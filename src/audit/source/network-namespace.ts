@@ -27,13 +27,12 @@ const INITIAL_PID = 'pid:[4026531836]'
 /**
  * Whether this thread is in the host's (initial) network namespace. The kernel sends audit records only there: in
  * another namespace, joining the group succeeds, but no record ever comes.
- *
- * On all kernels, net/core/netdev_budget exists only in the initial namespace, and /proc/sys/net shows each thread its
- * own namespace.
  */
 export function networkNamespace(proc: ProcView = realProc): 'initial' | 'other' | 'unknown' {
   const own = proc.link('/proc/thread-self/ns/net') ?? proc.link('/proc/self/ns/net')
   if (own === INITIAL_NETWORK) return 'initial'
+  // On all kernels, netdev_budget exists only in the initial namespace, and /proc/sys/net shows each thread its own
+  // namespace.
   if (proc.exists('/proc/sys/net/core')) return proc.exists('/proc/sys/net/core/netdev_budget') ? 'initial' : 'other'
   const init = proc.link('/proc/1/ns/net')
   if (own === null || init === null || proc.link('/proc/self/ns/pid') !== INITIAL_PID) return 'unknown'

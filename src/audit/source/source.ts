@@ -30,11 +30,9 @@ export interface HeldRecords {
 }
 
 /**
- * A source of batches. The reader sets the pace. If it does not read, the source waits, and the kind of the source
- * decides what happens to events: a file keeps them; a ring loses and counts them.
- *
- * There may be one reader, once. The iteration ends after `stop` or with `close`, and leaving the loop closes the
- * source. The iteration throws AuditSourceError if the source broke for good.
+ * A source of batches for one reader. If it does not read, the source waits: a file keeps its events; a ring loses and
+ * counts them. The iteration ends after `stop` or with `close`; leaving the loop closes the source. The iteration
+ * throws AuditSourceError if the source broke for good.
  */
 export interface AuditSource<Stats extends SourceStats = SourceStats> extends AsyncIterable<SourceBatch> {
   /** The `source` of its batches: a path, or a name such as `multicast`. */

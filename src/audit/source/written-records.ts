@@ -20,11 +20,9 @@ const outOfOrder = 1
 const maxLate = maxWait / 1000 + 5
 
 /**
- * Finds the ids of BPF records since a moment that have a complete line in a log.
- * @param log path of the live file; compressed files are not searched
+ * Finds the ids of BPF records since a moment (seconds since boot) that have a complete line in a log.
+ * @param log path of the live file; compressed files are not searched. Throws the system's error when reading fails
  * @param key the common start of the ids, before the seconds since boot: `<boot>-bpf-`
- * @param since seconds since boot
- * @throws the system's error when a file cannot be read
  */
 export async function findWritten(log: string, key: string, since: number): Promise<Set<string>> {
   const found = new Set<string>()
