@@ -173,7 +173,7 @@ export const alerts: readonly Alert[] = [
     lasts: '0m',
     summary: 'The API server got no answer from the webhook {{ $labels.name }}.',
     remedy:
-      'With the failure policy Ignore, mutatepod and mutateworkload: pods were created without their profiles; restart them. Other webhooks with Ignore: a policy or an ArmorProfile was stored without a check. With Fail, the request was rejected. Check the managers, their Service and their certificate.',
+      'With the failure policy Ignore, mutatepod and mutateworkload: pods were created without their profiles; restart them. mutateephemeral: a debug container runs without its profile. Other webhooks with Ignore: a policy or an ArmorProfile was stored without a check. With Fail, the request was rejected. Check the managers, their Service and their certificate.',
   },
   {
     name: 'VarmorWebhookSlow',

@@ -172,4 +172,24 @@ export function admission(it: Define, world: () => World): void {
     })
     await remove(world(), made)
   })
+
+  it('puts a debugger into the profile of its pod, whose Deployment alone has the label', async () => {
+    const namespace = await world().namespace('debug')
+    const made = policy(namespace, 'web')
+    const profile = await confined(made)
+    await applyWorkload(world(), workload(namespace, 'web'))
+    const [{ metadata }] = await eventually('the pod', async () => {
+      const { items } = await world().client.list(pods, { namespace })
+      return items.length > 0 ? (items as [PodObject]) : undefined
+    })
+    expect(metadata.labels).to.not.have.property('sandbox.varmor.org/enable')
+    const debugged = await world().client.patch(
+      pods,
+      { name: metadata.name, namespace },
+      { type: 'strategic', patch: { spec: { ephemeralContainers: [container('debug')] } } },
+      { subresource: 'ephemeralcontainers' },
+    )
+    expect(debugged.spec.ephemeralContainers?.map(confinementOf)).to.deep.equal([`${profile} ${profile}`])
+    await remove(world(), made)
+  })
 }

@@ -79,10 +79,27 @@ describe('the webhook configuration that a manager keeps', () => {
       expect(selected).to.deep.equal([
         ['mutateworkload.varmor.org', selector],
         ['mutatepod.varmor.org', selector],
+        ['mutateephemeral.varmor.org', selector],
         ['holdpolicy.varmor.org', undefined],
       ])
       for (const one of validating.webhooks!) expect(one).to.not.have.property('namespaceSelector')
     })
+
+  it('asks about debuggers of all pods, as the label may be on the workload alone', () => {
+    const asked = webhookConfigurations(optedIn).mutating.webhooks!.flatMap((webhook) =>
+      (webhook['rules'] as { resources: string[] }[]).map(({ resources }) => [
+        resources.join(),
+        webhook['objectSelector'],
+      ]),
+    )
+    const selector = { matchLabels: { a: 'b' } }
+    expect(asked).to.deep.equal([
+      ['deployments,statefulsets,daemonsets', selector],
+      ['pods', selector],
+      ['pods/ephemeralcontainers', {}],
+      ['varmorpolicies,varmorclusterpolicies', undefined],
+    ])
+  })
 
   it('trusts a new authority', () => {
     const next = written(service, served(service, 'one'), 'two')
@@ -96,7 +113,7 @@ describe('the webhook configuration that a manager keeps', () => {
       webhooks: served(service).webhooks!.map((one) => ({ ...one, timeoutSeconds: 29 })),
     }
     const next = withCaBundle(undefined, 'hooks', 'two')(found)
-    expect(next?.webhooks?.map(({ timeoutSeconds }) => timeoutSeconds)).to.deep.equal([29, 29, 29])
+    expect(next?.webhooks?.map(({ timeoutSeconds }) => timeoutSeconds)).to.deep.equal([29, 29, 29, 29])
     expect(withCaBundle(undefined, 'hooks', 'two')(next)).to.equal(undefined)
   })
 

@@ -68,6 +68,8 @@ export function webhookConfigurations(options: WebhookOptions): {
       webhooks: [
         mutatingWebhook('mutateworkload.varmor.org', workloadRules, options),
         mutatingWebhook('mutatepod.varmor.org', podRules, options),
+        // The label may be on the workload alone, so the manager finds the policy by the profiles of the pod.
+        mutatingWebhook('mutateephemeral.varmor.org', ephemeralRules, { ...options, optIn: undefined }),
         {
           name: 'holdpolicy.varmor.org',
           ...common('/mutate', { ...options, failurePolicy: 'Ignore' }),
@@ -103,7 +105,8 @@ const rule = (apiGroup: string, version: string, resources: string[], operations
 })
 
 const workloadRules = [rule('apps', 'v1', ['deployments', 'statefulsets', 'daemonsets'], ['CREATE', 'UPDATE'])]
-const podRules = [rule('', 'v1', ['pods'], ['CREATE']), rule('', 'v1', ['pods/ephemeralcontainers'], ['UPDATE'])]
+const podRules = [rule('', 'v1', ['pods'], ['CREATE'])]
+const ephemeralRules = [rule('', 'v1', ['pods/ephemeralcontainers'], ['UPDATE'])]
 const [policyGroup = '', policyVersion = ''] = apiVersion.split('/')
 const policyResources = ['varmorpolicies', 'varmorclusterpolicies']
 const profileResources = ['armorprofiles', 'armorprofiles/status', 'armorprofilemodels/status']
