@@ -6,7 +6,20 @@ import { expect } from 'chai'
 import { asWall } from '../../src/base/clock.ts'
 import { pemBlocks } from '../../src/manager/tls/pem.ts'
 import { checkCertificatePolicy, defaultCertificatePolicy } from '../../src/manager/tls/plan.ts'
-import { day, hour, names, policy, settled, start, started, trusts, World } from './certificate-world.ts'
+import {
+  configurations,
+  day,
+  hour,
+  names,
+  policy,
+  settled,
+  start,
+  started,
+  trusts,
+  World,
+} from './certificate-world.ts'
+
+const hooks = Object.values(configurations).flatMap(({ webhooks = [] }) => webhooks).length
 
 describe('certificates of the manager', () => {
   it('are made, served and made known when there are none', async () => {
@@ -17,7 +30,7 @@ describe('certificates of the manager', () => {
     for (const name of names.slice(0, 2)) expect(leaf.checkHost(name)).to.equal(name)
     expect(leaf.checkIP('127.0.0.1')).to.equal('127.0.0.1')
     expect(trusts(world.bundle, manager.certificate, world.now)).to.equal(true)
-    expect(world.caBundles).to.deep.equal(Array(4).fill(world.bundle))
+    expect(world.caBundles).to.deep.equal(Array(hooks).fill(world.bundle))
     expect([...world.webhooks.objects.keys()]).to.deep.equal([
       'varmor-resource-mutating-webhook-cfg',
       'varmor-policy-validating-webhook-cfg',
@@ -141,7 +154,7 @@ describe('certificates of the manager', () => {
     manager.keeper.changed()
     await world.clock.advance(1000)
     await settled(manager)
-    expect(world.caBundles).to.deep.equal(Array(4).fill(bundle))
+    expect(world.caBundles).to.deep.equal(Array(hooks).fill(bundle))
     expect(world.configMaps.objects.get('varmor-ca')!.data).to.deep.equal({ 'ca.crt': bundle, note: 'mine' })
     // Fields that users may set stay unchanged.
     expect(
