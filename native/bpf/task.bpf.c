@@ -453,23 +453,49 @@ __weak __noinline int varmor_number_of_running(__u64 address)
 	return number > 0 && is_runtimes(task, set->host_mnt_ns) ? 0 : number;
 }
 
+/* Nanoseconds for which forks of unbound tasks are bound, after the iterator has visited a task. */
+#define FINDING 10000000000ULL
+
+/* The container of the tasks that a task forks; 0: none. */
+static __always_inline __u32 container_of_forks(struct task_struct *parent)
+{
+	const struct varmor_settings *set = settings();
+	__u32 container = container_of_task(parent);
+	int number;
+
+	/* The child's pid may be one that the iterator has passed. */
+	if (container || !set || bpf_ktime_get_ns() >= set->finding_until)
+		return container;
+	number = varmor_number_of_running(address_of(parent));
+	return number > 0 ? number : 0;
+}
+
 SEC("lsm/task_alloc")
 int BPF_PROG(varmor_task_alloc, struct task_struct *task, unsigned long clone_flags, int before)
 {
-	struct task_struct *parent = current_task();
-	const struct varmor_settings *set = settings();
-	__u32 container = container_of_task(parent);
+	__u32 container = container_of_forks(current_task());
 
-	/* The child's pid may be one that the iterator has passed. */
-	if (!container && set && set->finding) {
-		int number = varmor_number_of_running(address_of(parent));
-
-		container = number > 0 ? number : 0;
-	}
 	/* A process that cannot be bound is refused, because it would run without rules. */
 	if (!before && container && !bind(task, container))
 		return -ENOMEM;
 	return before;
+}
+
+/*
+ * Binds a child whose parent was bound, or for which the iterator started to look, between task_alloc and this program.
+ * The child gets its pid in between, and the iterator may have passed that pid.
+ */
+SEC("tp_btf/sched_process_fork")
+int BPF_PROG(varmor_task_visible, struct task_struct *parent, struct task_struct *child)
+{
+	__u32 container;
+
+	if (container_of_task(child))
+		return 0;
+	container = container_of_forks(parent);
+	if (container)
+		bind(child, container);
+	return 0;
 }
 
 /*
@@ -541,13 +567,10 @@ int varmor_find_tasks(struct bpf_iter__task *ctx)
 	__u32 mnt_ns;
 	int number;
 
-	/* A confined task may get hold of the iterator's link while the agent uses it. */
-	if (!set || is_confined())
+	/* The kernel runs the program without a task at the end. A confined task may get hold of the iterator's link. */
+	if (!task || !set || is_confined())
 		return 0;
-	/* The kernel runs the program without a task at the end. */
-	set->finding = task != NULL;
-	if (!task)
-		return 0;
+	set->finding_until = bpf_ktime_get_ns() + FINDING;
 	mnt_ns = mnt_ns_of(task);
 	found.pid = pid_for_reader(task);
 	/* Process 1 of the reader's pid namespace is the node's first process. */

@@ -217,13 +217,13 @@ _Static_assert(sizeof(struct varmor_profile_record) == 140, "the layout of struc
 
 /* Settings of the whole node. */
 struct varmor_settings {
-	__u32 host_mnt_ns;  /*  0: inode number of the host's mount namespace */
-	__u32 strict_start; /*  4: 1: stop programs that start in unknown containers */
-	__u32 links;        /*  8: number of attached programs */
-	__u32 root_level;   /* 12: depth of the node's root cgroup; above 0 if the node itself is a container */
-	__u32 finding;      /* 16: 1: the iterator looks for tasks */
+	__u32 host_mnt_ns;   /*  0: inode number of the host's mount namespace */
+	__u32 strict_start;  /*  4: 1: stop programs that start in unknown containers */
+	__u32 links;         /*  8: number of attached programs */
+	__u32 root_level;    /* 12: depth of the node's root cgroup; above 0 if the node itself is a container */
+	__u64 finding_until; /* 16: ktime in ns until which forks of unbound tasks are bound */
 };
-_Static_assert(sizeof(struct varmor_settings) == 20, "the layout of struct varmor_settings");
+_Static_assert(sizeof(struct varmor_settings) == 24, "the layout of struct varmor_settings");
 
 /* A task that is in a container, or is stopped until its container is known; the agent reads these. */
 struct varmor_found {

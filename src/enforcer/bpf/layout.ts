@@ -56,7 +56,7 @@ export const settings = struct('varmor_settings', 'Settings of the whole node.',
     type: 'u32',
     what: "depth of the node's root cgroup; above 0 if the node itself is a container",
   },
-  { name: 'finding', type: 'u32', what: '1: the iterator looks for tasks' },
+  { name: 'finding_until', type: 'u64', what: 'ktime in ns until which forks of unbound tasks are bound' },
 ])
 
 export const found = struct(
