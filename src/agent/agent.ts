@@ -105,8 +105,8 @@ export class Agent {
   }
 
   /**
-   * Checks now which profiles are loaded, and restores missing ones.
-   * @returns keys of the ArmorProfiles that lacked one
+   * Checks now which profiles are loaded, and restores missing profiles.
+   * @returns keys of the ArmorProfiles whose profile was missing
    */
   check(): Promise<string[]> {
     return this.#profiles.check()

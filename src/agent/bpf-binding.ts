@@ -58,9 +58,9 @@ export class BpfBinding {
   readonly #addressed = new Set<string>()
   /** Number of tasks that ran without their profile, for each container that has not been reported as started. */
   readonly #unsaid = new Map<string, number>()
-  /** How many searches for such tasks are running or planned. */
+  /** Number of running or planned searches for tasks that run without their profile. */
   #looks = 0
-  /** Containers that ran during these searches: a container that a search binds may end before the search does. */
+  /** Containers that ran during a search, because a container that the search binds may end before the search does. */
   #lately = new RecentMap<string, NodeContainer>(maxLately)
 
   constructor(options: BpfBindingOptions) {

@@ -13,9 +13,8 @@ const step = "remove the agent's own AppArmor profile"
 const noAppArmor = new Set(['ENOENT', 'ENOTDIR', 'EACCES', 'EPERM'])
 
 /**
- * Removes the profile from the kernel, if it is loaded. Processes in it are unconfined afterwards, so this is the last
- * step.
- * @returns whether it was loaded
+ * Removes the profile from the kernel. Processes in it are unconfined afterwards, so this is the last step.
+ * @returns whether the profile was loaded
  * @throws {EnforcerError} if the kernel refuses
  */
 export async function removeOwnProfile(folder = appArmorFolder): Promise<boolean> {

@@ -19,7 +19,7 @@ const KEPT = 16 * 1024 * 1024
 interface Entry extends DesiredProfile {
   /** RFC 3339 time, which compares as text. */
   since: string
-  /** Number of the last change of the node after which the profile had to be compiled again. */
+  /** The count of node changes when the profile was last marked for compilation. */
   node?: number
   /** Namespace of its policy, for BPF; empty for a cluster policy. */
   bpfNamespace?: string

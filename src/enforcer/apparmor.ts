@@ -290,8 +290,7 @@ export class AppArmorLoader implements ProfileLoader {
   }
 
   /**
-   * Runs the parser once for all loads. If it refuses a text, runs it once for each half, and so on until the bad texts
-   * are found.
+   * Runs the parser once for all loads. If it refuses a text, runs it for each half, until the bad texts are found.
    * @param later receives the loads that need another turn
    * @returns loads that the kernel accepted
    */

@@ -208,10 +208,9 @@ export class BpfEnforcer implements ProfileLoader {
   }
 
   /**
-   * Adds a container. From now on its new processes run in its profile, even if it is not loaded yet; with strict
-   * start, only when the profile is loaded or no longer expected. This does not wait for loads, because the runtime may
-   * delay all starts until it resolves.
-   * @throws {EnforcerError}
+   * Adds a container. From now on its new processes run in its profile, even if it is loaded later; with strict start,
+   * only when the profile is loaded or no longer expected. This does not wait for loads, because the runtime may delay
+   * all starts until it resolves. @throws {EnforcerError}
    */
   async add(container: BpfContainer): Promise<void> {
     await this.#add(container)
@@ -374,8 +373,8 @@ export class BpfEnforcer implements ProfileLoader {
   }
 
   /**
-   * Containers that arrived before their profile and can be bound to it now. @param isUnknown whether to return those
-   * that the kernel does not know, or those that it knows
+   * Containers that arrived before their profile and can be bound to it now. @param isUnknown true: only containers
+   * that the kernel does not know; false: only containers that it knows
    */
   #arrived(isUnknown: boolean): BpfContainer[] {
     const early = [...this.#early].flatMap((id) => this.#known.get(id) ?? [])

@@ -21,9 +21,8 @@ const limit = 4096
 
 /**
  * Reads the same facts, and tells the fork tree the container of the process, so that its children inherit the
- * container. There is one exception: in a pid namespace that containers share, the first process adopts orphans of
- * other containers, and these may create further children for it (CLONE_PARENT). So nothing is inherited from that
- * first process.
+ * container. In a pid namespace that containers share, nothing is inherited from the first process: it adopts orphans
+ * of other containers, which may create further children for it (CLONE_PARENT).
  */
 export function notedFacts(
   facts: ReadProcessFacts,

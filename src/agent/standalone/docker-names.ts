@@ -15,8 +15,7 @@ export interface DockerNames {
 const maxBytes = 4 * mebibyte
 
 /**
- * Reads Docker's file about a container. The file exists before the container starts, when Docker's API would still
- * block.
+ * Reads Docker's file about a container, which exists before the container starts, when Docker's API would still block.
  * @param root Docker's folder, such as /var/lib/docker
  * @returns undefined if Docker has no such container
  */

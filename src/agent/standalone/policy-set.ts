@@ -33,11 +33,9 @@ export function titleOf(policy: HeldPolicy): string {
 }
 
 /**
- * Finds the policies in force from the files. For a file with a mistake, its previous policies are in force. If several
- * policies have the same name or the same profile name, the policy that is already in force wins, or otherwise the
- * policy of the first file.
- * @param files by name
- * @param before the policies in force until now
+ * Finds the policies in force from the files. For a file with a mistake, its previous policies (`before`) stay in
+ * force. If several policies have the same name or the same profile name, the policy that is already in force wins, or
+ * otherwise the policy of the first file.
  */
 export function policySet(
   files: ReadonlyMap<string, FileContents>,

@@ -8,7 +8,7 @@ import { type BpfState, DamagedState } from './state.ts'
 
 const hexId = /^[0-9a-f]{64}$/
 
-/** Most scans of all tasks. Each further scan finds only forks of tasks that the previous scan missed. */
+/** Maximum scans of all tasks. Each further scan finds only forks of tasks that the previous scan missed. */
 const maxScans = 8
 
 interface Known {
@@ -30,13 +30,13 @@ export class BpfContainers {
   readonly #ended = new Set<number>()
   /** Numbers of containers from programs of another build; the container is not added here yet. */
   readonly #kept: Map<string, number>
-  /** Containers that those programs confine. They have no profile here until `takeOver`. */
+  /** Containers that programs of another build confine. They have no profile here until `takeOver`. */
   readonly #waiting: Set<string>
   /**
    * Numbers that must not be assigned: those of containers in both builds, and of tasks that outlived their container.
    */
   readonly #taken = new Set<number>()
-  /** The highest taken number, or more. */
+  /** An upper bound of the taken numbers. */
   #top = 0
   /** Profiles of tasks that outlived their container under programs of another build, by the container's number. */
   readonly #outlived = new Map<number, string>()
@@ -49,10 +49,9 @@ export class BpfContainers {
   readonly #own: OwnAddresses
 
   /**
-   * @param goOn continues a process that was stopped because its container was unknown
+   * @param goOn continues a process that was stopped because its container was unknown @throws {DamagedState}
    * @param before numbers that programs of other builds assigned
    * @param uptime seconds since the boot
-   * @throws {DamagedState}
    */
   constructor(
     state: BpfState,
@@ -148,10 +147,9 @@ export class BpfContainers {
   }
 
   /**
-   * Adds a container: its new processes are bound to it from now on.
+   * Adds a container: its new processes are bound to it from now on. @throws {EnforcerError} KERNEL_REFUSED
    * @param profile name of its profile; empty if it needs none, so that it counts as known
    * @param slot slot of the profile, if it is loaded
-   * @throws {EnforcerError} KERNEL_REFUSED
    */
   async add(id: string, profile: string, slot: number | undefined): Promise<void> {
     const known = this.#known.get(id)
@@ -229,7 +227,7 @@ export class BpfContainers {
     return this.#waiting.has(id)
   }
 
-  /** All containers are known, so the numbers of the others may be reused. */
+  /** All containers are known from now on, so all other numbers may be reused. */
   settled(): void {
     for (const number of this.#kept.values()) {
       if (this.#ended.has(number)) continue

@@ -32,7 +32,9 @@ const step = 'load the BPF profile'
 /** Maximum serial of a load. No agent makes so many loads, and higher serials would not fit their field. */
 const maxSerial = 2 ** 31
 
-/** Instead of a kernel id of a map: the addresses are being replaced, and the record has no digest. */
+/**
+ * In a record, in place of the kernel id of its map: the addresses are being replaced, and the record has no digest.
+ */
 const CHANGING = 0xffff_ffff
 
 /** The profiles of one state. The caller makes one call at a time. */
@@ -233,10 +235,9 @@ export class BpfProfiles {
   }
 
   /**
-   * Replaces the addresses in the same slot: new addresses are written beside the old addresses, and then put into
-   * force by one pointer. The kernel waits until no program uses the old addresses before these are removed. If the
-   * agent ends in between, either version is in force, and the record without digest makes the next agent load the
-   * profile again.
+   * Replaces the addresses in the same slot: writes the new addresses beside the old addresses, and puts them into
+   * force by one pointer. If the agent ends in between, either version is in force, and the record without digest makes
+   * the next agent load the profile again.
    */
   async #replaceEgress(before: Loaded & { half: EgressSlot }, read: ReadProfile, digest: string): Promise<void> {
     const { slot, id, name } = before

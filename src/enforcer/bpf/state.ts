@@ -150,7 +150,7 @@ export class BpfState {
     }
   }
 
-  /** Ends the effect of `follow`, also of one that an earlier agent began. @throws {EnforcerError} */
+  /** Ends the effect of `follow`, also if an earlier agent called it. @throws {EnforcerError} */
   unfollow(): void {
     this.#now('leave the tasks of another build', () => this.#addon.follow(this.#native, null))
   }
