@@ -39,8 +39,8 @@ export interface Rooms {
 }
 
 /**
- * The limits of the tenants' objects that a manager keeps. The number of other objects, such as cluster policies, is
- * limited only by the API server.
+ * The limits of the tenants' objects that a manager keeps. Only the API server limits other objects, such as cluster
+ * policies.
  * @param memory bytes that the process may use; 0 if unknown
  * @param exempt namespace of the agents' DaemonSet, which is always kept
  */

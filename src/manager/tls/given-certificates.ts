@@ -4,10 +4,9 @@ import { type CertificateState, dataKeys, fromData, isTrusted, serves } from './
 import { pemBlocks } from './pem.ts'
 
 /**
- * Reads a certificate that another program creates and renews, from a folder such as a mounted Secret of type
- * kubernetes.io/tls: tls.crt, tls.key, and ca.crt for clients.
+ * Returns a reader for a certificate that another program renews, in a folder such as a mounted Secret of type
+ * kubernetes.io/tls: tls.crt, tls.key, and ca.crt for clients. The reader throws an Error that describes the fault.
  * @param names names and addresses by which clients reach this manager
- * @returns a function that reads the files, and throws an Error that describes the fault
  */
 export function givenCertificates(folder: string, names: readonly string[]): () => Promise<CertificateState> {
   return async () => {
