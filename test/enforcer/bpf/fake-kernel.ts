@@ -124,7 +124,7 @@ export class FakeKernel implements BpfAddon {
       strict_start: strictStart,
       links: programs,
       root_level: 0,
-      finding_until: 0,
+      finding_until: [0, 0],
     })
     const maps = new Map([['varmor_settings', new Map([[hex(word(0)), set]])]])
     this.folders.set(folder, { maps, links: programs, containers, tasks: [] })
