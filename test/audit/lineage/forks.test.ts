@@ -93,31 +93,33 @@ describe(`forks of this node${missing === undefined ? '' : ` (not here: ${missin
       expect(forks.find(process.pid, at, at), `${at}`).to.equal(undefined)
   })
 
-  // Linux 6.6 and later let every user listen.
+  // Linux 6.6 lets every user listen; some later kernels, 6.18.44 for example, ask for CAP_NET_ADMIN again.
   const [major, minor] = release().split('.').map(Number) as [number, number]
-  const forAll = major > 6 || (major === 6 && minor >= 6)
+  const mayBeOpen = major > 6 || (major === 6 && minor >= 6)
   const script = nodeArguments('./try-to-follow.ts', import.meta.url)
-  const under: { what: string; command: string[]; code: string }[] = [
+  const under: { what: string; command: string[]; codes: string[] }[] = [
     {
       what: 'without CAP_NET_ADMIN',
       command: ['setpriv', '--bounding-set=-net_admin', '--inh-caps=-net_admin'],
-      code: forAll ? 'OPEN' : 'NOT_PERMITTED',
+      codes: mayBeOpen ? ['OPEN', 'NOT_PERMITTED'] : ['NOT_PERMITTED'],
     },
-    { what: 'in another network namespace', command: ['unshare', '--net'], code: 'WRONG_NETWORK' },
+    { what: 'in another network namespace', command: ['unshare', '--net'], codes: ['WRONG_NETWORK'] },
     {
       what: 'in another pid namespace',
       command: ['unshare', '--pid', '--fork', '--mount-proc'],
-      code: 'WRONG_PROCESSES',
+      codes: ['WRONG_PROCESSES'],
     },
   ]
-  for (const { what, command, code } of under)
-    it(`${what}: ${code}, which is logged once if it is a problem`, function () {
+  for (const { what, command, codes } of under)
+    it(`${what}: ${codes.join(' or ')}, which is logged once if it is a problem`, function () {
       const [tool, ...args] = command as [string, ...string[]]
       const { status, stdout, error } = spawnSync(tool, [...args, process.execPath, ...script], {
         encoding: 'utf8',
       })
       if (error !== undefined) return this.skip()
       expect(status).to.equal(0)
-      expect(JSON.parse(stdout)).to.include({ warned: code === 'OPEN' ? 0 : 1, off: code })
+      const { warned, off } = JSON.parse(stdout) as { warned: number; off: string }
+      expect(codes).to.include(off)
+      expect(warned).to.equal(off === 'OPEN' ? 0 : 1)
     })
 })
