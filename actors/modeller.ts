@@ -156,7 +156,7 @@ async function follow(
     return { ...state, recording: undefined }
   }
   const isSame = state.recording?.id === wanted.id
-  const recording = isSame ? state.recording! : begun(ports, state, wanted, context)
+  const recording = isSame ? state.recording! : started(ports, state, wanted, context)
   const fresh = { recording, settling: false, offered: undefined, failures: 0, unread: false }
   const next = isSame ? state : { ...state, ...fresh }
   // Send the first offer at once. The manager's answer tells when to offer the recording again.
@@ -176,7 +176,7 @@ async function follow(
 }
 
 /** If the modelling is already over, record nothing and tell the manager so. */
-function begun(
+function started(
   { room }: Shared,
   { unread }: ModellerState,
   { id, open, since }: Recording,

@@ -123,7 +123,7 @@ function goOn(ports: RolloutPorts, memory: Memory, context: Context): Memory | P
   const { settings } = ports
   const times = { now: context.now(), wall: context.wall() }
   const found = surveyOf(ports, memory, times, context.key)
-  const decision = decide({ ...times, memory: { ...memory, begun: found.begun }, survey: found, settings })
+  const decision = decide({ ...times, memory: { ...memory, started: found.started }, survey: found, settings })
   carryOut(ports, decision, context)
   const { patch, poll } = decision
   const after = { ...decision.memory, surveyedAt: times.now }
@@ -135,7 +135,7 @@ function goOn(ports: RolloutPorts, memory: Memory, context: Context): Memory | P
 
 function surveyOf(
   { stores, settings, winner }: RolloutPorts,
-  { wanted, patched, pods, begun, lastMade }: Memory,
+  { wanted, patched, pods, started, lastMade }: Memory,
   times: Pick<Known, 'now' | 'wall'>,
   key: string,
 ): Survey {
@@ -144,7 +144,7 @@ function surveyOf(
     const first = winner(workload)
     return first === key ? undefined : first
   }
-  return survey(stores, wanted, settings, { pods, begun, lastMade, ...times, rival }, (workload) =>
+  return survey(stores, wanted, settings, { pods, started, lastMade, ...times, rival }, (workload) =>
     patched?.metadata.uid === workload.metadata.uid ? newest(workload, patched)! : workload,
   )
 }
@@ -173,8 +173,8 @@ async function restart(
     const confining = memory.wanted?.removing === true ? [] : ports.confine(after)
     const patched = await ports.api.patchWorkload(workload, [...operations, ...confining])
     ports.count('workload-restarted')
-    const begun = new Map(memory.begun).set(workload.metadata.uid, context.now())
-    return { ...memory, patched, begun, refused: undefined }
+    const started = new Map(memory.started).set(workload.metadata.uid, context.now())
+    return { ...memory, patched, started, refused: undefined }
   } catch (error) {
     const failedIn = new Map(memory.failedIn).set(workload.metadata.namespace ?? '', context.now())
     return failed(ports, { ...memory, failedIn }, `cannot restart ${nameOf(workload)}`, error, context)

@@ -25,7 +25,7 @@ export type RestartView =
   /** The restart waits until nodes that accept pods have loaded the profile; `message` names these nodes. */
   | { state: 'waiting'; message: string }
   | {
-      state: 'begun'
+      state: 'started'
       change: string
       since: number
       progress: RolloutProgress | undefined
@@ -291,13 +291,13 @@ function restartCondition(before: VarmorPolicyStatus | undefined, restart: Resta
       return condition('False', 'Stopped', 'the restarts were cancelled')
     case 'waiting':
       return condition('False', 'WaitingForNodes', restart.message)
-    case 'begun':
+    case 'started':
       return progressCondition(restart, known, condition)
   }
 }
 
 function progressCondition(
-  { progress, failure }: Extract<RestartView, { state: 'begun' }>,
+  { progress, failure }: Extract<RestartView, { state: 'started' }>,
   known: Condition | undefined,
   condition: (status: 'True' | 'False', reason: string, message: string) => Condition,
 ): Condition | undefined {
@@ -316,7 +316,7 @@ function restartStatus(
   { restart }: PolicyView,
 ): VarmorPolicyStatus['restart'] | undefined {
   // Another change waits for its restarts. Without this status, the earlier change would restart its workloads again.
-  if (restart.state !== 'begun') return restart.state === 'none' ? before?.restart : undefined
+  if (restart.state !== 'started') return restart.state === 'none' ? before?.restart : undefined
   const { change, since, progress } = restart
   return { change, since: timeText(asWall(since)), done: progress?.state === 'done' }
 }

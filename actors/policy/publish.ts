@@ -71,7 +71,7 @@ function newsOfPolicy(
 ): News {
   const [was, ready] = [readyOf(before), readyOf(after)]
   // Progress of restarts changes only a few times a minute.
-  if (isDeepStrictEqual(was, ready)) return restart.state === 'begun' ? 'none' : 'other'
+  if (isDeepStrictEqual(was, ready)) return restart.state === 'started' ? 'none' : 'other'
   const isAwaited = ready?.reason === 'Processing' || ready?.reason === 'NotReported'
   const isLess = loadedLess(profile?.status, profileGeneration, nodes.summary.loaded)
   const isBack = ready?.status === 'True' && was?.status !== 'True'

@@ -39,11 +39,11 @@ export function restartFor(seen: Observation, policy: AnyPolicy): { view: Restar
   const change = changeOf(policy, seen)
   const known = policy.status?.restart
   if (known?.change === change && known.done) return { view: { state: 'none' }, part: {} }
-  const begun = (since: number): RestartView => {
+  const started = (since: number): RestartView => {
     const progress = isOf(memory.progress, { change, since }) ? memory.progress : undefined
-    return { state: 'begun', change, since, progress, failure: memory.rolloutFailure }
+    return { state: 'started', change, since, progress, failure: memory.rolloutFailure }
   }
-  if (known?.change === change) return { view: begun(Date.parse(known.since)), part: {} }
+  if (known?.change === change) return { view: started(Date.parse(known.since)), part: {} }
   const { blocking, loaded } = nodes.summary
   if (blocking > 0 || loaded === 0) {
     const names = nodes.blockers.join(', ')
@@ -53,19 +53,19 @@ export function restartFor(seen: Observation, policy: AnyPolicy): { view: Restar
   }
   const { beginning = { change: '', since: 0 } } = memory
   const since = beginning.change === change ? beginning.since : Math.floor(wall / 1000) * 1000
-  return { view: begun(since), part: { memory: { beginning: { change, since } } } }
+  return { view: started(since), part: { memory: { beginning: { change, since } } } }
 }
 
-type Begun = Pick<RolloutProgress, 'change' | 'since'>
+type Started = Pick<RolloutProgress, 'change' | 'since'>
 
 /** Whether the report is about this restart, not about an earlier restart for the same change. */
-const isOf = (known: Begun | undefined, { change, since }: Begun): boolean =>
+const isOf = (known: Started | undefined, { change, since }: Started): boolean =>
   known?.change === change && known.since === since
 
 /** The message about the current policy for the rollout actor. */
 export function rolloutFor(seen: Observation, policy: AnyPolicy, view: RestartView): Part {
   const { memory, nodes } = seen
-  if (view.state !== 'begun') return stopRollout(seen)
+  if (view.state !== 'started') return stopRollout(seen)
   const {
     target,
     policy: { enforcer, mode },

@@ -44,11 +44,11 @@ export interface Memory {
   /** Pods without the profile, by the workload's uid. */
   pods: ReadonlyMap<string, PodsSeen>
   /** When a workload was restarted for the change, by the workload's uid and by the monotonic clock. */
-  begun: ReadonlyMap<string, number>
+  started: ReadonlyMap<string, number>
 }
 
 const noPods: Memory['pods'] = new Map()
-const noneBegun: Memory['begun'] = new Map()
+const noneStarted: Memory['started'] = new Map()
 const noneFailed: Memory['failedIn'] = new Map()
 
 export const idle = (turns = 0): Memory => ({
@@ -62,6 +62,6 @@ export const idle = (turns = 0): Memory => ({
   surveyedAt: Number.NEGATIVE_INFINITY,
   refused: undefined,
   pods: noPods,
-  begun: noneBegun,
+  started: noneStarted,
   failedIn: noneFailed,
 })

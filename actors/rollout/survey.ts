@@ -50,13 +50,13 @@ export interface Survey {
   outlined: Workload[]
   finished: number
   /** When workloads were restarted: known and newly found times. */
-  begun: Map<string, number>
+  started: Map<string, number>
 }
 
 export const nothingFound = (): Survey => ({
   ...{ waiting: [], rolling: [], unseen: [], astray: [], held: [], shadowed: [], outlined: [] },
   finished: 0,
-  begun: new Map(),
+  started: new Map(),
 })
 
 /** Admission has the same options. */
@@ -68,7 +68,7 @@ export interface SurveyOptions extends ConfinementFacts {
 export const nameOf = ({ kind, metadata }: Workload): string => `${kind} ${metadata.namespace}/${metadata.name}`
 
 /** Facts that the survey needs in addition to the workloads. */
-export interface Known extends Pick<Memory, 'pods' | 'begun' | 'lastMade'> {
+export interface Known extends Pick<Memory, 'pods' | 'started' | 'lastMade'> {
   /** The current time in milliseconds, by the monotonic clock. */
   now: number
   /** The wall-clock time. */
@@ -85,7 +85,7 @@ export function survey(
   known: Known,
   fresh: (workload: Workload) => Workload = (workload) => workload,
 ): Survey {
-  const found: Survey = { ...nothingFound(), begun: new Map(known.begun) }
+  const found: Survey = { ...nothingFound(), started: new Map(known.started) }
   if (wanted.target.kind === 'Pod') return found
   const selector = wanted.target.selector && new CompiledSelector(wanted.target.selector)
   for (const stored of stores.workloads(wanted.target.kind, wanted.namespace)) {
@@ -122,7 +122,7 @@ function place(workload: Workload, wanted: WantedRollout, options: SurveyOptions
   // A workload created later got the change at its creation and needs no restart, whatever its annotation says.
   if (isLater(workload, known)) return
   const { pods, now, rival } = known
-  const at = begunAt(workload, wanted, known, found.begun)
+  const at = begunAt(workload, wanted, known, found.started)
   if (at === undefined) {
     if (!needsRestart(workload, wanted, options)) return
     // Another policy confines the workload, so a restart would change nothing.
@@ -147,17 +147,17 @@ function begunAt(
   workload: Workload,
   { change, since, removing }: WantedRollout,
   { now, wall }: Pick<Known, 'now' | 'wall'>,
-  begun: Map<string, number>,
+  started: Map<string, number>,
 ): number | undefined {
   const { uid } = workload.metadata
-  const before = begun.get(uid)
+  const before = started.get(uid)
   if (before !== undefined) return before
   const said = restartedAt(workload, change)
   // A policy may return to earlier enforcers: restarts from before this return do not count. A removal happens only
   // once.
   if (said === undefined || (said < since && !removing)) return undefined
   const at = now - Math.max(0, wall - Math.max(said, since))
-  begun.set(uid, at)
+  started.set(uid, at)
   return at
 }
 

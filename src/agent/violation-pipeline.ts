@@ -85,7 +85,7 @@ export function startViolationPipeline(options: ViolationPipelineOptions): Promi
 async function startOnce(options: ViolationPipelineOptions): Promise<ViolationPipeline | NoSource> {
   const { onLoss } = options
   const losses = new LossLog({ clock: systemClock, logger: options.logger, ...(onLoss !== undefined && { onLoss }) })
-  const begun = linesAfterBegin(losses)
+  const started = linesAfterBegin(losses)
   const source = await openSources(options, losses)
   if ('why' in source) return source
   const watched = watchedLog(source, losses)
@@ -101,7 +101,7 @@ async function startOnce(options: ViolationPipelineOptions): Promise<ViolationPi
   }
   try {
     const pipeline = await newPipeline({ ...options, counts }, source, { pool, logs })
-    begun()
+    started()
     for (const statement of source.owed) losses.unsaid.owe(statement)
     counts.begin({
       source: source.audit?.kind,
@@ -122,7 +122,7 @@ async function startOnce(options: ViolationPipelineOptions): Promise<ViolationPi
     }
   } catch (error) {
     losses.beforeLines = async () => undefined
-    begun()
+    started()
     await close()
     logs.sink.hurry(0)
     await logs.sink.close()
@@ -135,15 +135,15 @@ async function startOnce(options: ViolationPipelineOptions): Promise<ViolationPi
  * @returns a function to call when the pipeline runs
  */
 function linesAfterBegin(losses: LossLog): () => void {
-  let begun: () => void = () => undefined
+  let started: () => void = () => undefined
   const beginning = new Promise<void>((resolve) => {
-    begun = resolve
+    started = resolve
   })
   losses.beforeLines = async (statements) => {
     await beginning
     await losses.beforeLines(statements)
   }
-  return () => begun()
+  return () => started()
 }
 
 /**

@@ -57,9 +57,9 @@ const notStarted = [126, 127]
 export function parserProgram(program = 'apparmor_parser', time = timeFor, waits = timeout): RunParser {
   let slowness: Promise<number> | undefined
   const measure = async (): Promise<number> => {
-    const begun = performance.now()
+    const started = performance.now()
     await run(['--skip-kernel-load', '--stdout', '--skip-cache', '--jobs=0'], yardstick, slowest * time(0))
-    return Math.min(slowest, Math.max(1, (performance.now() - begun) / usual))
+    return Math.min(slowest, Math.max(1, (performance.now() - started) / usual))
   }
   const run = (args: readonly string[], stdin: string, seconds: number): Promise<ParserRun> =>
     new Promise((resolve) => {

@@ -483,10 +483,10 @@ export class BpfEnforcer implements ProfileLoader {
   }
 }
 
-async function openOnce(options: BpfOptions, anew: boolean): Promise<Opened> {
+async function openOnce(options: BpfOptions, fresh: boolean): Promise<Opened> {
   const { encoder, recordsRate } = options
   const { containers: numbers, slots } = encoder
-  const state = await BpfState.open({ ...options, containers: numbers, profiles: slots }, anew)
+  const state = await BpfState.open({ ...options, containers: numbers, profiles: slots }, fresh)
   await state.write([{ map: 'varmor_rate', key: word(0), value: packRate(recordsRate) }], 'set the rate of records')
   await relax(state)
   const before = numberingOf(options.addon, state.others, slots)

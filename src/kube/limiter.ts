@@ -91,7 +91,7 @@ export class PriorityLimiter implements Limiter {
   /** Turns that wait until a running request ends. */
   #turns = 0
   #running = 0
-  #begun = 0
+  #started = 0
   #inFlight: number
   #closed: Error | undefined
 
@@ -117,8 +117,8 @@ export class PriorityLimiter implements Limiter {
   }
 
   /** Number of requests that had their turn. Requests for the lease, which never stop, are not counted. */
-  get begun(): number {
-    return this.#begun
+  get started(): number {
+    return this.#started
   }
 
   turn(of: RequestClass, signal: AbortSignal): Promise<number> {
@@ -140,7 +140,7 @@ export class PriorityLimiter implements Limiter {
         grant: () => {
           release()
           this.#running++
-          if (of !== 'lease') this.#begun++
+          if (of !== 'lease') this.#started++
           resolve((this.#clock.now() - start) / 1000)
         },
       }

@@ -112,7 +112,7 @@ export class Manager {
     this.#limiter = new PriorityLimiter(pace)
     this.#heapTrim = new HeapTrim({
       ...{ clock: systemClock, logger },
-      work: () => this.#limiter.begun + this.#reviews,
+      work: () => this.#limiter.started + this.#reviews,
     })
     this.#rooms = roomsFor(listen.memory ?? process.constrainedMemory(), namespace)
     this.metrics = this.#managerMetrics()

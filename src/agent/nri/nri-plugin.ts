@@ -93,9 +93,9 @@ export class NriPlugin {
       const stop = (): void => session.close(signal.reason)
       signal.addEventListener('abort', stop)
       if (signal.aborted) stop()
-      const begun = clock.now()
+      const started = clock.now()
       const error = await session.run().finally(() => signal.removeEventListener('abort', stop))
-      if (clock.now() - begun >= goodAfter) this.#backoff.reset()
+      if (clock.now() - started >= goodAfter) this.#backoff.reset()
       return error
     } catch (error) {
       return error

@@ -8,7 +8,7 @@ import { putAuditMark, putRawMark, putRecordMark, recordEnd } from '../encode/li
 import type { LineOwner } from '../encode/line-owner.ts'
 import { type Fragment, fragment, type Output, putFragment, putNumber } from '../encode/output.ts'
 import { putOddValue, putRaw, Values } from '../encode/values.ts'
-import { type Attribution, checked, mayResolveLater, nobody } from '../enrich/attribution.ts'
+import { type Attribution, checked, mayResolveLater, noProcess } from '../enrich/attribution.ts'
 import type { PidResolver } from '../enrich/pid-resolver.ts'
 import type { Snapshot } from '../enrich/snapshot.ts'
 import type { SourceBatch, UnresolvedReason } from './batch.ts'
@@ -67,7 +67,7 @@ export class BatchContext {
   recordEnd = 0
   /** Start of the current line in the output. */
   lineAt = 0
-  attribution: Attribution = nobody
+  attribution: Attribution = noProcess
 
   constructor(batch: SourceBatch, snapshot: Snapshot, resolver: PidResolver, scratch: Scratch) {
     // Sources may pass a Buffer: using only one array class keeps the hot path fast.

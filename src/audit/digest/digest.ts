@@ -52,10 +52,9 @@ interface Owed {
 }
 
 /**
- * The digest of the violations, in its own file: for each container and minute, the first violation of each kind at
- * once, and then the count of each kind. A container's kinds and bytes (`DigestShares`) are limited, so its flood
- * cannot displace other containers. Violations without room are only counted; counts without room join a later
- * minute's.
+ * Writes the first violation of each kind, container and minute at once, and the count of each kind afterwards.
+ * `DigestShares` limits the kinds and bytes of a container, so its flood cannot displace other containers. Violations
+ * without room are only counted; counts without room are added to those of a later minute.
  */
 export class Digest {
   readonly #options: DigestOptions

@@ -84,7 +84,7 @@ function lost(
 }
 
 /** For a record that names no process. */
-export const nobody = lost('no-pid', waitsForNothing)
+export const noProcess = lost('no-pid', waitsForNothing)
 
 const forGood: ReadonlySet<UnresolvedReason> = new Set(['not-in-container', 'no-pid', 'profile-mismatch'])
 
@@ -130,7 +130,7 @@ export function attribute(
   resolver: PidResolver,
   payer = '',
 ): Attribution {
-  if (pid === 0) return nobody
+  if (pid === 0) return noProcess
   const membership = resolver.resolve(pid, eventTime, payer)
   if (typeof membership === 'string') return unknown(membership, pid, snapshot, resolver)
   const { containerID, mntNsID, since, second, inherited = false, unplaced, process, fork } = membership

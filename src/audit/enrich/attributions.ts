@@ -1,5 +1,5 @@
 import { mixed } from '../decode/record-hash.ts'
-import { type Attribution, attribute, nobody } from './attribution.ts'
+import { type Attribution, attribute, noProcess } from './attribution.ts'
 import type { PidResolver } from './pid-resolver.ts'
 import type { Snapshot } from './snapshot.ts'
 
@@ -14,7 +14,7 @@ interface Entry {
 const ways = 4
 const setBits = 11
 
-const empty: Entry = { pid: -1, attribution: nobody, batch: 0 }
+const empty: Entry = { pid: -1, attribution: noProcess, batch: 0 }
 
 const isDue = ({ attribution: { fork } }: Entry, resolver: PidResolver): boolean =>
   fork !== undefined && resolver.isDue?.(fork) === true

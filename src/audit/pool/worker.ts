@@ -50,13 +50,13 @@ class DecodeWorker {
   }
 
   work({ batch, update, seenProcesses, unreadableAsGone = false }: WorkerTask): WorkerReply {
-    const begun = performance.now()
+    const started = performance.now()
     this.#unreadableAsGone = unreadableAsGone
     if (update !== undefined) this.#learn(update)
     if (this.#snapshot === undefined) throw new Error('the first task of a worker lacks the snapshot')
     this.#learnProcesses(seenProcesses ?? [])
     const result = processBatch(batch, this.#snapshot, this.#resolver, this.#scratch)
-    const seconds = (performance.now() - begun) / 1000
+    const seconds = (performance.now() - started) / 1000
     const refusedLooks = this.#budget.takeRefused()
     return { ok: true, result, seenProcesses: this.#known.take(), seconds, refusedLooks, thread: this.#thread }
   }

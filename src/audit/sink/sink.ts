@@ -165,11 +165,11 @@ export class Sink {
   }
 
   async #store(): Promise<void> {
-    const [begun, failures] = [this.#options.clock.wall(), this.syncFailures]
+    const [started, failures] = [this.#options.clock.wall(), this.syncFailures]
     this.#notStoring()
     while (this.#retiring.size > 0) await Promise.all(this.#retiring)
     await this.#file?.sync().catch((error: unknown) => this.#notStored(error))
-    if (this.syncFailures === failures) this.#storedAt = begun
+    if (this.syncFailures === failures) this.#storedAt = started
   }
 
   #storeLater(): void {

@@ -7,10 +7,9 @@ import type { AdmissionRequest } from '../../kube/admission.ts'
 export type ProfileRequest = Pick<AdmissionRequest, 'operation' | 'object' | 'oldObject' | 'userInfo'>
 
 /**
- * Errors of a write to an ArmorProfile or to a model's status. Every node loads an ArmorProfile and enforces the
- * addresses in its status, so only managers may write these. Other users with RBAC rights may change the parts that
- * agents do not read, delete the object, and remove its finalizers while it is being deleted. They may never change the
- * spec, which tells agents what to unload.
+ * Errors of a write to an ArmorProfile or to a model's status. Only managers may write what agents enforce: the spec,
+ * and the addresses in the status. Other users with RBAC rights may change what agents do not read, delete the object,
+ * and remove its finalizers while it is being deleted.
  */
 export function profileErrors(
   { operation, object, oldObject, userInfo }: ProfileRequest,

@@ -143,8 +143,8 @@ export class KubeletServer {
         headers: keptHeaders(request.headers),
         agent: false,
       })
-      call.once('upgrade', ({ headers }, backend, begun) =>
-        join(socket, head, { type: 'upgrade', code: 101, headers: keptHeaders(headers), backend, head: begun }),
+      call.once('upgrade', ({ headers }, backend, started) =>
+        join(socket, head, { type: 'upgrade', code: 101, headers: keptHeaders(headers), backend, head: started }),
       )
       call.once('response', ({ statusCode = 500 }) =>
         refuseUpgrade(request, socket, new Refusal(statusCode, 'the runtime does not speak this protocol')),

@@ -169,7 +169,7 @@ const surveys: fc.Arbitrary<Survey> = fc.record({
     { maxLength: 3 },
   ),
   finished: fc.nat(3),
-  begun: fc.constant(new Map<string, number>()),
+  started: fc.constant(new Map<string, number>()),
 })
 const steps = fc.array(
   fc.oneof(

@@ -25,8 +25,8 @@ const web: Workload = {
   spec: { replicas: 0, template: { spec: { containers: [{ name: 'main' }] } } },
 }
 
-const known = (now: number, begun: ReadonlyMap<string, number> = new Map()): Known => ({
-  ...{ pods: new Map(), begun, lastMade: SINCE, now, wall: asWall(now), rival: () => undefined },
+const known = (now: number, started: ReadonlyMap<string, number> = new Map()): Known => ({
+  ...{ pods: new Map(), started, lastMade: SINCE, now, wall: asWall(now), rival: () => undefined },
 })
 
 /** The lists that are not empty. */
@@ -70,30 +70,30 @@ describe('a workload that was restarted and is not well', () => {
   const rows: {
     title: string
     said: number | undefined
-    begun?: ReadonlyMap<string, number>
+    started?: ReadonlyMap<string, number>
     made?: number
     since?: number
   }[] = [
     { title: 'is late from when it says', said: SINCE + 100_000, since: SINCE + 100_000 },
     { title: 'is not restarted later than now', said: Date.UTC(9999, 0, 1), since: NOW },
     { title: 'is not restarted before it was wanted', said: 0, since: SINCE },
-    { title: 'stays restarted when it was, if it says later', said: NOW, begun: before, since: SINCE + 200_000 },
+    { title: 'stays restarted when it was, if it says later', said: NOW, started: before, since: SINCE + 200_000 },
     {
       title: 'stays restarted when it was, if it says nothing',
       said: undefined,
-      begun: before,
+      started: before,
       since: SINCE + 200_000,
     },
     { title: 'is not waited for where it was made later', said: NOW, made: SINCE + 1_000 },
   ]
-  for (const { title, said, begun, made = SINCE, since } of rows)
+  for (const { title, said, started, made = SINCE, since } of rows)
     it(title, () => {
       const of = { ...wanted, removing: true }
       const { after } = said === undefined ? { after: web } : restartOf(web, { ...of, since: 0 }, asWall(said))
       const metadata = { ...after.metadata, creationTimestamp: new Date(made).toISOString(), generation: 2 }
-      const found = survey({ workloads: () => [{ ...after, metadata }] }, of, settings, known(NOW, begun))
+      const found = survey({ workloads: () => [{ ...after, metadata }] }, of, settings, known(NOW, started))
       expect(found.rolling.map((one) => one.since)).to.deep.equal(since === undefined ? [] : [since])
-      expect(Object.fromEntries(found.begun)).to.deep.equal(since === undefined ? {} : { web: since })
+      expect(Object.fromEntries(found.started)).to.deep.equal(since === undefined ? {} : { web: since })
     })
 })
 
