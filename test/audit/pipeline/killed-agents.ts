@@ -168,15 +168,18 @@ export class Agent {
     }
   }
 
-  /** Waits, because real files need real time. */
+  /**
+   * Waits, because real files need real time. A write that started before the kill is also waited for: a process that
+   * has ended writes nothing more, so the next agent never reads a file that changes.
+   */
   async #settle(): Promise<void> {
     for (let i = 0; i < 3; i++) await turn()
-    while (this.#busy > 0 && !this.dead) await turn()
+    while (this.#busy > 0) await turn()
     await turn()
   }
 
   async #isDead(): Promise<void> {
-    while (!this.dead) await turn()
+    while (!this.dead || this.#busy > 0) await turn()
   }
 
   #busy = 0
