@@ -1,8 +1,8 @@
 import { readFileSync, writeFileSync } from 'node:fs'
 import { type Document, isMap, isNode, type Pair, parseDocument, type Scalar, type YAMLMap } from 'yaml'
-import { type OptionTable, renamedFlags } from '../src/options/option.ts'
-import { roleTables } from '../src/options/role-tables.ts'
 import { optionSchemas, type PlainOption, plainOptions, type Schema, sentencesOf } from './chart-options.ts'
+import { flagTemplates } from './flag-templates.ts'
+import { jsonText } from './json-text.ts'
 
 // Writes the parts of the chart that come from the tables of options: comments and places of values in values.yaml,
 // values.schema.json, whose descriptions are the comments of values.yaml, and templates/_option-flags.tpl. Run it with
@@ -59,18 +59,6 @@ function schemaText(values: string): string {
   return `${jsonText(schema)}\n`
 }
 
-/** JSON in which an object or a list that fits on a line takes one line. */
-function jsonText(value: unknown, indentation = ''): string {
-  const line = JSON.stringify(value)
-  if (indentation.length + line.length <= 100 || typeof value !== 'object' || value === null) return line
-  const more = `${indentation}  `
-  const lines = Array.isArray(value)
-    ? value.map((each) => jsonText(each, more))
-    : Object.entries(value).map(([key, each]) => `${JSON.stringify(key)}: ${jsonText(each, more)}`)
-  const [start, end] = Array.isArray(value) ? '[]' : '{}'
-  return `${start}\n${lines.map((each) => `${more}${each}`).join(',\n')}\n${indentation}${end}`
-}
-
 function put(schema: Schema, [key = '', ...rest]: readonly string[], value: Schema): void {
   schema.properties ??= {}
   if (rest.length === 0) {
@@ -92,25 +80,13 @@ function describe({ properties = {} }: Schema, values: Values): void {
   })
 }
 
-/** The text of the template that has what templates know of the tables. */
-function flagsText(): string {
-  const renamed = Object.values<OptionTable>(roleTables).flatMap((table) => [...renamedFlags(table)])
-  return `{{/* Generated from src/options by \`npm run generate\`. */}}
-
-{{/* The present name of each former name of a flag, as JSON. */}}
-{{- define "varmor.renamedFlags" -}}
-${jsonText(Object.fromEntries(renamed))}
-{{- end -}}
-`
-}
-
 /** The required text of each file of the chart that is generated, or has generated parts. */
 export function chartFiles(): Record<string, string> {
   const values = valuesText()
   return {
     'values.yaml': values,
     'values.schema.json': schemaText(values),
-    'templates/_option-flags.tpl': flagsText(),
+    'templates/_option-flags.tpl': flagTemplates(),
   }
 }
 

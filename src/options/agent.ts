@@ -133,6 +133,7 @@ export const agentOptions = {
     help: 'pause new containers until the agent knows them. After an agent crash this also pauses its replacement',
     formerly: 'strictStart',
     value: 'agent.strictStart',
+    onlyWith: 'bpfLsmEnforcer.enabled',
     note: 'Then no container starts on the node until an administrator resumes the agent by hand: see docs/bpf.md. With NRI, strict start is not needed.',
   }),
   auditSource: choice(sourceKinds, {

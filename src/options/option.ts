@@ -38,6 +38,8 @@ export interface Row<Value> {
   /** The flag's former name, without dashes. It still works, with a warning. */
   readonly formerly?: string
   readonly value?: ChartValue
+  /** Path of a switch of the chart; if it is off, the chart leaves the flag out. */
+  readonly onlyWith?: string
   /** A description of the chart's value, if it sets something else than the flag. */
   readonly valueHelp?: string
   /** Further sentences, for the comments of values.yaml and the reference page. */

@@ -84,6 +84,11 @@ agent enableBpfEnforcer enableDefenseInDepth enablePodServiceEgressControl unloa
 {{- end -}}
 {{- end -}}
 
+{{/* Where managers and agents mount the certificate for metrics. */}}
+{{- define "varmor.metricsTLSFlags" -}}
+{{- include "varmor.flags" (list "--metrics-cert=/etc/varmor/metrics-tls/tls.crt" "--metrics-key=/etc/varmor/metrics-tls/tls.key") -}}
+{{- end -}}
+
 {{/*
 "true" if the cluster has ValidatingAdmissionPolicies; otherwise empty. A cluster lists its kinds. Without a cluster,
 Helm knows only groups and versions, and the version of Kubernetes decides.

@@ -1,41 +1,16 @@
 {{/* All flags of a manager. A user's args come last, so they take precedence. */}}
 {{- define "varmor.managerFlags" -}}
-{{- $manager := .Values.manager -}}
-{{- $flags := list -}}
-{{- if .Values.restartExistWorkloads.enabled }}{{ $flags = concat $flags ($manager.restartExistWorkloads.args | default list) }}{{ end -}}
-{{- if .Values.bpfExclusiveMode.enabled }}{{ $flags = concat $flags ($manager.bpfExclusiveMode.args | default list) }}{{ end -}}
-{{- if .Values.serviceEgressControl.enabled }}{{ $flags = append $flags "--enableServiceEgressControl" }}{{ end -}}
-{{- if .Values.podEgressControl.enabled }}{{ $flags = append $flags "--enablePodEgressControl" }}{{ end -}}
-{{- if .Values.behaviorModeling.enabled }}{{ $flags = append $flags "--enableBehaviorModeling" }}{{ end -}}
-{{- if eq (toString .Values.behaviorModeling.generalise) "false" }}{{ $flags = append $flags "--no-generalise" }}{{ end -}}
-{{- if .Values.metrics.enabled }}{{ $flags = concat $flags ($manager.metrics.args | default list) }}{{ end -}}
-{{- if and .Values.metrics.enabled .Values.metrics.tlsSecretName }}
-{{- $flags = concat $flags (list "--metrics-cert=/etc/varmor/metrics-tls/tls.crt" "--metrics-key=/etc/varmor/metrics-tls/tls.key") }}
+{{- include "varmor.managerValueFlags" . -}}
+{{- if and .Values.metrics.enabled .Values.metrics.tlsSecretName }}{{ include "varmor.metricsTLSFlags" . }}{{ end -}}
+{{- if ne .Values.certificates.source "managers" -}}
+{{- include "varmor.optional" (list "--certificates" "/etc/varmor/certificates") -}}
 {{- end -}}
-{{- if ne .Values.certificates.source "managers" }}{{ $flags = append $flags "--certificates=/etc/varmor/certificates" }}{{ end -}}
-{{- if .Values.jsonLogFormat.enabled }}{{ $flags = concat $flags (.Values.jsonLogFormat.args | default list) }}{{ end -}}
-{{- if $manager.confineInitContainers }}{{ $flags = append $flags "--confine-init-containers" }}{{ end -}}
-{{- if $manager.allowUnboundTokens }}{{ $flags = append $flags "--allow-unbound-tokens" }}{{ end -}}
-{{- if $manager.webhook.clientCA.configMapName }}{{ $flags = append $flags "--webhook-client-ca=/etc/varmor/client-ca/ca.crt" }}{{ end -}}
-{{- include "varmor.flags" $flags -}}
-{{- include "varmor.optional" (list "--webhookMatchLabel" $manager.webhook.matchLabel) -}}
-{{- include "varmor.optional" (list "--webhook-failure-policy" $manager.webhook.failurePolicy) -}}
-{{- with $manager.webhook.exemptNamespaces }}{{ include "varmor.optional" (list "--webhook-exempt-namespaces" (join "," .)) }}{{ end -}}
-{{- include "varmor.optional" (list "--webhookTimeout" $manager.webhook.timeoutSeconds) -}}
-{{- with $manager.webhook.clientCA.names }}{{ include "varmor.optional" (list "--webhook-client-names" (join "," .)) }}{{ end -}}
-{{- include "varmor.optional" (list "--restarts-in-flight" $manager.restarts.inFlight) -}}
-{{- include "varmor.optional" (list "--restarts-in-flight-per-namespace" $manager.restarts.inFlightPerNamespace) -}}
-{{- include "varmor.optional" (list "--restarts-per-minute" $manager.restarts.perMinute) -}}
-{{- include "varmor.optional" (list "--restarts-per-minute-per-namespace" $manager.restarts.perMinutePerNamespace) -}}
-{{- include "varmor.optional" (list "--clientRateLimitQPS" $manager.clientRateLimit.qps) -}}
-{{- include "varmor.optional" (list "--clientRateLimitBurst" $manager.clientRateLimit.burst) -}}
-{{- include "varmor.optional" (list "--report-interval" $manager.reportIntervalSeconds) -}}
-{{- include "varmor.optional" (list "--compile-deadline" $manager.compileDeadlineSeconds) -}}
-{{- include "varmor.optional" (list "--shutdown-delay" $manager.shutdownDelaySeconds) -}}
-{{- include "varmor.optional" (list "--verbosity" $manager.verbosity) -}}
+{{- if .Values.manager.webhook.clientCA.configMapName -}}
+{{- include "varmor.optional" (list "--webhook-client-ca" "/etc/varmor/client-ca/ca.crt") -}}
+{{- end -}}
 {{- $agent := include "varmor.serviceAccountName" (dict "root" . "component" "agent") -}}
 {{- include "varmor.optional" (list "--agent-user" (printf "system:serviceaccount:%s:%s" (include "varmor.namespace" .) $agent)) -}}
-{{- include "varmor.flags" $manager.args -}}
+{{- include "varmor.flags" .Values.manager.args -}}
 {{- end -}}
 
 {{/*
