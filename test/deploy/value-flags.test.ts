@@ -19,7 +19,7 @@ const valuesWith = (path: string, value: unknown): object =>
 const valueAt = (values: object, path: string): unknown =>
   path.split('.').reduce<unknown>((outer, key) => (outer as Record<string, unknown>)[key], values)
 
-/** Values of each type of option; of these, an option gets the first that the chart accepts and that is not its default. */
+/** Values of each type of option. An option gets the first that the chart accepts and that is not its default. */
 const samples: readonly unknown[] = [
   ...[true, false, 7, 0.5, ['kube-system', 'default'], ['https://a:1', 'https://b'], '4M', 'team=a', 'https://a'],
   ...['Fail', 'file', 'some words'],
