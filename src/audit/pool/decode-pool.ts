@@ -12,7 +12,7 @@ import { machineErrorOf } from './machine-error.ts'
 import { Attempt, Placement } from './placement.ts'
 import { ProcessLog } from './process-log.ts'
 import { mergeResults, splitBatch } from './split-batch.ts'
-import { registeringTypeScript } from './thread-options.ts'
+import { threadOptions } from './thread-options.ts'
 import type { WorkerReply, WorkerSettings, WorkerTask } from './worker-task.ts'
 
 export interface DecodePoolOptions {
@@ -146,7 +146,7 @@ export class DecodePool {
     const entry =
       options.entry ?? new URL(import.meta.url.endsWith('.ts') ? './worker.ts' : './worker.js', import.meta.url)
     this.#piscina = new Piscina<WorkerTask, WorkerReply>({
-      ...registeringTypeScript(),
+      ...threadOptions(),
       filename: entry.href,
       workerData: settings,
       minThreads: this.threads,
