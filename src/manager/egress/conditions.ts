@@ -6,9 +6,9 @@ import type { TargetIndex } from './target-index.ts'
 const shares = sharesOf(CONDITIONS)
 
 /**
- * Whether a tenant may have the target. An object is compared with the conditions of all targets under its labels, and
- * of all targets without a label. So the conditions under each label are limited.
- * @param looked called with the number of other targets that were compared
+ * Whether the tenant may add the target. Each object is compared with all targets under its labels, and with all
+ * targets without a label. So the number of conditions under each label is limited.
+ * @param looked called with the number of other targets that were counted
  */
 export function hasRoom<P extends User>(
   target: Target<P>,

@@ -25,35 +25,31 @@ export interface EgressDirectoryOptions {
   settle?: number
   /** Milliseconds between two attempts to admit left-out targets. Default 30,000. */
   retry?: number
-  /**
-   * Maximum bytes of all targets, and maximum addresses of all ArmorProfiles. Defaults: `TARGET_MEMORY` and
-   * `PUBLISHED_ADDRESSES`.
-   */
+  /** Maximum bytes of all targets. Default: `TARGET_MEMORY`. */
   memory?: number
+  /** Maximum addresses in all ArmorProfiles. Default: `PUBLISHED_ADDRESSES`. */
   published?: number
   /** Called after each turn with its number of steps. */
   turned?: (steps: number) => void
 }
 
-/** The owner and the version of wanted targets. */
+/** The owner of an ArmorProfile's targets, and their version. */
 export interface WantedBy {
   /** Namespace of the policy; empty for a cluster policy. Default: the namespace of the ArmorProfile. */
   namespace?: string
-  /** Targets with equal versions count as equal, without a comparison. */
+  /** If the version has not changed, the targets are not compared with the old targets. */
   version?: string
 }
 
-/**
- * Maximum units of work for one tenant before the next tenant's turn, and maximum steps of one kind of work before the
- * next kind's turn.
- */
+/** After this number of targets or profiles, the next tenant gets its turn. */
 const PARTS_AT_ONCE = 32
+/** After this number of steps, the next kind of work gets its turn. */
 const STEPS_OF_KIND = 16_384
 
 /**
- * Finds the addresses of the Pods and Services that the rules of policies select. It watches a kind only while an
- * ArmorProfile needs it. Its state is a cache. Jobs run one after the other, in short turns. Only jobs change the
- * objects of targets; profiles may be added or removed at any time, even between two turns.
+ * Finds the addresses of the Pods and Services that the rules of policies select. It watches a kind of object only
+ * while an ArmorProfile needs the kind. All work runs as one job in short turns; `want` may add or remove profiles
+ * between two turns.
  */
 export class EgressDirectory {
   readonly #options: EgressDirectoryOptions
@@ -76,7 +72,7 @@ export class EgressDirectory {
   readonly #work: InTurns
   #settling: Timer | undefined
   #retry: Timer | undefined
-  /** Whether room was freed since the last attempt to admit left-out targets. */
+  /** Whether memory or addresses were freed since the last attempt to admit left-out targets. */
   #isReleased = false
   #stopped = false
 
@@ -118,7 +114,7 @@ export class EgressDirectory {
     return this.#watched.kinds
   }
 
-  /** Numbers of targets, bytes, published addresses, lists and tenants of all ArmorProfiles together. */
+  /** Totals over all ArmorProfiles. `lists`: lists of addresses, which targets may share. */
   get held(): Readonly<Record<'targets' | 'bytes' | 'published' | 'lists' | 'tenants', number>> {
     return {
       targets: this.#held.size,
@@ -152,7 +148,7 @@ export class EgressDirectory {
     if (!isAdmitted || found === undefined) return undefined
     const targets = entries.filter(isTarget)
     const cost = targets.reduce((sum, { value }) => sum + value!.cost, 0)
-    // The targets have grown; the addresses that this ArmorProfile gets are computed soon.
+    // The targets have grown beyond the limit. A job will decide which addresses this ArmorProfile gets.
     if (found === 'whole' && cost > MAX_EGRESS_ADDRESSES) return undefined
     const fitted = found === 'whole' ? targets.map(({ value }) => value!) : found
     let at = 0
@@ -221,8 +217,8 @@ export class EgressDirectory {
   }
 
   /**
-   * Does some work for each tenant that is not resting.
-   * @param work does one unit, and returns whether there is more
+   * Does some work for each tenant that need not wait (see `Pace`).
+   * @param work handles one target or profile, and returns whether the tenant has more work
    * @returns the time of the next work, in milliseconds since the epoch
    */
   *#forTenants(
@@ -241,7 +237,7 @@ export class EgressDirectory {
         hasMore = yield* work(tenant)
         pace.spend(this.#work.steps - before, clock.now())
       }
-      // A tenant that got no turn keeps its place in the queue, so it is first in the next round.
+      // A tenant that did not get a turn keeps its place in the queue, so that it is first in the next round.
       if (left < PARTS_AT_ONCE) tenants.delete(tenant)
       if (!hasMore) continue
       tenants.add(tenant)
@@ -302,7 +298,10 @@ export class EgressDirectory {
     if (this.#refused.size > 0) this.#retryLater()
   }
 
-  /** Schedules another attempt to admit left-out targets. The attempt is skipped if no room was freed meanwhile. */
+  /**
+   * Schedules another attempt to admit left-out targets. If memory or addresses were not freed meanwhile, it does
+   * nothing.
+   */
   #retryLater(): void {
     const { clock, retry = 30_000 } = this.#options
     if (this.#stopped || this.#retry !== undefined) return
@@ -334,7 +333,7 @@ export class EgressDirectory {
     })
   }
 
-  /** Lets the tenant whose rest ends first find the addresses, and pay for it. */
+  /** Schedules the search as work of the tenant that may work first, because it is done soonest there. */
   #findSoon(target: ProfileTarget): void {
     const [first, ...others] = target.tenants
     if (first === undefined) return
@@ -371,8 +370,8 @@ export class EgressDirectory {
   }
 
   /**
-   * @param payer is charged for all work of its turn by the caller; the other tenants that use the target are charged
-   * here
+   * @param payer the tenant whose turn this is: the caller charges it. This method charges the other tenants that use
+   * the target.
    */
   *#find(target: ProfileTarget, payer: DirectoryTenant): Generator<number, void> {
     const before = this.#work.steps
@@ -385,7 +384,7 @@ export class EgressDirectory {
     const { entries, tenant } = profile
     const targets = entries.filter(isTarget)
     for (const target of targets) if (target.value === undefined) yield* this.#find(target, tenant)
-    // False if the profile was changed or deleted, or has lost a target meanwhile.
+    // False if meanwhile the profile was changed or deleted, or lost a target.
     const isSame = (): boolean => profile.isAdmitted && profile.entries === entries
     if (!isSame()) return
     const fitted = yield* withinRoom(targets)

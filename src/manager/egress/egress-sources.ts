@@ -15,7 +15,9 @@ export interface EgressSourcesOptions {
   timing?: Partial<ReflectorTiming>
   /** Default: the limits of a manager without a memory limit. */
   rooms?: Record<Kind, RoomOptions<IpOwner>>
-  /** Filled with the running reflectors, by the plural of their kind. */
+  /**
+   * This function adds the running reflectors to the map, by the plural of their kind, and removes stopped reflectors.
+   */
   running?: Map<string, { outlines: number }>
 }
 

@@ -1,6 +1,6 @@
 /**
- * Divides the room evenly. A name that wants less than its share gets all that it wants, and the rest of its share is
- * divided among the other names. So no share shrinks because another name wants much.
+ * Divides the room evenly among the names. A name that wants less than its share gets what it wants; the other names
+ * divide the remainder. So a name cannot shrink another name's share by wanting more.
  */
 export function fairShares(wanted: ReadonlyMap<string, number>, room: number): Map<string, number> {
   const ascending = [...wanted].sort(([a, some], [b, others]) => some - others || (a < b ? -1 : 1))

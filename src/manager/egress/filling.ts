@@ -10,7 +10,7 @@ import { TargetIndex } from './target-index.ts'
 import { spendFor } from './unfilled.ts'
 import type { Kind, WatchedKinds } from './watched-kinds.ts'
 
-/** The kinds of objects that each kind of target must read. */
+/** The kinds of objects from which each kind of target gets its addresses. */
 export const needs: Record<EgressTarget['kind'], readonly Kind[]> = {
   pods: ['pods'],
   service: ['services', 'slices'],
@@ -23,9 +23,9 @@ export interface FillingOptions {
   held: HeldTargets
   moves: Moves
   clock: Clock
-  /** The number of steps of work that this egress directory has done. */
+  /** The number of steps that this egress directory has done so far. */
   steps(): number
-  /** Called when all existing objects were searched for the target. */
+  /** Called when the target has all its existing objects. */
   filled(target: ProfileTarget): void
 }
 
@@ -37,18 +37,18 @@ export class Filling {
     this.#options = options
   }
 
-  /** The time of the next fill, in milliseconds since the epoch. Infinity if no target waits. */
+  /** When the next search may start, in milliseconds since the epoch. Infinity if no target waits. */
   get readyAt(): number {
     return Math.min(...this.#fillable().map((kind) => this.#options.held.unfilled[kind].readyAt))
   }
 
-  /** The kinds of targets for which the first lists of all needed objects are complete. */
+  /** The kinds of targets for which all objects are known, because the first lists are complete. */
   #fillable(): EgressTarget['kind'][] {
     const { watched } = this.#options
     return targetKinds.filter((kind) => needs[kind].every((one) => watched.isComplete(one)))
   }
 
-  /** Passes over all objects once, and fills as many targets as one pass allows. */
+  /** Reads all objects once, and adds them to as many waiting targets as one pass allows. */
   *some(): Generator<number, void> {
     const { clock, held, steps, filled } = this.#options
     for (const kind of this.#fillable()) {
@@ -113,7 +113,8 @@ export class Filling {
     if (kind === 'pods') return { object }
     if (kind === 'services') return { object, service: nameIn(key) }
     const service = serviceOf(object)
-    // No target selects an EndpointSlice without a Service, so its addresses do not count.
+    // Targets select an EndpointSlice only through its Service. So the addresses of a slice without a Service do not
+    // count.
     if (service === undefined) return { object: { ...object, groups: [] } }
     return { object, service: nameIn(service), owner: this.#options.watched.get('services', namespace, service) }
   }

@@ -1,23 +1,20 @@
 import type { EgressGroup } from '../../api/types.ts'
 import { MAX_EGRESS_ADDRESSES } from '../../profile/bpf/limits.ts'
 
-/**
- * Addresses grouped by ports. Each address appears once in its group. The order is fixed, so equal members always give
- * equal values.
- */
+/** Addresses grouped by ports. Groups and addresses are sorted, so that the same objects always give the same value. */
 export interface Found {
   readonly groups: readonly EgressGroup[]
-  /** Room that the groups take in an ArmorProfile, in addresses. */
+  /** Size of the groups in an ArmorProfile, in addresses. A port beyond `FREE_PORTS` counts like an address. */
   readonly cost: number
-  /** Number of addresses that do not fit into any ArmorProfile. */
+  /** Number of addresses that were left out, because one ArmorProfile cannot hold so many. */
   readonly omitted: number
 }
 
 export const nothing: Found = { groups: [], cost: 0, omitted: 0 }
 
 /**
- * Ports of a group that are free; each further port takes the room of an address. This keeps the ports of an
- * ArmorProfile below the number that a node accepts.
+ * Ports of a group that cost nothing; each further port costs as much as an address. So the ports of an ArmorProfile
+ * stay below the number that a node accepts.
  */
 export const FREE_PORTS = 3
 /** Steps between two yields. */
@@ -32,7 +29,7 @@ export const countOf = (groups: readonly EgressGroup[]): number =>
 
 const keys = new WeakMap<readonly number[], string>()
 
-/** Caches the joined text, because a group may have twenty thousand ports. */
+/** The key of a group. It is cached, because a group may have twenty thousand ports. */
 function keyOfPorts(ports: readonly number[] | undefined): string {
   if (ports === undefined) return ''
   const known = keys.get(ports) ?? ports.join()
@@ -41,8 +38,8 @@ function keyOfPorts(ports: readonly number[] | undefined): string {
 }
 
 /**
- * Merges groups with equal ports. If the addresses do not fit into an ArmorProfile, the last in order of ports and
- * address are only counted.
+ * Merges groups with equal ports, and sorts them by ports and address. Addresses beyond the limit of an ArmorProfile
+ * are only counted.
  */
 export function* gathered(groups: Iterable<EgressGroup>): Generator<number, Found> {
   const byPorts = new Map<string, { ports: number[] | undefined; addresses: Set<string> }>()
@@ -100,8 +97,8 @@ export interface OfNamespace {
 }
 
 /**
- * Assigns an address that several namespaces have to the namespace with the lowest cost, because its share is cut
- * least.
+ * Keeps an address that several namespaces have only in the namespace with the fewest addresses, because that
+ * namespace's share is least likely to be cut.
  */
 export function* eachOnce(all: readonly OfNamespace[]): Generator<number, OfNamespace[]> {
   if (all.length < 2) return [...all]
@@ -128,8 +125,8 @@ const costOf = (groups: readonly EgressGroup[]): number =>
   groups.reduce((sum, { addresses, ports }) => sum + addresses.length + costOfPorts(ports), 0)
 
 /**
- * Takes as many addresses of each namespace as its room allows, and subtracts them from the room.
- * @returns the groups, and the number of addresses without room
+ * Takes as many addresses of each namespace as `room` allows, and lowers `room` by them.
+ * @returns the groups, and the number of addresses that did not fit
  */
 export function* shareOf(
   all: readonly OfNamespace[],

@@ -9,24 +9,26 @@ import { Target, USE_BYTES } from './target.ts'
 import { TargetIndex } from './target-index.ts'
 import { Unfilled } from './unfilled.ts'
 
-/** Maximum lost targets for which the size is remembered, for each tenant. */
+/** Maximum number of lost targets whose size is remembered, for each tenant. */
 const MAX_LOST = 1_024
 
 export interface HeldTargetsOptions {
   memory: Quota
-  /** Called when room was freed: left-out targets may fit now. */
+  /** Called when memory was freed: left-out targets may fit now. */
   released(): void
-  /** Called when the tenant of these profiles no longer has room for the target. */
+  /** Called when the target has grown beyond the memory limit of the tenant of these profiles. */
   lost(target: ProfileTarget, profiles: ReadonlySet<Profile>): void
-  /** Called when the tenant that was to find the target's addresses no longer uses the target, but other tenants do. */
+  /**
+   * Called when the search for the target's addresses must move to another tenant, because its tenant left the target.
+   */
   orphaned(target: ProfileTarget): void
   /** Called when the last profile that used the target has left. */
   ended(target: ProfileTarget): void
 }
 
 /**
- * The targets of all profiles. Profiles that want equal targets share one target. Each target takes room of all tenants
- * that use it.
+ * The targets of all profiles. Profiles that want equal targets share one target. The whole target counts against the
+ * memory limit of each tenant that uses it.
  */
 export class HeldTargets {
   readonly #options: HeldTargetsOptions
@@ -39,7 +41,7 @@ export class HeldTargets {
     service: new TargetIndex<Profile>(),
     services: new TargetIndex<Profile>(),
   }
-  /** Targets for which the existing objects were not searched yet. */
+  /** New targets: the existing objects must still be searched for them. */
   readonly unfilled = { pods: new Unfilled(), service: new Unfilled(), services: new Unfilled() }
 
   constructor(options: HeldTargetsOptions) {
@@ -61,8 +63,8 @@ export class HeldTargets {
   }
 
   /**
-   * Adds a wanted target to a profile if there is room for it.
-   * @param looked called with the number of other targets that were compared
+   * Adds a target to a profile, or returns why the target is left out.
+   * @param looked called with the number of other targets that this took into account
    */
   enter(profile: Profile, wanted: EgressTarget, looked: (others: number) => void): Entry {
     const { tenant } = profile
@@ -82,7 +84,7 @@ export class HeldTargets {
     return target
   }
 
-  /** Takes room for the target. @returns why the tenant cannot have it; undefined if it can */
+  /** Charges the target to the tenant. @returns why the tenant cannot have the target; undefined if it can */
   #whyNot(target: ProfileTarget, tenant: DirectoryTenant, looked: (others: number) => void): EgressLeftOut | undefined {
     if (!hasRoom(target, tenant, this.index[target.kind], looked)) return 'conditions'
     const shared = sharedBy(target.tenants)
@@ -107,19 +109,19 @@ export class HeldTargets {
     const { users } = target
     const { tenant } = profile
     const at = users.indexOf(profile)
-    // The profile has lost the target already, together with all profiles of its tenant.
+    // `resized` has already removed the target from all profiles of the tenant.
     if (at < 0) return
     users.splice(at, 1)
     this.#memory.give(tenant, USE_BYTES)
     if (!users.some((one) => one.tenant === tenant)) this.#endUse(target, tenant)
   }
 
-  /** @param bytes charged to the tenant for the target */
+  /** @param bytes bytes that the tenant was charged for the target */
   #endUse(target: ProfileTarget, tenant: DirectoryTenant, bytes = target.bytes): void {
     const { kind, namespace, name, key, tenants } = target
     tenants.splice(tenants.indexOf(tenant), 1)
     this.#giveBack(tenant, bytes, sharedBy(tenants))
-    // Profiles of other tenants still wait for the target's addresses, so another tenant must pay for the search.
+    // If this tenant was to pay for the search, and other tenants still wait for the target, another tenant must pay.
     const isUnfilled = this.unfilled[kind].delete(target, tenant)
     if (target.isUsed) {
       if (isUnfilled) this.unfilled[kind].add(target)
@@ -135,8 +137,8 @@ export class HeldTargets {
   }
 
   /**
-   * Call this when the target's size has changed. A tenant without room for the increase loses the target; other
-   * tenants keep it.
+   * Call this when the target's size has changed. A tenant whose memory limit it now exceeds loses the target; other
+   * tenants keep the target.
    */
   resized(target: ProfileTarget, bytes: number): void {
     const kept: DirectoryTenant[] = []
@@ -164,7 +166,7 @@ export class HeldTargets {
   }
 }
 
-/** Remembers the size of a lost target. Until that much room is free, another attempt would lose it again. */
+/** Remembers the size of a lost target, because the tenant would lose it again until it has that much memory. */
 function noteLost({ lost }: DirectoryTenant, { key, bytes }: ProfileTarget): void {
   if (lost.size >= MAX_LOST) lost.delete([...lost.keys()][0]!)
   lost.set(key, bytes)

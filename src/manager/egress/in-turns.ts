@@ -1,6 +1,6 @@
 import type { Clock, Timer } from '../../base/clock.ts'
 
-/** Steps of a turn, which take one or two milliseconds. The last step of a turn may take longer. */
+/** Steps of one turn, which take one or two milliseconds. The last piece of work may exceed this number. */
 export const STEPS_A_TURN = 2_048
 /** Steps of long work between two yields. */
 export const STEPS = 512
@@ -34,7 +34,7 @@ export class InTurns {
 
   /** Schedules a turn for work that is due at this time. Default: now. */
   wake(at = this.#options.clock.now()): void {
-    // The running jobs may have looked for this work before it existed.
+    // The running jobs may already have passed the place where they look for this work, so run them again.
     if (this.#running !== undefined) this.#again = true
     if (this.#stopped || at >= this.#at) return
     this.#timer?.cancel()

@@ -11,14 +11,16 @@ import { MAX_EGRESS_ADDRESSES } from '../../profile/bpf/limits.ts'
  */
 export interface IpOwner extends KubeObject {
   groups: readonly AddressedGroup[]
-  /** Random number for this state of the addresses. Targets with equal sums of marks select the same objects. */
+  /**
+   * Random number, new for each change of the addresses. Two targets with equal sums of marks have the same objects.
+   */
   mark: number
-  /** Number of addresses that do not fit into any ArmorProfile. */
+  /** Number of addresses that were left out, because one ArmorProfile cannot hold so many. */
   beyond?: number
 }
 
 export interface AddressedGroup extends EgressGroup {
-  /** The author of the object chose these addresses, and Kubernetes does not check that they belong to the object. */
+  /** The author of the Service chose these addresses. Kubernetes does not check that they belong to the Service. */
   claimed?: true
 }
 
@@ -30,7 +32,8 @@ export const services = addressed('', 'services', 'Service')
 export const endpointSlices = addressed('discovery.k8s.io', 'endpointslices', 'EndpointSlice')
 
 /**
- * Excludes finished pods, whose addresses other pods may get. When a pod finishes, the server reports it as deleted.
+ * Excludes finished pods, because other pods may get their addresses. When a pod finishes, a watch with this selector
+ * reports it as deleted.
  */
 export const alivePods = 'status.phase!=Succeeded,status.phase!=Failed'
 
@@ -63,8 +66,8 @@ interface SliceFields {
 }
 
 /**
- * Reduces objects to the parts that are kept. Objects with equal labels, such as the pods of a workload, share one
- * copy.
+ * Reduces objects to their addresses, names and labels. Objects with equal labels, such as the pods of a workload,
+ * share one copy of the labels.
  */
 export class Slimmer {
   readonly #random: Random
@@ -80,15 +83,15 @@ export class Slimmer {
   }
 
   /**
-   * Rules check a packet before the Service redirects it. So the Service's own addresses count like the addresses of
-   * its endpoints.
+   * The kernel checks the egress rules before it redirects a packet from the Service to an endpoint. So the Service's
+   * own addresses count, too.
    */
   readonly service = (object: IpOwner): IpOwner => {
     const { spec = {}, status = {} } = object as unknown as ServiceFields
     const { clusterIPs = [], externalIPs = [], ports = [] } = spec
     const balanced = (status.loadBalancer?.ingress ?? []).map(({ ip }) => ip)
-    // External and load balancer addresses may lead to other Services on other ports, so they count only with their
-    // ports. Only controllers may write load balancer addresses, so these are not claims.
+    // Several Services may share an external or load balancer address on different ports, so these addresses count only
+    // with the Service's ports. Load balancer addresses are not claims: only controllers may write them.
     const numbers = numbersOf(ports)
     const outer = group(externalIPs, numbers)
     const claimed = { ...outer, group: { ...outer.group, claimed: true } } as const
@@ -113,23 +116,23 @@ export class Slimmer {
 
   #shared(labels: Readonly<Record<string, string>>): Readonly<Record<string, string>> {
     const key = JSON.stringify(labels)
-    // Do not share long labels: other objects rarely have the same, and the map would keep their text.
+    // Do not share long labels: other objects rarely have the same labels, and the map would keep the long text.
     if (key.length > MAX_SHARED) return labels
     const known = this.#labels.get(key)
     if (known !== undefined) return known
-    // Start with an empty map: objects keep the labels that they share.
+    // Limit the map by starting an empty map. The objects keep the labels that they already share.
     if (this.#labels.size >= maxKnownLabels) this.#labels = new Map()
     this.#labels.set(key, labels)
     return labels
   }
 }
 
-/** Maximum length of the labels in an outline, in characters of JSON. */
+/** Maximum length of labels that an outline keeps, in characters of JSON. */
 const SHORT_LABELS = 1_024
 
 /**
- * Reduces an object that does not fit. All its addresses count as left out, and its labels, if short, show for which
- * targets.
+ * Reduces an object that does not fit into the manager's memory. Its addresses only count as left out. Short labels are
+ * kept, because they tell from which targets the addresses are missing.
  */
 export function outlineOfAddressed({ kind, metadata, groups, mark, beyond = 0 }: IpOwner): IpOwner {
   const { name, namespace, uid, resourceVersion, labels = {} } = metadata ?? {}
@@ -149,7 +152,7 @@ const maxKnownLabels = 20_000
 const MAX_SHARED = 2_048
 const MARKS = 2 ** 52
 
-/** A group of addresses. Addresses that do not fit into an ArmorProfile are only counted, in `beyond`. */
+/** A group with as many addresses as one ArmorProfile can hold; `beyond` counts further addresses. */
 interface SlimGroup {
   group: AddressedGroup
   beyond: number
@@ -169,7 +172,7 @@ function bounded(all: readonly SlimGroup[]): Pick<IpOwner, 'groups' | 'beyond'> 
   return { groups, ...(omitted > 0 && { beyond: omitted }) }
 }
 
-/** Makes a group of the valid addresses. It skips host names, and `None` of a headless Service. */
+/** Creates a group of the valid addresses. It skips host names, and the `None` of a headless Service. */
 function group(addresses: readonly (string | undefined)[], ports?: readonly number[]): SlimGroup {
   const known: string[] = []
   let at = 0
@@ -181,7 +184,7 @@ function group(addresses: readonly (string | undefined)[], ports?: readonly numb
   return { group, beyond: addresses.length - at }
 }
 
-/** The ports, sorted. Empty, which means all ports, if any port is not a number. */
+/** The ports, sorted. Empty if a port has no number; an empty list means all ports. */
 function numbersOf(ports: readonly { port?: number | null }[]): number[] {
   const numbers = ports.map(({ port }) => port)
   if (numbers.some((port) => port === undefined || port === null)) return []

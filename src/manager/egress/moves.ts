@@ -8,13 +8,16 @@ import type { Moved, WatchedKinds } from './watched-kinds.ts'
 export interface MovesOptions {
   watched: WatchedKinds
   held: HeldTargets
-  /** All steps that this directory has done so far. */
+  /** The number of steps that this egress directory has done so far. */
   steps(): number
   /** Called when the addresses of a target's objects have changed. */
   changed(target: ProfileTarget): void
 }
 
-/** Applies changed objects to the targets that select them. To do so, it keeps the EndpointSlices of each Service. */
+/**
+ * Applies changes of objects to the targets that select the objects. It keeps the EndpointSlices of each Service,
+ * because a change of the Service's labels changes the targets of its EndpointSlices.
+ */
 export class Moves {
   readonly #options: MovesOptions
   /** EndpointSlices by their own key, by the key of their Service. */
@@ -47,7 +50,7 @@ export class Moves {
     const service = nameIn(key)
     yield* this.#move('services', namespace, placed(before, service), placed(now, service))
     if (before !== undefined && now !== undefined && sameLabels(before, now)) return
-    // A target that selects a Service also selects its EndpointSlices.
+    // A target that selects a Service also selects the Service's EndpointSlices.
     for (const object of this.#slices.get(key)?.values() ?? [])
       yield* this.#move('services', namespace, { object, owner: before, service }, { object, owner: now, service })
   }

@@ -1,12 +1,15 @@
 /**
- * Steps for which a tenant rests one millisecond. The main thread does about 2,000 steps in a millisecond, so each
- * tenant uses at most a tenth of it.
+ * Steps that cost a namespace one millisecond of waiting. They take about a tenth of a millisecond, so each namespace
+ * uses at most a tenth of the main thread.
  */
 const STEPS_A_MILLISECOND = 200
-/** Milliseconds of rest that a tenant may owe before it must rest. */
+/** Milliseconds of waiting that a namespace may owe and still work. So short bursts of work need not wait. */
 const TIMEOUT = 250
 
-/** Limits the work that one namespace causes: each step adds to the rest that the namespace owes. */
+/**
+ * Limits the main thread's time for each namespace. Each step of work makes the namespace owe some waiting; if it owes
+ * too much, it must wait before its next work.
+ */
 export class Pace {
   #until = Number.NEGATIVE_INFINITY
 
@@ -14,12 +17,12 @@ export class Pace {
     this.#until = Math.max(this.#until, now) + steps / STEPS_A_MILLISECOND
   }
 
-  /** When the namespace owes no more rest. */
+  /** When the namespace has paid off all waiting that it owes. */
   get restsUntil(): number {
     return this.#until
   }
 
-  /** When the namespace may cause more work, in milliseconds since the epoch. */
+  /** When the namespace may work again, in milliseconds since the epoch. */
   get readyAt(): number {
     return this.#until - TIMEOUT
   }

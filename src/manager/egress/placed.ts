@@ -2,11 +2,11 @@ import type { Labels } from '../../api/label-selector.ts'
 import type { IpOwner } from './ip-owner.ts'
 import type { ProfileTarget } from './profiles.ts'
 
-/** An object with its Service. */
+/** An object, and the Service that it belongs to. */
 export interface Placed {
   object: IpOwner
   owner?: IpOwner | undefined
-  /** Name of the Service: the object itself, or the Service that it belongs to. */
+  /** Name of the Service that is the object, or that the object belongs to. */
   service?: string | undefined
 }
 

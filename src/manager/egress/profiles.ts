@@ -7,16 +7,16 @@ import type { Fitted } from './within-room.ts'
 
 export interface DirectoryTenant extends Tenant {
   profiles: number
-  /** Targets whose objects have changed. They wait until the tenant is not resting. */
+  /** Targets whose addresses must be found, as work of this tenant. */
   readonly due: Set<ProfileTarget>
-  /** Bytes of lost targets, by key: targets that no longer fit. */
+  /** Bytes of the targets that this tenant lost, because they grew beyond its memory limit. By key. */
   readonly lost: Map<string, number>
   /** Profiles to admit. */
   readonly arrivals: Set<Profile>
   readonly stale: Set<Profile>
 }
 
-/** The result for a wanted target: the target, or why it was left out. */
+/** A wanted target that was admitted, or why it was left out. */
 export type Entry = ProfileTarget | EgressLeftOut
 export type ProfileTarget = Target<Profile>
 
@@ -33,7 +33,7 @@ export interface Profile {
   isAdmitted: boolean
   /** Undefined while the addresses of the targets are unknown. */
   found: 'whole' | 'no room' | readonly Fitted[] | undefined
-  /** Number of addresses that it takes of the limit for all ArmorProfiles. */
+  /** Number of its addresses that count against the limit for all ArmorProfiles. */
   published: number
 }
 
@@ -43,7 +43,10 @@ export const isRefused = ({ entries, found }: Profile): boolean =>
 /** Owners of ArmorProfiles with targets. */
 export class Tenants {
   readonly #byNamespace = new Map<string, DirectoryTenant>()
-  /** Paces of former tenants. A tenant cannot skip its rest by deleting all policies and creating them again. */
+  /**
+   * Paces of former tenants that still owe waiting. So a tenant cannot avoid the waiting by deleting and recreating its
+   * policies.
+   */
   readonly #resting = new Map<string, Pace>()
 
   get size(): number {

@@ -4,14 +4,15 @@ import { type Shares, sharesOf } from '../../enforcer/bpf/shares.ts'
 import type { Pace } from './pace.ts'
 
 /**
- * Bytes for the targets of all policies and for their objects. The chart's memory limit of a manager allows for them.
+ * Maximum bytes of the targets of all policies and of their objects. The chart's memory limit for a manager includes
+ * these bytes.
  */
 export const TARGET_MEMORY = 96 * mebibyte
-/** Addresses in the statuses of all ArmorProfiles, which every manager keeps. */
+/** Maximum addresses in the statuses of all ArmorProfiles. Every manager keeps all statuses in memory. */
 export const PUBLISHED_ADDRESSES = 4 * mebibyte
 /**
- * Maximum selector conditions that one object is compared with, for each of its labels and for selectors without a
- * label.
+ * Maximum selector conditions that an object is compared with, for each of its labels. The same limit holds for all
+ * selectors without a label.
  */
 export const CONDITIONS = 1_024
 
@@ -23,7 +24,7 @@ export interface Tenant {
   readonly pace: Pace
 }
 
-/** Which tenants use the target already. A shared target counts only once in the sums. */
+/** Which other tenants use the target already. A target of several tenants counts only once in the totals. */
 export interface Shared {
   byNamespace: boolean
   byAny: boolean
@@ -32,8 +33,8 @@ export interface Shared {
 const alone: Shared = { byNamespace: false, byAny: false }
 
 /**
- * A limit that is shared like the BPF memory of nodes: a quarter is reserved for cluster policies, and one namespace
- * may take half of the rest.
+ * A limit on an amount, such as bytes. A quarter is reserved for cluster policies, and one namespace may take half of
+ * the rest. The BPF memory of nodes is divided in the same way.
  */
 export class Quota {
   readonly shares: Shares

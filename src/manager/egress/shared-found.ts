@@ -7,8 +7,8 @@ import type { Part, Target, Value } from './target.ts'
 const none: Value = { ...nothing, namespaces: [] }
 
 /**
- * Finds the addresses of targets. Targets with the same objects share one list, for each namespace and for all
- * namespaces.
+ * Finds the addresses of targets. Targets with the same objects share one list for each namespace, and one list for all
+ * namespaces together.
  */
 export class SharedFound {
   readonly #parts = new SharedValues<Found>()
@@ -19,7 +19,7 @@ export class SharedFound {
     return this.#parts.size + this.#wholes.size
   }
 
-  /** Finds the addresses of a target again after its objects changed, but only in namespaces with changes. */
+  /** Finds the addresses of a target whose objects have changed. It reads only the namespaces with changes. */
   *find(target: Target): Generator<number, void> {
     yield target.parts.length
     for (const part of target.parts) yield* this.#findPart(target, part)
@@ -31,7 +31,7 @@ export class SharedFound {
     target.value = key === undefined ? value : this.#wholes.hold(key, value)
     target.valueKey = key
     if (before !== undefined) this.#wholes.drop(before)
-    // The last profile may have stopped using the target meanwhile.
+    // The last profile of the target may have been deleted meanwhile.
     if (!target.isUsed) this.drop(target)
   }
 

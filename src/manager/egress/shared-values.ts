@@ -1,4 +1,7 @@
-/** Keeps one value for each key while the value has users: callers of `hold` that have not called `drop`. */
+/**
+ * A map with reference counts: `hold` adds a user of a key, and `drop` removes a user. A value without users is
+ * removed.
+ */
 export class SharedValues<T> {
   readonly #byKey = new Map<string, { value: T; holders: number }>()
 

@@ -4,8 +4,8 @@ import type { Target, User } from './target.ts'
 type Place<P extends User> = Target<P> | Set<Target<P>>
 
 /**
- * Finds the targets of a kind by namespace and by the labels that their objects must have. The cost of a lookup does
- * not grow with the number of all targets.
+ * Finds the targets that may select an object, by the object's namespace and labels. A lookup reads only the targets
+ * under these labels, not all targets.
  */
 export class TargetIndex<P extends User> {
   readonly #byNamespace = new Map<string, Map<string, Place<P>>>()
@@ -44,7 +44,8 @@ export class TargetIndex<P extends User> {
   }
 
   /**
-   * Adds to `found` all targets that may select an object with this namespace and these labels.
+   * Adds to `found` all targets that may select an object with this namespace and these labels. The caller must check
+   * them.
    * @returns the steps done
    */
   collect(namespace: string, labels: Labels, found: Set<Target<P>>): number {

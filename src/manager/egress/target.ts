@@ -13,7 +13,7 @@ export interface User {
 export interface Part {
   readonly namespace: string
   members: IpOwner[]
-  /** Sum of the members' marks: parts of two targets with the same members have the same sum. */
+  /** Sum of the members' marks. If the sums of two parts are equal, the parts have the same members. */
   sum: number
   /** Key under which targets share the addresses of this part. */
   key: string | undefined
@@ -34,7 +34,10 @@ const bytesOf = ({ groups }: IpOwner): number =>
 const BYTES = 1_536
 export const USE_BYTES = 32
 
-/** Maximum values of a label in the index. For more values, the target is indexed by the key of the label. */
+/**
+ * Maximum values of a label for which the index lists the target under each value. With more values, the index lists
+ * the target under the label's key.
+ */
 const MAX_PLACES = 32
 const MARKS = 2 ** 52
 
@@ -46,7 +49,7 @@ export class Target<U extends User = User> {
   readonly key: string
   readonly selector: CompiledSelector
   readonly users: U[] = []
-  /** The tenants of the users, each once. Each tenant has room for the target. */
+  /** The tenants of the users, each once. The target is charged to each tenant. */
   readonly tenants: U['tenant'][] = []
   /**
    * The labels under which the index lists the target: `key` or `key=value`. The empty text if the selector requires no
@@ -75,12 +78,15 @@ export class Target<U extends User = User> {
     return this.users.length > 0
   }
 
-  /** Number of conditions that one check of an object takes. */
+  /** Number of conditions to check for each object. */
   get conditions(): number {
     return Math.max(1, this.selector.conditions)
   }
 
-  /** Whether the target selects an object. @param name of the Service: the object, or the Service that it belongs to */
+  /**
+   * Whether the target selects an object. @param name name of the Service that is the object, or that the object
+   * belongs to
+   */
   matches(namespace: string, labels: Labels, name: string | undefined): boolean {
     if (this.namespace !== '' && this.namespace !== namespace) return false
     return this.kind === 'service' ? this.name === name : this.selector.matches(labels)
@@ -115,12 +121,12 @@ export class Target<U extends User = User> {
     return -bytes
   }
 
-  /** Key of a namespace's current members. Their addresses may not be known yet. */
+  /** Key for the part's current members. `part.key` is the key for the members at the time of the last search. */
   keyOf(part: Part): string {
     return `${part.namespace} ${this.#suffix(part.members.length, part.sum)}`
   }
 
-  /** Key of all members. */
+  /** Key for the current members of all parts. */
   wholeKey(): string {
     const count = this.parts.reduce((sum, { members }) => sum + members.length, 0)
     return `* ${this.#suffix(
@@ -130,8 +136,8 @@ export class Target<U extends User = User> {
   }
 
   /**
-   * Whether addresses that Services claim count. They do not count for targets in all namespaces. Otherwise a user who
-   * may create a Service could decide which addresses other tenants' pods cannot reach.
+   * Whether the external addresses that a Service claims count. For a target in all namespaces they do not count.
+   * Otherwise a user who may create Services could block addresses for other tenants' pods.
    */
   get countsClaimed(): boolean {
     return this.namespace !== ''
@@ -141,7 +147,7 @@ export class Target<U extends User = User> {
     return `${this.countsClaimed ? 'c' : ''}${count}.${sum.toString(36)}`
   }
 
-  /** Ordered by name. */
+  /** The part of a namespace; creates a missing part. Parts are sorted by namespace. */
   #part(namespace: string): Part {
     const { parts } = this
     let [low, high] = [0, parts.length]
@@ -158,7 +164,9 @@ export class Target<U extends User = User> {
   }
 }
 
-/** The most selective label that an object must have: the label with the fewest values. */
+/**
+ * The index entries of the selector: its required label with the fewest values, because few objects have that label.
+ */
 function placesOf(selector: CompiledSelector): string[] {
   const anchors = selector.anchors().sort((a, b) => (a.values?.size ?? Infinity) - (b.values?.size ?? Infinity))
   const [anchor] = anchors

@@ -1,13 +1,14 @@
 import type { DirectoryTenant, ProfileTarget } from './profiles.ts'
 
 /**
- * Limits of one pass over all objects: its targets, and the conditions of targets that are compared with every object.
+ * Maximum targets of one pass over all objects. `conditions`: maximum conditions of the targets that the index cannot
+ * find by a label, because each object is compared with these conditions.
  */
 const AT_ONCE = { targets: 4_096, conditions: 16 }
-/** Cost of a target that the index finds by a label, relative to a condition that is compared with every object. */
+/** Cost of a target that the index finds by a label. A condition that is compared with every object costs 1. */
 const ANCHORED = 1 / 64
 
-/** Targets for which the existing objects were not searched yet, by the tenant that pays for the search. */
+/** New targets for which the existing objects must still be searched, by the tenant that pays for the search. */
 export class Unfilled {
   readonly #byTenant = new Map<DirectoryTenant, Set<ProfileTarget>>()
 
@@ -26,14 +27,14 @@ export class Unfilled {
     return true
   }
 
-  /** When the first waiting tenant's rest ends, in milliseconds since the epoch. Infinity if no tenant waits. */
+  /** When the first tenant with targets may work, in milliseconds since the epoch. Infinity if there are no targets. */
   get readyAt(): number {
     let first = Number.POSITIVE_INFINITY
     for (const { pace } of this.#byTenant.keys()) first = Math.min(first, pace.readyAt)
     return first
   }
 
-  /** @returns the targets of one pass, from tenants that are not resting, in turn */
+  /** @returns the targets of one pass, from the tenants that may work now, in turn */
   take(now: number): ProfileTarget[] {
     const batch: ProfileTarget[] = []
     let left = AT_ONCE.conditions
@@ -55,7 +56,7 @@ export class Unfilled {
 
 const isForAll = ({ places }: ProfileTarget): boolean => places.includes('')
 
-/** Charges the steps of one pass to the targets' tenants. */
+/** Charges the steps of one pass to the targets' tenants, in proportion to the cost of their targets. */
 export function spendFor(targets: readonly ProfileTarget[], steps: number, now: number): void {
   const weights = new Map<DirectoryTenant, number>()
   let all = 0

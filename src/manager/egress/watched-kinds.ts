@@ -19,14 +19,11 @@ interface Watch {
   /** The whole first list was handled. */
   isComplete: boolean
   waiting: number
-  /**
-   * The objects as of the last handled change. The reflector's store is newer, and omits objects that were created and
-   * deleted in between.
-   */
+  /** The objects as of the last handled change. The reflector's store may be newer. */
   objects: Objects
 }
 
-/** The change of one object since it was last handled. */
+/** All changes of one object since it was last handled, merged into one change. */
 export interface Moved {
   kind: Kind
   namespace: string
@@ -42,13 +39,15 @@ interface Waiting {
   now: IpOwner | undefined
 }
 
-/** Waiting changes of one namespace. Other namespaces do not wait for them. */
+/**
+ * The waiting changes of one namespace. Each namespace has its own lane, so that it does not wait for other namespaces.
+ */
 interface Lane {
   waiting: Map<string, Waiting>
   pace: Pace
 }
 
-/** Milliseconds between two checks whether the first list was handled completely. */
+/** Milliseconds between two checks whether all changes of the first list were handled. */
 const LOOK = 20
 /** Maximum changes of one namespace that are handled before the next namespace gets its turn. */
 const AT_ONCE = 32
@@ -62,10 +61,7 @@ export interface WatchedKindsOptions {
   complete(kind: Kind): void
 }
 
-/**
- * Watches the needed kinds and hands out their changes. Changes of one object are merged, and namespaces do not wait
- * for each other.
- */
+/** Watches the needed kinds of objects, and passes on their changes. It merges waiting changes of one object. */
 export class WatchedKinds {
   readonly #options: WatchedKindsOptions
   readonly #watched = new Map<Kind, Watch>()
@@ -82,7 +78,7 @@ export class WatchedKinds {
     return [...this.#watched.keys()]
   }
 
-  /** Number of namespaces that have waiting changes or must rest. */
+  /** Number of namespaces that have waiting changes, or must wait before their next change (see `Pace`). */
   get lanes(): number {
     return this.#lanes.size
   }
@@ -115,7 +111,7 @@ export class WatchedKinds {
   }
 
   /**
-   * Handles some waiting changes of each namespace that is not resting.
+   * Handles some waiting changes of each namespace that need not wait (see `Pace`).
    * @param handle yields its steps, and returns the steps to charge to the namespace of the object
    * @param isOver whether other work must run first
    * @returns when the next changes may be handled, in milliseconds since the epoch; infinity if no change waits
@@ -138,7 +134,7 @@ export class WatchedKinds {
         if (moved !== undefined) pace.spend(yield* handle(moved), clock.now())
       }
       if (waiting.size > 0) next = Math.min(next, pace.readyAt)
-      // A namespace that got no turn keeps its place in the queue, so it is first in the next round.
+      // A namespace that did not get a turn keeps its place in the queue, so that it is first in the next round.
       if (left < AT_ONCE) this.#lanes.delete(namespace)
       if (waiting.size > 0 || pace.readyAt > clock.now()) this.#lanes.set(namespace, lane)
       else this.#lanes.delete(namespace)
@@ -190,8 +186,8 @@ export class WatchedKinds {
     const known = lane.waiting.get(id)
     if (known !== undefined) known.watch.waiting--
     const now = type === 'deleted' ? undefined : object
-    // Drop the change of an object that was created and deleted before it was handled. Otherwise a client that uses
-    // each name only once would fill the queue.
+    // Drop both changes if the object was created and deleted before it was handled. Otherwise a client that creates
+    // and deletes objects under new names would fill the queue.
     if (now === undefined && watch.objects.get(namespace)?.has(key) !== true) lane.waiting.delete(id)
     else {
       lane.waiting.set(id, { kind, watch, key, now })
@@ -200,10 +196,7 @@ export class WatchedKinds {
     this.#options.came()
   }
 
-  /**
-   * Takes the merged change of an object. Its old state is the last handled state, not the old object of the last
-   * change.
-   */
+  /** Compares the object with its last handled state, because several changes may have been merged. */
   #taken(namespace: string, { kind, watch, key, now }: Waiting): Moved | undefined {
     if (this.#watched.get(kind) !== watch) return undefined
     const objects = watch.objects.get(namespace) ?? new Map<string, IpOwner>()

@@ -7,8 +7,8 @@ import type { Target, Value } from './target.ts'
 export type Fitted = Pick<Value, 'groups' | 'omitted'>
 
 /**
- * Decides which of the targets' addresses an ArmorProfile gets: `whole` means all of them. If there are too many, each
- * namespace gets a fair share, so that one tenant's objects do not displace another tenant's.
+ * Decides which addresses of its targets an ArmorProfile gets: `whole` means all addresses. If there are too many, each
+ * namespace of the objects gets a fair share, so that one tenant's objects do not displace another tenant's objects.
  */
 export function* withinRoom(targets: readonly Target[]): Generator<number, 'whole' | Fitted[]> {
   yield targets.length
