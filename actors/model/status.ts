@@ -105,14 +105,14 @@ export function unchangedStatus(
 /** Condition types that give the reason why the manager no longer changes a model. */
 const stays = ['Changed', 'Kept']
 
-const madeAnew = (of: string): string =>
+const howToRebuild = (of: string): string =>
   `While the policy is still in mode BehaviorModeling, you can delete the model; the manager then builds it again ${of}. Later, nothing builds it again`
 
 const changed = wholeView(
   'Changed',
   'True',
   'ByOthers',
-  `this model was changed or created by another client, so the manager leaves it as it is and adds no further recordings. ${madeAnew('from all recordings that nodes still have')}`,
+  `this model was changed or created by another client, so the manager leaves it as it is and adds no further recordings. ${howToRebuild('from all recordings that nodes still have')}`,
 )
 
 const lostView = (gone: readonly string[]): View =>
@@ -120,7 +120,7 @@ const lostView = (gone: readonly string[]): View =>
     'Kept',
     'True',
     'NodesMissing',
-    `the profiles include the recordings of these nodes, but the file with the recordings was lost with its manager, and the nodes have not sent them again: ${gone.join(', ')}. The profiles stay as they are, and the manager adds no further recordings. ${madeAnew('without the recordings of these nodes')}`,
+    `the profiles include the recordings of these nodes, but the file with the recordings was lost with its manager, and the nodes have not sent them again: ${gone.join(', ')}. The profiles stay as they are, and the manager adds no further recordings. ${howToRebuild('without the recordings of these nodes')}`,
   )
 
 const lateCondition = (nodeName: string): View => ({

@@ -69,7 +69,7 @@ export function forgetNode(node: string, reporting: Reporting): void {
 /** Forgets the reports of a restarted node until it reports again. */
 export function forgetReports(node: string, reporting: Reporting): void {
   dropReports(node, reporting)
-  reporting.acknowledgements.nodes.startedAnew(node)
+  reporting.acknowledgements.nodes.restarted(node)
 }
 
 /** Drops the node's reports that no actor has handled yet. */

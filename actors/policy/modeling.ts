@@ -24,7 +24,7 @@ interface Times {
  * Converts a new time stamp to the monotonic clock once: the recording keeps its length even if the wall clock is set
  * later. A new leader has only the wall clock.
  */
-const begun = (stamp: number, known: Began | undefined, { now, wall }: Times): Began =>
+const monotonicStart = (stamp: number, known: Began | undefined, { now, wall }: Times): Began =>
   known?.stamp === stamp ? known : { stamp, at: now - Math.max(0, wall - stamp) }
 
 /** When the profile's recording started; undefined without a recording. */
@@ -35,7 +35,7 @@ export function recordingNow(
 ): Began | undefined {
   const modeling = profile?.spec.behaviorModeling
   if (modeling === undefined || (!modeling.enable && modeling.duration === 0)) return undefined
-  return begun(beganAt(modeling, profile?.metadata.creationTimestamp), known, times)
+  return monotonicStart(beganAt(modeling, profile?.metadata.creationTimestamp), known, times)
 }
 
 /**
@@ -53,7 +53,7 @@ export function modelingOf(
   if (mode !== 'BehaviorModeling' || modelingOptions === undefined) return { state: 'none' }
   const inForce = recordingNow(profile, known, times)
   // Rounds to whole seconds, as objects store times.
-  const { stamp, at } = inForce ?? begun(Math.floor(times.wall / 1_000) * 1_000, undefined, times)
+  const { stamp, at } = inForce ?? monotonicStart(Math.floor(times.wall / 1_000) * 1_000, undefined, times)
   const [began, ends] = [asWall(stamp), at + modelingOptions.duration * 60_000]
   const isOver = (inForce !== undefined && profile?.spec.behaviorModeling.enable === false) || times.now >= ends
   return isOver ? { state: 'complete', began } : { state: 'recording', began, ends }

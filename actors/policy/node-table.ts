@@ -182,7 +182,7 @@ export class NodeTable {
   }
 
   /** Forgets the reports of a restarted node. The node keeps its flags and the start of its silence. */
-  startedAnew(name: string): void {
+  restarted(name: string): void {
     const index = this.#indexes.get(name)
     if (index === undefined) return
     this.#replace(index, this.#clear(index) & ~KNOWN)

@@ -167,7 +167,7 @@ export class ProfileNames {
     const due = new Set(keys)
     for (const name of [...more, ...before.flat(), ...after.flat()])
       for (const key of this.#concerned.of(name)) due.add(key)
-    const changed = [...due].filter((key) => this.#nameAnew(key))
+    const changed = [...due].filter((key) => this.#updateName(key))
     for (const key of changed) for (const listener of this.#listeners) listener(key)
   }
 
@@ -177,7 +177,7 @@ export class ProfileNames {
   }
 
   /** @returns whether the policy's name changed */
-  #nameAnew(key: string): boolean {
+  #updateName(key: string): boolean {
     const before = this.#namings.get(key)
     const known = this.#policies.get(key)
     const after = known && this.#resolve(key, known.id)

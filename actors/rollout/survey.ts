@@ -122,7 +122,7 @@ function place(workload: Workload, wanted: WantedRollout, options: SurveyOptions
   // A workload created later got the change at its creation and needs no restart, whatever its annotation says.
   if (isLater(workload, known)) return
   const { pods, now, rival } = known
-  const at = begunAt(workload, wanted, known, found.started)
+  const at = restartTime(workload, wanted, known, found.started)
   if (at === undefined) {
     if (!needsRestart(workload, wanted, options)) return
     // Another policy confines the workload, so a restart would change nothing.
@@ -143,7 +143,7 @@ function place(workload: Workload, wanted: WantedRollout, options: SurveyOptions
  * annotation at any time, to delay or repeat restarts. So the annotation counts only if the manager has no own time, as
  * after a crash, and only within the possible range.
  */
-function begunAt(
+function restartTime(
   workload: Workload,
   { change, since, removing }: WantedRollout,
   { now, wall }: Pick<Known, 'now' | 'wall'>,

@@ -79,7 +79,7 @@ const administers: Applicable = {
   features: ['privileged-container', 'mount-sth', 'umount-sth', 'dind'],
   capabilities: ['sys_admin'],
 }
-const mountsAnew: Applicable = {
+const mountsFilesystems: Applicable = {
   features: ['privileged-container', 'mount-sth', 'umount-sth'],
   capabilities: ['sys_admin'],
 }
@@ -89,9 +89,9 @@ const ofPrivileged: Applicable = { features: ['privileged-container', 'dind'], c
 export const applicable: Readonly<Record<string, Applicable>> = {
   'disallow-write-core-pattern': administers,
   'disallow-mount-securityfs': administers,
-  'disallow-mount-procfs': mountsAnew,
+  'disallow-mount-procfs': mountsFilesystems,
   'disallow-write-release-agent': administers,
-  'disallow-mount-cgroupfs': mountsAnew,
+  'disallow-mount-cgroupfs': mountsFilesystems,
   'disallow-debug-disk-device': ofPrivileged,
   'disallow-mount-disk-device': ofPrivileged,
   'disallow-insmod': ofPrivileged,

@@ -227,7 +227,7 @@ export class NodeAgent {
     await this.#lineage.start()
     void this.#silence.start()
     this.#pipeline.start()
-    confinement?.subscribe(() => this.#watch.describeAnew())
+    confinement?.subscribe(() => this.#watch.describeAgain())
     void this.#followContainers(confinement?.known)
   }
 

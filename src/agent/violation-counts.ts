@@ -46,7 +46,7 @@ export class ViolationCounts {
   /** Sums of the pipelines that have ended. */
   readonly #ended = new Map<string, Count>()
   #live: LivePipeline | undefined
-  #begun = 0
+  #started = 0
 
   constructor(feed: Pick<SnapshotFeed, 'policies'>) {
     this.accounting = new Accounting((profileName) => feed.policies.get(profileName))
@@ -68,7 +68,7 @@ export class ViolationCounts {
 
   begin(live: LivePipeline): void {
     this.#live = live
-    this.#begun++
+    this.#started++
   }
 
   /** Adds the counts of the pipeline that ends. */
@@ -82,7 +82,7 @@ export class ViolationCounts {
 
   /** Number of times that a pipeline replaced another pipeline. */
   get restarts(): number {
-    return Math.max(0, this.#begun - 1)
+    return Math.max(0, this.#started - 1)
   }
 
   /** Counts of this name. Equal labels may occur twice; the caller adds them. */

@@ -155,7 +155,7 @@ export class BpfEnforcer implements ProfileLoader {
   async load(name: string, content: string): Promise<void> {
     checkName('load the BPF profile', name)
     return this.#inTurn(async () => {
-      if (this.#now.state.damaged) await this.#openAnew()
+      if (this.#now.state.damaged) await this.#reopen()
       try {
         await this.#now.profiles.load(name, content)
         this.#others.names?.delete(name)
@@ -442,7 +442,7 @@ export class BpfEnforcer implements ProfileLoader {
     if (this.#options.strictStart === 1 && !this.#ends) await this.#now.state.beStrict(true)
   }
 
-  async #openAnew(): Promise<void> {
+  async #reopen(): Promise<void> {
     const names = new Set(this.#now.profiles.names)
     this.#now = await openOnce(this.#options, true)
     this.#others = { ...othersOf(this.#now), names }

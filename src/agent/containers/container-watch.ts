@@ -116,7 +116,7 @@ export class ContainerWatch {
   }
 
   /** Lists all containers and reports each as started, because the pods of containers may have changed. */
-  describeAnew(): void {
+  describeAgain(): void {
     this.#descriptions++
     this.#poll.wake()
   }

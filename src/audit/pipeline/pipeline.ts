@@ -159,7 +159,7 @@ export class Pipeline {
    * stored.
    */
   #doubt: NotStored | undefined
-  #beginAnew = false
+  #needsRestart = false
   #stopping = false
   #ending = false
   #ended: Promise<void> | undefined
@@ -282,7 +282,7 @@ export class Pipeline {
     await this.#keeping
     await this.#keep()
     for (const end of ends) if (end.status === 'rejected') throw end.reason
-    if (this.#beginAnew && this.#doubt !== undefined) throw new LogInDoubt(this.#doubt)
+    if (this.#needsRestart && this.#doubt !== undefined) throw new LogInDoubt(this.#doubt)
   }
 
   /** Reports what the sources lost or held back. @param last whether this is the last check */
@@ -514,7 +514,7 @@ export class Pipeline {
         await commit(position, counts)
         if (position !== undefined) queue.stored(position)
       }
-      if (this.#doubt !== undefined) this.#endToBeginAnew()
+      if (this.#doubt !== undefined) this.#restart()
     } catch (error) {
       // The old position stays stored, so a restart reads some lines again.
       if (error instanceof NotStored && reached.some(({ pressure }) => pressure === 'waits')) this.#doubt ??= error
@@ -524,9 +524,9 @@ export class Pipeline {
   }
 
   /** Restarts the pipeline, so that the lines in doubt are written again: the disk stores again. */
-  #endToBeginAnew(): void {
+  #restart(): void {
     if (this.#stopping) return
-    this.#beginAnew = true
+    this.#needsRestart = true
     this.stop()
   }
 }

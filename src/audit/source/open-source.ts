@@ -51,7 +51,7 @@ async function open(candidate: Candidate, options: OpenOptions): Promise<AuditSo
   const saved = await savedFor(name, options)
   const position = saved.kind === 'found' ? parseKmsgPosition(saved.position) : undefined
   const clock = options.clock ?? systemClock
-  return new KmsgSource({ from: position ?? (beginsAnew(saved, options) ? 'beginning' : 'now'), clock })
+  return new KmsgSource({ from: position ?? (readsFromStart(saved, options) ? 'beginning' : 'now'), clock })
 }
 
 /**
@@ -119,7 +119,7 @@ function gapOf(seen: SeenUntil, opened: Moment, auditd: number | null): Gap {
 async function openFile({ name, wait }: Candidate, options: OpenOptions): Promise<AuditSource> {
   const saved = await savedFor(name, options)
   const position = saved.kind === 'found' ? parseFilePosition(saved.position) : undefined
-  const from = position ?? (beginsAnew(saved, options) ? 'beginning' : 'end')
+  const from = position ?? (readsFromStart(saved, options) ? 'beginning' : 'end')
   const source = await FollowedFile.open(name, {
     clock: options.clock ?? systemClock,
     ...options.follow,
@@ -137,4 +137,4 @@ const savedFor = (name: string, { checkpoint }: OpenOptions): Promise<Saved> =>
  * Whether to read from the beginning. Only the first start may do this: after a broken checkpoint, it would repeat
  * earlier records.
  */
-const beginsAnew = (saved: Saved, { fromStart = false }: OpenOptions): boolean => fromStart && saved.kind === 'none'
+const readsFromStart = (saved: Saved, { fromStart = false }: OpenOptions): boolean => fromStart && saved.kind === 'none'

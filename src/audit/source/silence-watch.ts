@@ -247,7 +247,7 @@ const unexpected = (cause: unknown): AuditSourceError =>
 class Spans {
   readonly #clock: Clock
   /** Since when the state has been unknown, if no check has succeeded. */
-  #begun: number
+  #unknownSince: number
   /** By reason: start of the last check that found no records missing. */
   readonly #goodAt = new Map<string, number>()
   readonly #open = new Map<string, { from: number | undefined; saidAt: number | undefined }>()
@@ -256,11 +256,11 @@ class Spans {
 
   constructor(clock: Clock) {
     this.#clock = clock
-    this.#begun = clock.now()
+    this.#unknownSince = clock.now()
   }
 
   begin(at: number): void {
-    this.#begun = Math.min(this.#begun, at)
+    this.#unknownSince = Math.min(this.#unknownSince, at)
   }
 
   good(why: string, at: number): void {
@@ -287,7 +287,7 @@ class Spans {
     return due
   }
 
-  #said(why: string, from = this.#begun): { why: string; since: WallMs } {
+  #said(why: string, from = this.#unknownSince): { why: string; since: WallMs } {
     return { why, since: asWall(this.#clock.wall() - Math.round(this.#clock.now() - from)) }
   }
 }

@@ -163,11 +163,11 @@ export class BpfProfiles {
     this.#free.shift()
     this.#entries.set(slot, read.entries)
     try {
-      const begun = { id, map: 0, serial: this.#serial + 1, digest: '', name, tables }
+      const incomplete = { id, map: 0, serial: this.#serial + 1, digest: '', name, tables }
       // If this agent ends now, the record tells the next agent what to remove.
-      await this.#record(slot, begun, step)
+      await this.#record(slot, incomplete, step)
       await this.#state.write(writes, step)
-      const record = { ...begun, map: await this.#mapIn(slot), digest }
+      const record = { ...incomplete, map: await this.#mapIn(slot), digest }
       await this.#record(slot, record, step)
       const namespace = claims?.get(name)?.namespace ?? before?.namespace
       this.#byName.set(name, { ...record, slot, half: 0, rest, ...(namespace !== undefined && { namespace }) })

@@ -48,16 +48,16 @@ export class Reviewer {
   }
 
   async mutate(body: string, { signal }: Pick<Caller, 'signal'> = {}): Promise<ReviewAnswer> {
-    const begun = this.#begin(body)
-    if ('status' in begun) return begun
-    const judged = this.#mutated(begun.request)
+    const started = this.#begin(body)
+    if ('status' in started) return started
+    const judged = this.#mutated(started.request)
     const { policy } = judged.outcome
     const deciding = policy === undefined ? undefined : this.#options.settled?.(policy)
-    if (deciding === undefined) return this.#end(begun, judged)
+    if (deciding === undefined) return this.#end(started, judged)
     await Promise.race([deciding, ...(signal === undefined ? [] : [once(signal, 'abort')])])
     if (signal?.aborted)
       return { status: 503, message: 'The manager dropped this review in favour of other reviews; try again' }
-    return this.#end(begun, this.#mutated(begun.request))
+    return this.#end(started, this.#mutated(started.request))
   }
 
   #mutated(request: AdmissionRequest): Judged {
@@ -72,17 +72,17 @@ export class Reviewer {
   }
 
   async validate(body: string, caller: Caller = {}): Promise<ReviewAnswer> {
-    const begun = this.#begin(body)
-    if ('status' in begun) return begun
+    const started = this.#begin(body)
+    if ('status' in started) return started
     try {
-      return this.#end(begun, await this.#judge(begun.request, caller))
+      return this.#end(started, await this.#judge(started.request, caller))
     } catch (error) {
       if (!(error instanceof CompilerError)) throw error
       if (error.code === 'STOPPED') return { status: 503, message: error.message }
-      const { request } = begun
+      const { request } = started
       const message = `cannot check ${subjectOf(request)}: ${error.message}`
       const review = deny(request.uid, message, { code: 429, reason: 'TooManyRequests' })
-      return this.#end(begun, { review, outcome: { request, allowed: false, mutated: false } })
+      return this.#end(started, { review, outcome: { request, allowed: false, mutated: false } })
     }
   }
 
@@ -97,7 +97,7 @@ export class Reviewer {
     return { review: deny(request.uid, refusalMessage(subjectOf(request), errors, count)), outcome }
   }
 
-  #begin(body: string): Begun | Exclude<ReviewAnswer, { status: 200 }> {
+  #begin(body: string): Started | Exclude<ReviewAnswer, { status: 200 }> {
     const { isSynced, clock = systemClock } = this.#options
     const since = clock.now()
     const parsed = parseAdmissionReview(body)
@@ -107,14 +107,14 @@ export class Reviewer {
     return { request: parsed.request, since }
   }
 
-  #end({ request, since }: Begun, { review, outcome }: Judged): ReviewAnswer {
+  #end({ request, since }: Started, { review, outcome }: Judged): ReviewAnswer {
     const { observe, clock = systemClock } = this.#options
     if (request.dryRun !== true) observe?.(outcome, (clock.now() - since) / 1000)
     return { status: 200, review }
   }
 }
 
-interface Begun {
+interface Started {
   request: AdmissionRequest
   since: number
 }

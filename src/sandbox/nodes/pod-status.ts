@@ -65,7 +65,7 @@ export const isRunning = ({ state }: ContainerRecord): boolean => state.running 
 export const exitCodeOf = ({ state, lastState }: ContainerRecord): number | undefined =>
   state.running ? undefined : (state.terminated ?? lastState.terminated)?.exitCode
 
-const hasBegun = (record: ContainerRecord): boolean => isRunning(record) || exitCodeOf(record) !== undefined
+const hasStarted = (record: ContainerRecord): boolean => isRunning(record) || exitCodeOf(record) !== undefined
 
 /** Whether the containers that follow an init container may start. */
 export const isDone = (record: ContainerRecord): boolean =>
@@ -130,14 +130,14 @@ function phaseOf(pod: Pod, { records, ending }: Observed): string {
   const failedInit = records.find((record) => record.role === 'init' && (exitCodeOf(record) ?? 0) !== 0)
   if (failedInit && !goesOn(failedInit)) return 'Failed'
   const main = records.filter(({ role }) => role === 'main')
-  if (!main.every(hasBegun)) return 'Pending'
+  if (!main.every(hasStarted)) return 'Pending'
   if (main.some((record) => isRunning(record) || goesOn(record))) return 'Running'
   return main.every((record) => exitCodeOf(record) === 0) ? 'Succeeded' : 'Failed'
 }
 
 function conditionsOf(pod: Pod, records: readonly ContainerRecord[], phase: string, now: number): Condition[] {
   const main = records.filter(({ role }) => role === 'main')
-  const uninitialized = main.some(hasBegun) ? [] : records.filter((one) => one.role !== 'main' && !isDone(one))
+  const uninitialized = main.some(hasStarted) ? [] : records.filter((one) => one.role !== 'main' && !isDone(one))
   const unready = records.filter((record) => record.role !== 'init' && !(isRunning(record) && record.ready))
   const reason = { Succeeded: 'PodCompleted', Failed: 'PodFailed' }[phase] ?? 'ContainersNotReady'
   const condition = (type: string, missing: readonly ContainerRecord[], why: string): Condition => {

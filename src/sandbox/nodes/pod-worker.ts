@@ -149,11 +149,11 @@ export class PodWorker {
 
   async #startContainers(): Promise<void> {
     const main = this.#records.filter(({ role }) => role === 'main')
-    const begun = main.some(({ state, lastState }) => state.running || state.terminated || lastState.terminated)
+    const hasStarted = main.some(({ state, lastState }) => state.running || state.terminated || lastState.terminated)
     for (const record of this.#records) {
-      if (record.role === 'main' || (begun && record.role === 'init')) continue
+      if (record.role === 'main' || (hasStarted && record.role === 'init')) continue
       await this.#bring(record)
-      if (!isDone(record) && !begun) return
+      if (!isDone(record) && !hasStarted) return
     }
     for (const record of main) await this.#bring(record)
     if (!main.every((record) => record.state.terminated && !this.#willRestart(record))) return

@@ -51,7 +51,7 @@ describe('what nodes said of a profile', () => {
               for (const each of [facts, said, known]) each.delete(one.node)
               break
             case 'boot':
-              nodes.startedAnew(one.node)
+              nodes.restarted(one.node)
               for (const each of [said, known]) each.delete(one.node)
               break
             case 'want':

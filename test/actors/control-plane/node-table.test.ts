@@ -15,7 +15,7 @@ function after(steps: Step[]): { desired: number; uncovered: string[]; more: boo
   let more = false
   for (const step of steps)
     if ('set' in step) table.set('n1', { schedulable: step.schedulable ?? true, agent: step.set }, step.at)
-    else if ('boots' in step) table.startedAnew('n1')
+    else if ('boots' in step) table.restarted('n1')
     else if ('reports' in step) table.reported(table.indexOf('n1', step.at), step.at, false)
     else more = table.expire(step.at - GRACE)
   return { desired: table.desired, uncovered: [...table.uncoveredNames()], more }

@@ -192,7 +192,7 @@ describe('the containers of a node', () => {
     expect(world.changes).to.have.length(1)
     world.labels = { app: 'two' }
     world.runtime.down = true
-    world.watch.describeAnew()
+    world.watch.describeAgain()
     await world.simulation.runFor(1)
     world.runtime.down = false
     await world.simulation.runFor(20_000)
@@ -292,7 +292,7 @@ describe('the containers of a node', () => {
     await world.simulation.runFor(10_000)
     world.labels = { app: 'two' }
     world.factErrors.push(refused('EIO'))
-    world.watch.describeAnew()
+    world.watch.describeAgain()
     await world.simulation.runFor(1)
     expect(world.watch.containers.get('c1')?.podLabels).to.deep.equal({ app: 'one' })
     await world.simulation.runFor(1_000)

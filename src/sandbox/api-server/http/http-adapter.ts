@@ -138,10 +138,10 @@ async function writeStream<T>(
 }
 
 /** Joins two connections. When one connection ends, the other ends, too. */
-export function join(socket: Duplex, head: Buffer, { headers, backend, head: begun }: UpgradeResponse): void {
+export function join(socket: Duplex, head: Buffer, { headers, backend, head: backendHead }: UpgradeResponse): void {
   const lines = Object.entries(headers).map(([name, value]) => `${name}: ${value}`)
   socket.write(`${['HTTP/1.1 101 Switching Protocols', ...lines].join('\r\n')}\r\n\r\n`)
-  if (begun.length > 0) socket.write(begun)
+  if (backendHead.length > 0) socket.write(backendHead)
   if (head.length > 0) backend.write(head)
   backend.on('error', () => socket.destroy())
   // Do not read further data of the client, because reading would keep the connection open.
