@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR Apache-2.0 */
 /*
- * Changes of a file's attributes: times, extended attributes, access control lists and flags. Most of these hooks do
- * not show a mount.
+ * Checks changes of a file's attributes: times, extended attributes, access control lists and flags. Most of these
+ * hooks do not receive a mount.
  */
 #include "file.h"
 
@@ -42,7 +42,7 @@ int varmor_inode_removexattr(__u64 *ctx)
 	return may_set_attributes(ctx);
 }
 
-/* Linux 6.2 and later. An access control list holds the file mode. */
+/* Linux 6.2 and later. A change of the access control list also changes the file mode. */
 SEC("lsm/inode_set_acl")
 int BPF_PROG(varmor_inode_set_acl, void *idmap, struct dentry *dentry)
 {
@@ -58,7 +58,9 @@ int BPF_PROG(varmor_inode_remove_acl, void *idmap, struct dentry *dentry)
 /* Letter and number of an ioctl command; these are the same for 32-bit programs. */
 #define COMMAND(letter, number) ((letter) << 8 | (number))
 
-/* Commands that change the file on which they are called. The file may be open for reading or for appending only. */
+/*
+ * Commands that change the file on which the task calls them, even if the file is open only for reading or appending.
+ */
 static __always_inline bool changes_file(__u32 command)
 {
 	switch (command) {
@@ -92,8 +94,8 @@ static __always_inline bool changes_file(__u32 command)
 #define BTRFS_START_SYNC 0x80089418 /* has the number of BTRFS_IOC_SUBVOL_CREATE_V2 */
 
 /*
- * Commands that copy, create, remove or read other files, which the task names by a descriptor, a handle or a text. The
- * hook does not show which files these are.
+ * Commands that copy, create, remove or read other files. The task names these files by a descriptor, a handle or a
+ * text, and the hook does not receive that name.
  */
 static __always_inline bool reaches_any_file(__u32 command)
 {
@@ -108,7 +110,7 @@ static __always_inline bool reaches_any_file(__u32 command)
 	case COMMAND(0x94, 1): /* BTRFS_IOC_SNAP_CREATE */
 	case COMMAND(0x94, 14): /* BTRFS_IOC_SUBVOL_CREATE */
 	case COMMAND(0x94, 15): /* BTRFS_IOC_SNAP_DESTROY */
-	case COMMAND(0x94, 17): /* BTRFS_IOC_TREE_SEARCH, which reads small files, too */
+	case COMMAND(0x94, 17): /* BTRFS_IOC_TREE_SEARCH can also read the content of small files */
 	case COMMAND(0x94, 19): /* BTRFS_IOC_DEFAULT_SUBVOL */
 	case COMMAND(0x94, 23): /* BTRFS_IOC_SNAP_CREATE_V2 */
 	case COMMAND(0x94, 24): /* BTRFS_IOC_SUBVOL_CREATE_V2 */
@@ -139,7 +141,7 @@ int BPF_PROG(varmor_file_ioctl, struct file *file, unsigned int command)
 	return may_command(file, command);
 }
 
-/* Linux 6.8 and later; older kernels call the other hook for these calls, too. */
+/* For 32-bit programs since Linux 6.8. Older kernels call the hook file_ioctl for them, too. */
 SEC("lsm/file_ioctl_compat")
 int BPF_PROG(varmor_file_ioctl_compat, struct file *file, unsigned int command)
 {
@@ -177,8 +179,8 @@ int varmor_inode_setattr(__u64 *ctx)
 	valid = BPF_CORE_READ(attributes, ia_valid);
 #ifdef VARMOR_OLD
 	/*
-	 * These kernels cannot attach a program to path_chown, whose arguments are structs, so this hook checks changes of the
-	 * owner.
+	 * These kernels cannot attach a program to path_chown, because its arguments are structs. So this hook checks changes
+	 * of the owner.
 	 */
 	if (valid & (ATTR_UID | ATTR_GID))
 		return may(dentry, NULL, VARMOR_FILE_WRITE, MAY_CHOWN);

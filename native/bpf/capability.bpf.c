@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR Apache-2.0 */
-/* Capabilities in any user namespace, and operations that need no capability: user namespaces, userfaultfd, bpf(2). */
+/*
+ * Checks capabilities in all user namespaces, and operations that need no capability: user namespaces, userfaultfd,
+ * bpf(2).
+ */
 #include "report.h"
 #include "task.h"
 
@@ -9,8 +12,8 @@
 #define OVERLAY_WORDS 32
 
 /*
- * Whether an overlay file system stores these credentials. They belong to the process that mounted it; the overlay uses
- * them on the files below. The place in the module's struct is unknown at build time: the first members are searched.
+ * Whether an overlay file system stores these credentials. They belong to the process that mounted the overlay, which
+ * uses them for the lower files. The module's struct is unknown at build time, so this searches its first members.
  */
 static __noinline bool is_kept_by(const struct cred *cred, struct super_block *files)
 {
@@ -29,9 +32,9 @@ static __noinline bool is_kept_by(const struct cred *cred, struct super_block *f
 }
 
 /*
- * Copies of an overlay's credentials, which the overlay makes with the owner of a file while it creates that file. An
- * address may be reused later, so every new credential at that address leaves the map. If the map has no room for a
- * copy, the copy is judged.
+ * Copies of an overlay's credentials. To create a file, the overlay makes a copy with the file's owner. The kernel may
+ * reuse an address, so a new credential at that address removes the entry. If the map is full, the profile applies to
+ * the copy.
  */
 struct {
 	__uint(type, BPF_MAP_TYPE_LRU_HASH);
@@ -50,8 +53,8 @@ static __always_inline bool is_of_overlay(struct task_struct *task, const struct
 }
 
 /*
- * Whether an overlay asks with its own credentials. Other code that uses credentials unlike the task's own acts for the
- * task (io_uring, access(2)).
+ * Whether an overlay asks with its own credentials. Other kernel code that uses other credentials than the task's own
+ * still acts for the task (io_uring, access(2)).
  */
 static __always_inline bool asks_for_itself(const struct cred *cred)
 {
@@ -98,7 +101,7 @@ int BPF_PROG(varmor_capable, const struct cred *cred, struct user_namespace *ns,
 		return 0;
 	if (profile->capability_deny & bit)
 		verdict |= VARMOR_DENY;
-	/* The kernel only asks whether the task has the capability, and works without it if not. This is not reported. */
+	/* The kernel only probes for the capability and continues without it, so this is not reported. */
 	if (options & CAP_OPT_NOAUDIT) {
 		REFUSE_IF(!profile->mode && verdict & VARMOR_DENY);
 		return 0;
@@ -128,7 +131,8 @@ int BPF_PROG(varmor_userns_create, const struct cred *cred)
 #define CLONE_NEWUSER 0x10000000
 
 /*
- * Before Linux 6.1 no hook is called for a new user namespace. This one is called for a process forked into a new one.
+ * Linux before 6.1 has no hook for new user namespaces. It calls this hook when a process is forked into a new
+ * namespace.
  */
 SEC("lsm/task_alloc")
 int BPF_PROG(varmor_userns_of_task, struct task_struct *task, unsigned long clone_flags, int before)
@@ -138,14 +142,14 @@ int BPF_PROG(varmor_userns_of_task, struct task_struct *task, unsigned long clon
 }
 
 /*
- * This one is called when unshare(2) needs new credentials for a user namespace. If it refuses, unshare(2) returns
- * ENOMEM.
+ * Linux before 6.1 calls this hook when unshare(2) needs new credentials for a user namespace. If the hook refuses,
+ * unshare(2) returns ENOMEM.
  */
 #ifdef __TARGET_ARCH_x86
 #define STACK_BYTES 16384
 #define X32 0x40000000
 #define UNSHARE 272
-#define UNSHARE_32 310 /* number in 32-bit programs; the 64-bit call with this number takes no credentials */
+#define UNSHARE_32 310 /* number in 32-bit programs; the 64-bit call with this number makes no credentials */
 
 SEC("lsm/cred_prepare")
 int BPF_PROG(varmor_userns_of_credentials)
@@ -175,7 +179,7 @@ int BPF_PROG(varmor_userns_of_credentials)
 #define USERFAULTFD_0 0x756166726573755bULL /* "[userfau" */
 #define USERFAULTFD_1 0x0000005d6466746cULL /* "ltfd]" */
 
-/* For a file without a path, the name of its inode tells what the file is for. */
+/* A userfaultfd has no path, but the name of its inode identifies it. */
 SEC("lsm/inode_init_security_anon")
 int BPF_PROG(varmor_anonymous_inode, struct inode *inode, const struct qstr *name)
 {
@@ -185,7 +189,7 @@ int BPF_PROG(varmor_anonymous_inode, struct inode *inode, const struct qstr *nam
 
 	if (!profile || (!profile->userfaultfd && !profile->mode))
 		return 0;
-	/* If the name cannot be read, the file is judged as a userfaultfd. */
+	/* If the name cannot be read, the file counts as a userfaultfd. */
 	if (bpf_probe_read_kernel_str(words, sizeof(words), BPF_CORE_READ(name, name)) > 0 && (words[0] != USERFAULTFD_0 || words[1] != USERFAULTFD_1))
 		return 0;
 	REFUSE_IF(judge(profile, profile->userfaultfd, VARMOR_EVENT_KIND_USERFAULTFD, 0, &body));

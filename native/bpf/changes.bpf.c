@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR Apache-2.0 */
-/* Reports forks of processes and ends of threads on the whole node. */
+/* Reports all forks of processes and all ends of threads on the node. */
 #include "changes.h"
 
-/* Runs before the child does. The child is in the container of the task that forks, even with CLONE_PARENT. */
+/* Runs before the child runs. The child is in the container of the task that forks, even with CLONE_PARENT. */
 SEC("tp_btf/sched_process_fork")
 int BPF_PROG(varmor_process_fork, struct task_struct *parent, struct task_struct *child)
 {

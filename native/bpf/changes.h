@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR Apache-2.0 */
 /*
- * Changes of processes for the agent's fork tree (native/addon/fork-tree.h). Their ring is separate, so records cannot
- * fill it.
+ * Reports forks and ends of processes to the agent's fork tree (native/addon/fork-tree.h). These reports have their own
+ * ring, so that records of violations cannot fill it.
  */
 #ifndef VARMOR_CHANGES_H
 #define VARMOR_CHANGES_H

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR Apache-2.0 */
-/* Shared by all programs: types of the kernel, and the return values of hooks. */
+/* Kernel types and return values of hooks, for all programs. */
 #ifndef VARMOR_COMMON_H
 #define VARMOR_COMMON_H
 
@@ -31,8 +31,8 @@
 #define S_IFIFO 0010000
 
 /*
- * Refuses if the condition holds. From `if (refused) return -EPERM; return 0;` the compiler would make one expression,
- * and the verifier of Linux 6.12 does not see that its value is never positive.
+ * Returns -EPERM if the condition holds. The compiler would merge `if (refused) return -EPERM; return 0;` into one
+ * expression, and the verifier of Linux 6.12 does not see that its value is never positive.
  */
 #define REFUSE_IF(condition)                         \
 	do {                                         \
@@ -42,7 +42,7 @@
 		}                                    \
 	} while (0)
 
-/* Linux has a helper for this only since 5.17. */
+/* The helper bpf_strncmp exists only since Linux 5.17. */
 static __always_inline bool begins_with(const char *text, const char *begin, __u32 length)
 {
 	for (__u32 i = 0; i < length; i++)

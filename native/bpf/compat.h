@@ -1,14 +1,14 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR Apache-2.0 */
 /*
- * Differences of kernels before Linux 6.1. Their object is built from the same programs with VARMOR_OLD; it uses only
- * the helpers and map types of Linux 5.10.
+ * Hides differences of kernels before Linux 6.1. The object for these kernels is built from the same programs with
+ * VARMOR_OLD, and uses only helpers and map types of Linux 5.10.
  */
 #ifndef VARMOR_COMPAT_H
 #define VARMOR_COMPAT_H
 
 #include "maps.h"
 
-/* The pointers that the body of a loop uses in one round. Data that lasts for several rounds is in the scratch. */
+/* The pointers that a loop's body uses in one round. Data that must outlast a round is in the scratch. */
 struct loop {
 	struct varmor_scratch *scratch;
 	__u8 *text;
@@ -18,11 +18,11 @@ struct loop {
 
 #ifndef VARMOR_OLD
 
-/* A function that the verifier checks once for each program, not once for each call. It must return a number. */
+/* Marks a function that the verifier checks once for each program, not at each call. It must return a number. */
 #define VERIFIED_ONCE
-/* The same for a function in a header. */
+/* Like VERIFIED_ONCE, for a function in a header. */
 #define SHARED __weak
-/* A function that is not inlined. */
+/* Marks a function that is not inlined. */
 #define CALLED __noinline
 
 static __always_inline struct task_struct *current_task(void)
@@ -32,7 +32,7 @@ static __always_inline struct task_struct *current_task(void)
 
 static __always_inline struct varmor_task *own_task_of(struct task_struct *task)
 {
-	/* Nearly all tasks have no BPF storage at all. This test avoids a call for them. */
+	/* Nearly all tasks have no BPF storage. For these tasks, this test avoids a call. */
 	return task->bpf_storage ? bpf_task_storage_get(&varmor_tasks, task, 0, 0) : NULL;
 }
 
@@ -51,19 +51,19 @@ static __always_inline void leave_busy(struct varmor_scratch *scratch)
 	__sync_lock_test_and_set(&scratch->busy, 0);
 }
 
-/* A scratch in the task's storage, for when all other scratches are taken. */
+/* Returns a scratch in the task's storage, for the case that all other scratches are in use. */
 static __always_inline struct varmor_scratch *own_scratch(void)
 {
 	return bpf_task_storage_get(&varmor_own_scratches, bpf_get_current_task_btf(), 0, BPF_LOCAL_STORAGE_GET_F_CREATE);
 }
 
-/* Returns rules that stay the same while a loop runs. Only the old object needs a copy. */
+/* Returns rules that do not change while a loop runs. Only the old object must copy them. */
 static __always_inline const void *keep(struct varmor_scratch *scratch, const void *rules, __u32 size)
 {
 	return rules;
 }
 
-/* Replaces the number if it still equals `other`. Returns whether it did. */
+/* Replaces the number if it still equals `other`. Returns whether the number was replaced. */
 static __always_inline bool put_instead(__u64 *place, __u64 other, __u64 number)
 {
 	return __sync_val_compare_and_swap(place, other, number) == other;
@@ -77,8 +77,8 @@ static __always_inline bool put_instead(__u64 *place, __u64 other, __u64 number)
 
 /*
  * Defines name(loop, count), which calls body(round, loop) `count` times, at most `most` times, or until it returns 1.
- * The caller fills in `loop` with open(loop); before Linux 6.1 each part of the loop calls open again. `round` has no
- * meaning.
+ * The caller fills in `loop` with open(loop). In the old object each part of the loop calls open again, and counts
+ * `round` from 0.
  */
 #define LONG_LOOP(name, most, open, body) LONG_LOOP_BY(0, name, most, open, body)
 
@@ -91,8 +91,8 @@ static __always_inline bool put_instead(__u64 *place, __u64 other, __u64 number)
 #else
 
 /*
- * Before Linux 5.13 a global function cannot take pointers, so this function is static: the verifier checks it at each
- * call.
+ * Before Linux 5.13 a global function cannot take pointers. So these functions are hidden or static, and the verifier
+ * checks them at each call.
  */
 #define VERIFIED_ONCE __hidden
 #define SHARED static
@@ -121,8 +121,8 @@ static __always_inline struct varmor_task *make_own_task(struct task_struct *tas
 }
 
 /*
- * Linux before 5.12 has no atomic exchange. A program counts itself in, and has the scratch if it is the only one. Two
- * programs that count at the same time both fail.
+ * BPF has no atomic exchange before Linux 5.12. A program increments a counter, and takes the scratch if it is the only
+ * program there. If two programs increment at the same time, neither gets the scratch.
  */
 static __always_inline bool take_busy(struct varmor_scratch *scratch, __u32 number)
 {
@@ -145,17 +145,14 @@ static __always_inline struct varmor_scratch *own_scratch(void)
 	return NULL;
 }
 
-/* Copies the rules, because the profile may have moved to another slot before the next part of the loop. */
+/* Copies the rules, because the profile may move to another slot before the next part of the loop. */
 static __always_inline const void *keep(struct varmor_scratch *scratch, const void *rules, __u32 size)
 {
 	bpf_probe_read_kernel(scratch->record, size, rules);
 	return scratch->record;
 }
 
-/*
- * Not atomic: two programs may both believe that they replaced the number. Use this only for values that may be
- * inexact.
- */
+/* Not atomic: two programs may each return true. Use this only for values that may be inexact. */
 static __always_inline bool put_instead(__u64 *place, __u64 other, __u64 number)
 {
 	*place = number;
@@ -171,13 +168,13 @@ static __always_inline bool put_instead(__u64 *place, __u64 other, __u64 number)
 #define ROUNDS_AT_ONCE 32
 
 /*
- * Linux before 5.17 has no bpf_loop(). The verifier checks a plain loop round by round, but a global function only
- * once, so each call of a global function does some rounds. It takes only numbers, and finds its data by the scratch's
- * number.
+ * Linux before 5.17 has no bpf_loop(), and its verifier checks each round of a plain loop. It checks a global function
+ * only once, so each call of a global function does some rounds. The function takes only numbers and finds its data by
+ * the number of the scratch.
  */
 #define LONG_LOOP(name, most, open, body) LONG_LOOP_BY(ROUNDS_AT_ONCE, name, most, open, body)
 
-/* If the verifier has much to check in a round, use fewer rounds in each call. */
+/* The verifier has a limit on its work for a function: a complex body needs fewer rounds in each call (`at_once`). */
 #define LONG_LOOP_BY(at_once, name, most, open, body)                                        \
 	__weak __noinline int varmor_some_##name(__u32 number, __u32 left)                   \
 	{                                                                                    \

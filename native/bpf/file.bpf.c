@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR Apache-2.0 */
-/* Access to files by path: opening, executing, mapping, and every way to change the file that a path names. */
+/* Checks access to files by path: opening, executing, mapping, and each way to change which file a path names. */
 #include "file.h"
 #include "names.h"
 #include "report.h"
@@ -64,7 +64,10 @@ VERIFIED_ONCE __noinline int varmor_refuses(const struct file_request *given)
 #define AAFS_MAGIC 0x5a3c69f0
 #define APPARMOR 0x726f6d7261707061ULL /* "apparmor" */
 
-/* AppArmor checks this capability without calling the LSM hooks when a task writes to its profile files. */
+/*
+ * When a task writes to the files that load AppArmor profiles, AppArmor checks CAP_MAC_ADMIN without calling the LSM
+ * hooks.
+ */
 static __noinline bool refuses_to_load_profiles(struct dentry *dentry)
 {
 	struct body body = {};
@@ -89,8 +92,8 @@ static __noinline bool refuses_to_load_profiles(struct dentry *dentry)
 	if (!profile)
 		return false;
 	/*
-	 * Set separately: a constant initializer would put the struct into a data section, and Linux 5.10 refuses types for
-	 * that.
+	 * Assigned here, because a constant initializer would put the struct into a data section, and Linux 5.10 refuses the
+	 * types of such a section.
 	 */
 	body.numbers[0] = CAP_MAC_ADMIN;
 	verdict |= profile->capability_deny & bit ? VARMOR_DENY : 0;
@@ -105,7 +108,10 @@ static CALLED int refuses_to_open(struct file *file)
 
 	if (!container)
 		return 0;
-	/* Before Linux 6.5 an overlay opens the file below under the overlay's own path, which was judged just before. */
+	/*
+	 * Before Linux 6.5 an overlay opens the lower file under the overlay's path. The rules were applied to that path just
+	 * before.
+	 */
 	if (file->f_inode != file->f_path.dentry->d_inode)
 		return 0;
 	mode = file->f_mode;
@@ -116,7 +122,7 @@ static CALLED int refuses_to_open(struct file *file)
 		asked = VARMOR_FILE_READ;
 		permissions = MAY_READ_IT;
 	}
-	/* Since Linux 6.2 the kernel calls no other hook for O_TRUNC. */
+	/* Since Linux 6.2 only this hook sees O_TRUNC. */
 	if (file->f_flags & O_TRUNC) {
 		asked |= VARMOR_FILE_WRITE;
 		permissions |= MAY_WRITE_IT;
@@ -143,10 +149,7 @@ static CALLED int refuses_to_open(struct file *file)
 	return 0;
 }
 
-/*
- * Nearly all files are opened outside of containers with a profile. The rest of the work is in another function, to
- * keep this path short.
- */
+/* Nearly all opens are outside of containers with a profile, so the work for other opens is in a separate function. */
 SEC("lsm/file_open")
 int BPF_PROG(varmor_file_open, struct file *file)
 {
@@ -154,8 +157,8 @@ int BPF_PROG(varmor_file_open, struct file *file)
 }
 
 /*
- * A file that another process has opened and passed on: by a socket (SCM_RIGHTS), pidfd_getfd(2) or a seccomp
- * notification.
+ * Called for a file that another process opened and passed to this task: by a socket (SCM_RIGHTS), pidfd_getfd(2) or a
+ * seccomp notification.
  */
 SEC("lsm/file_receive")
 int BPF_PROG(varmor_file_receive, struct file *file)
@@ -200,7 +203,10 @@ int BPF_PROG(varmor_mmap_file, struct file *file, unsigned long wanted, unsigned
 		asked = VARMOR_FILE_EXEC;
 		permissions = MAY_EXECUTE;
 	}
-	/* A shared mapping can be written at any place, at once or after mprotect(2). */
+	/*
+	 * A task can write anywhere in a shared mapping, now or after mprotect(2). So the mapping counts as writing, not only
+	 * as appending.
+	 */
 	if (is_shared(flags) && appends_only(file)) {
 		asked |= VARMOR_FILE_WRITE;
 		permissions |= MAY_WRITE_IT;
@@ -212,7 +218,7 @@ int BPF_PROG(varmor_mmap_file, struct file *file, unsigned long wanted, unsigned
 
 #define F_SETFL 4
 
-/* A task that opened a file for appending can overwrite it once it clears O_APPEND. */
+/* A task that opened a file for appending can overwrite it after clearing O_APPEND. */
 SEC("lsm/file_fcntl")
 int BPF_PROG(varmor_file_fcntl, struct file *file, unsigned int command, unsigned long flags)
 {
@@ -221,7 +227,7 @@ int BPF_PROG(varmor_file_fcntl, struct file *file, unsigned int command, unsigne
 	return may(file->f_path.dentry, file->f_path.mnt, VARMOR_FILE_WRITE, MAY_WRITE_IT);
 }
 
-/* Linux 6.8 and later: the file that overlayfs maps instead of its own file. */
+/* Since Linux 6.8, overlayfs maps such a file instead of its own file. */
 struct backing_file___now {
 	struct file file;
 	struct path user_path;
@@ -253,7 +259,7 @@ int BPF_PROG(varmor_file_mprotect, struct vm_area_struct *area, unsigned long wa
 		return may(dentry, folder->mnt, VARMOR_FILE_WRITE | VARMOR_FILE_WAY, permission); \
 	}
 
-/* mq_unlink(3) takes a name without a path. The hook path_unlink judges files that have a path. */
+/* Only for mq_unlink(3), whose name has no path. The hook path_unlink checks files with a path. */
 SEC("lsm/inode_unlink")
 int BPF_PROG(varmor_inode_unlink, struct inode *folder, struct dentry *dentry)
 {
@@ -268,8 +274,8 @@ CHANGE(mkdir, MAY_CREATE)
 CHANGE(mknod, MAY_CREATE)
 
 /*
- * Also asked for a name that a file moves to. A directory or a symbolic link can lead elsewhere, so it must not move to
- * a place on the way to a protected path. A new empty directory leads nowhere, so mkdir(2) is not asked this.
+ * Additional accesses to check for a file's new name. A directory or a symbolic link can lead elsewhere, so it must not
+ * become a part of a protected path. A new directory is empty and leads nowhere, so mkdir(2) needs no such check.
  */
 static __always_inline __u32 way_by(struct dentry *arriving)
 {
@@ -295,8 +301,8 @@ SEC("lsm/path_rename")
 int BPF_PROG(varmor_path_rename, const struct path *from, struct dentry *old, const struct path *to, struct dentry *made)
 {
 	/*
-	 * A file at the new name is replaced, or is exchanged with the old one (RENAME_EXCHANGE, which Linux 5.10 does not
-	 * show to the hook). So each name is judged for both files.
+	 * The call replaces a file at the new name, or exchanges both files (RENAME_EXCHANGE, which Linux 5.10 does not show
+	 * to the hook). So this checks both names for both files.
 	 */
 	MAY(old, from->mnt, CARRIED | way_by(made), MAY_RENAME);
 	if (BPF_CORE_READ(made, d_inode))
@@ -310,7 +316,7 @@ int BPF_PROG(varmor_path_truncate, const struct path *path)
 	return may(path->dentry, path->mnt, VARMOR_FILE_WRITE, MAY_WRITE_IT);
 }
 
-/* Linux 6.2 and later: truncation of an open file. Older kernels call path_truncate for it. */
+/* For ftruncate(2) since Linux 6.2. Older kernels call path_truncate. */
 SEC("lsm/file_truncate")
 int BPF_PROG(varmor_file_truncate, struct file *file)
 {
@@ -331,7 +337,7 @@ int BPF_PROG(varmor_path_chown, const struct path *path)
 }
 #endif
 
-/* A Unix socket with a path: connecting or sending to the socket counts as writing the file. */
+/* To connect or send to a Unix socket with a path counts as writing its file. */
 static __always_inline int may_reach(struct sock *other)
 {
 	struct unix_sock *named = (void *)other;

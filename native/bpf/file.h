@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR Apache-2.0 */
-/* The check of file access that hooks call. */
+/* Checks file accesses for the hooks. */
 #ifndef VARMOR_FILE_H
 #define VARMOR_FILE_H
 
@@ -20,15 +20,15 @@ enum permission {
 	MAY_LINK = 0x40000,
 };
 
-/* With this bit, VARMOR_FILE_WAY counts even if the file is not a directory. */
+/* With this bit, VARMOR_FILE_WAY applies even if the file is not a directory. */
 #define ASKED_OF_NEW_WAY (1U << 15)
 
-/* Asked for a file that gets another name, or is covered by a mount. */
+/* Accesses to check for a file that gets another name, or that a mount covers. */
 #define CARRIED (VARMOR_FILE_CARRY | VARMOR_FILE_WAY)
 
 struct file_request {
-	const struct dentry *dentry;  /* NULL: any file, because the hook does not show which one */
-	const struct vfsmount *mount; /* NULL: the hook shows none */
+	const struct dentry *dentry;  /* NULL: any file, because the hook does not receive the file */
+	const struct vfsmount *mount; /* NULL: the hook does not receive a mount */
 	__u16 asked;                  /* VARMOR_FILE_ */
 	__u16 container;              /* of the task */
 	__u32 permissions : 28;       /* for the record */
@@ -38,15 +38,15 @@ struct file_request {
 _Static_assert(VARMOR_MAX_CONTAINERS <= 1 << 16, "the number of a container in a request");
 
 /*
- * Whether the profile refuses what the task asks for. VARMOR_FILE_WAY counts for directories only, except with
- * ASKED_OF_NEW_WAY. Not static, so the verifier checks it once for each program.
+ * Whether the profile refuses the access. VARMOR_FILE_WAY applies only to directories, except with ASKED_OF_NEW_WAY.
+ * The function is not static, so the verifier checks it once for each program.
  */
 VERIFIED_ONCE int varmor_refuses(const struct file_request *given);
 
 /* Whether the file system is mounted in the mount namespace. Defined in file.bpf.c. */
 bool varmor_is_mounted_in(struct super_block *files, struct mnt_namespace *ns) __hidden;
 
-/* The return value of a hook: 0, or -EPERM if the profile of the current task refuses the access. */
+/* Returns what a hook returns: 0, or -EPERM if the profile of the current task refuses the access. */
 static __always_inline int may(const struct dentry *dentry, const struct vfsmount *mount, __u32 asked, __u32 permissions)
 {
 	__u32 container = container_of_task(current_task());

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR Apache-2.0 */
 /*
- * Usual mount points of the kernel's file systems. A container may mount these elsewhere, and may mount another proc
- * (in a new pid namespace) or sysfs (in a new network namespace): rules about the usual path hold for all these mounts.
+ * The usual mount points of the kernel's file systems. A container may mount these file systems elsewhere, or mount
+ * another proc (in a new pid namespace) or sysfs (in a new network namespace). Rules about the usual path apply to all
+ * these mounts.
  */
 #ifndef VARMOR_FIXED_NAMES_H
 #define VARMOR_FIXED_NAMES_H
@@ -48,15 +49,15 @@ static __always_inline bool fixed_name_of(unsigned long magic, struct fixed_name
 #define CGROUP_FOLDER "/sys/fs/cgroup/"
 
 /*
- * The index of the only set bit among 16 bits: the product's top four bits differ for each bit. No branches, because
- * the verifier would follow each branch.
+ * Returns the index of the only set bit among 16 bits. The top four bits of the product are different for each index.
+ * The code has no branches, because the verifier would follow each branch.
  */
 static __always_inline __u32 number_of_bit(__u32 bit)
 {
 	return (0xcd7ea84fb6935210ULL >> (((bit * 0x9af) >> 12 & 15) * 4)) & 15;
 }
 
-/* A hierarchy of cgroup version 1 is in a folder with the name of its first controller, or with its own name. */
+/* A hierarchy of cgroup version 1 is mounted in a folder that has the name of its first controller, or its own name. */
 static __noinline bool name_cgroup1(struct super_block *files, struct fixed_name *fixed)
 {
 	struct kernfs_node *node;
@@ -89,7 +90,7 @@ static __noinline bool name_cgroup1(struct super_block *files, struct fixed_name
 	return true;
 }
 
-/* Writes the usual path of a file into a text of the scratch, as path_into() does for the real path. */
+/* Writes the usual path of a file into a text of the scratch, like path_into() for the real path. */
 static __always_inline __u32 fixed_path_into(struct varmor_scratch *scratch, enum text text, struct dentry *dentry, struct super_block *files)
 {
 	struct loop loop = { .scratch = scratch };

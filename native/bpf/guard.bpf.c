@@ -1,14 +1,14 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR Apache-2.0 */
 /*
- * Protects vArmor's programs and maps from confined tasks: with CAP_SYS_ADMIN a task could change maps by their ids,
- * replace programs, or remove the pins that keep them loaded.
+ * Protects vArmor's programs and maps from confined tasks. With CAP_SYS_ADMIN, a task could otherwise change maps by
+ * their ids, replace programs, or remove the pins that keep programs and maps loaded.
  */
 #include "path.h"
 #include "task.h"
 
 #define BPF_FS_MAGIC 0xcafe4a11
 #define OURS "varmor"
-/* Pins are in folders below a folder whose name begins with "varmor", in the root of a BPF file system. */
+/* A pin is at most this deep in a BPF file system. Its topmost folder has a name that begins with "varmor". */
 #define PIN_DEPTH 4
 
 static __always_inline bool is_ours(const char *name)

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR Apache-2.0 */
 /*
- * A cache of the mounts that a file system has in a mount namespace. A walk along all mounts of the namespace finds
- * them; they are valid until the namespace changes.
+ * Caches the mounts of a file system in a mount namespace. A walk along all mounts of the namespace fills the cache. An
+ * entry is valid until the namespace changes.
  */
 #ifndef VARMOR_KEPT_MOUNTS_H
 #define VARMOR_KEPT_MOUNTS_H
@@ -35,8 +35,8 @@ static __always_inline struct kept_list *list_for(const struct kept_mounts *moun
 }
 
 /*
- * Fills in the cached mounts, or the key under which a walk will cache them. `event` counts the changes of a namespace,
- * and each new mount is such a change.
+ * Fills in the cached mounts, or the key under which keep_found() caches them. The key includes `event`, the
+ * namespace's counter of changes; each new mount increases it.
  */
 static __noinline void find_kept(struct varmor_scratch *scratch)
 {
@@ -71,7 +71,7 @@ static __always_inline void note_mount(struct aliases *aliases, struct mount *mo
 		aliases->mounts.at[at] = mount;
 }
 
-/* Caches the mounts that the walk found, if the walk was complete. */
+/* Caches the mounts that a complete walk found. */
 static __noinline void keep_found(struct varmor_scratch *scratch)
 {
 	struct aliases *aliases = &scratch->aliases;
@@ -88,7 +88,7 @@ static __noinline void keep_found(struct varmor_scratch *scratch)
 	bpf_spin_unlock(&list->lock);
 }
 #else
-/* Linux 5.10 has no spin locks for such programs, so it has no cache: each access walks. */
+/* On Linux 5.10, LSM programs cannot use spin locks. So the old object has no cache, and each access needs a walk. */
 static __always_inline void find_kept(struct varmor_scratch *scratch)
 {
 	scratch->aliases.is_kept = 0;

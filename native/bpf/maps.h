@@ -1,18 +1,22 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR Apache-2.0 */
-/* The maps. Only the agent writes to them, except for the rings, the counters and the buckets. */
+/*
+ * The maps of the programs. Only the agent writes to most maps; the programs write to the rings, the counters, the
+ * buckets and the maps of tasks.
+ */
 #ifndef VARMOR_MAPS_H
 #define VARMOR_MAPS_H
 
 #include "common.h"
 #include "scratch.h"
 
-/* maps.bpf.c defines the maps; other files declare them. */
+/* maps.bpf.c defines the maps; all other files declare them. */
 #ifndef VARMOR_MAPS
 #define VARMOR_MAPS extern
 #endif
 
 /*
- * The container that a task belongs to: set for its first task, inherited at fork, kept over exec, setns and unshare.
+ * The container of a task. A program sets it for a container's first task. A child inherits it, and exec, setns and
+ * unshare do not change it.
  */
 #ifndef VARMOR_OLD
 VARMOR_MAPS struct {
@@ -22,7 +26,7 @@ VARMOR_MAPS struct {
 	__type(value, struct varmor_task);
 } varmor_tasks SEC(".maps");
 #else
-/* Key: address of the task. An entry lasts until the task ends. If the map is full, a container cannot create tasks. */
+/* Key: address of the task. An entry exists until the task ends. If the map is full, containers cannot create tasks. */
 VARMOR_MAPS struct {
 	__uint(type, BPF_MAP_TYPE_HASH);
 	__uint(map_flags, BPF_F_NO_PREALLOC);
@@ -33,8 +37,8 @@ VARMOR_MAPS struct {
 #endif
 
 /*
- * The tasks of the programs of another build, while these are attached: the kernel id of their map; in the old object,
- * the map itself. Only the iterator reads it.
+ * The map of tasks of another build's programs, while these programs are attached. The value is the kernel id of that
+ * map; in the old object, it is the map. Only the iterator reads it.
  */
 #ifndef VARMOR_OLD
 VARMOR_MAPS struct {
@@ -93,8 +97,8 @@ VARMOR_MAPS struct {
 } varmor_records SEC(".maps");
 
 /*
- * Maps of maps with one value each. To replace a value, the agent replaces the inner map; the kernel then waits until
- * no program uses the old one.
+ * A map whose inner maps have one value each. To replace a value, the agent replaces the inner map. The kernel then
+ * waits until no program uses the old inner map.
  */
 #define MAP_OF_VALUES(name, inner, count, size)                \
 	struct inner {                                         \
@@ -174,7 +178,10 @@ VARMOR_MAPS struct {
 	__type(value, struct varmor_rate);
 } varmor_rate SEC(".maps");
 
-/* Containers and kinds that have made records since a rate was set. Entries stay, so that no count is lost. */
+/*
+ * The map has a bucket for each container and kind that made a record since the agent set a rate. Buckets are never
+ * removed, because their counts would be lost.
+ */
 #define BUCKETS (1 << 16)
 VARMOR_MAPS struct {
 	__uint(type, BPF_MAP_TYPE_HASH);
@@ -202,7 +209,7 @@ VARMOR_MAPS struct {
 	__uint(max_entries, 1 << 20);
 } varmor_changes SEC(".maps");
 
-/* Number of changes that found the ring full. */
+/* Number of changes that were lost because the ring was full. */
 VARMOR_MAPS struct {
 	__uint(type, BPF_MAP_TYPE_ARRAY);
 	__uint(map_flags, BPF_F_MMAPABLE);
@@ -211,10 +218,7 @@ VARMOR_MAPS struct {
 	__type(value, __u64);
 } varmor_changes_lost SEC(".maps");
 
-/*
- * A program may be preempted by another program on the same processor, so a scratch belongs to one run, not to a
- * processor.
- */
+/* Another program may preempt a program on the same processor, so a scratch belongs to one run, not to a processor. */
 VARMOR_MAPS struct {
 	__uint(type, BPF_MAP_TYPE_ARRAY);
 	__uint(max_entries, SCRATCHES);
@@ -223,7 +227,7 @@ VARMOR_MAPS struct {
 } varmor_scratches SEC(".maps");
 
 #ifndef VARMOR_OLD
-/* Scratches in the tasks' storage, for when all others are taken. */
+/* Scratches in the tasks' storage, for the case that all other scratches are in use. */
 VARMOR_MAPS struct {
 	__uint(type, BPF_MAP_TYPE_TASK_STORAGE);
 	__uint(map_flags, BPF_F_NO_PREALLOC);
@@ -233,9 +237,9 @@ VARMOR_MAPS struct {
 #endif
 
 /*
- * A zero whose value the verifier does not know. Before Linux 6.7 it checks the body of bpf_loop() only with the first
- * round's values and removes branches that this round does not take. So a variable that a body changes and branches on
- * must start as an unknown value.
+ * A zero whose value the verifier does not know. Before Linux 6.7, the verifier checks the body of bpf_loop() only with
+ * the values of the first round, and removes branches that the first round does not take. So if a body changes a
+ * variable and branches on it, the variable must start with this value.
  */
 extern volatile __u32 varmor_unknown_zero;
 

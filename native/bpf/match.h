@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR Apache-2.0 */
 /*
- * Finds the marks that an automaton gives to a path, in one walk over its bytes. The number of rules does not matter
- * (src/profile/bpf/table.ts).
+ * Finds the marks that an automaton assigns to a path. It reads each byte once, so the cost does not depend on the
+ * number of rules (src/profile/bpf/table.ts).
  */
 #ifndef VARMOR_MATCH_H
 #define VARMOR_MATCH_H
@@ -10,7 +10,10 @@
 
 #define CELL(table, size, index) (*(__u32 *)((table) + ((VARMOR_TABLE_CLASSES + 4 * (index)) & ((size)-4))))
 
-/* Several bytes in each round save work between rounds. Before Linux 6.1 the verifier checks each byte separately. */
+/*
+ * Each round handles several bytes, which saves work between rounds. The old object handles one byte, because the
+ * verifier of its kernels checks each byte separately.
+ */
 #ifndef VARMOR_OLD
 #define BYTES_AT_ONCE 8
 #else

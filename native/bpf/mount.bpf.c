@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR Apache-2.0 */
-/* Changes of mounts: checks rules about mounting, and file rules about files that a mount would cover or move. */
+/* Checks changes of mounts by the mount rules, and by the file rules of files that a mount would cover or move. */
 #include "file.h"
 #include "match.h"
 #include "mounts.h"
@@ -25,7 +25,7 @@
 #define MNT_RELATIME 0x20
 #define MNT_READONLY 0x40
 #define MNT_NOSYMFOLLOW 0x80
-/* not a flag of mount(2): in records it means umount(2) */
+/* not a flag of mount(2); in records this value means umount(2) */
 #define UMOUNT 0x200
 
 #define SETS(name, size)                                                                                            \
@@ -109,7 +109,7 @@ static long match_mount_rule(__u32 round, struct loop *loop)
 	if (!(rule->operations & given->operations))
 		return 0;
 	if (given->nowhere) {
-		/* If a rule allows to mount this type somewhere, the file system may be created. */
+		/* The task may create the file system if a rule allows mounting its type anywhere. */
 		if (rule->verdict & VARMOR_ALLOW) {
 			if (is_same_type(rule->fstype, given->fstype))
 				match->verdict |= rule->verdict;
@@ -119,7 +119,7 @@ static long match_mount_rule(__u32 round, struct loop *loop)
 		if (!(rule->set & rule->clear))
 			return 0;
 	} else if (rule->verdict & VARMOR_ALLOW) {
-		/* An allow rule must match every operation, flag and path that is possible. */
+		/* An allow rule must match all possible operations, flags and paths. */
 		if ((given->operations & ~rule->operations) || (rule->set & ~given->flags) || (rule->clear & given->flags) || match->target.all)
 			return 0;
 	} else if (!(given->operations & (VARMOR_MOUNT_MOVE | VARMOR_MOUNT_UMOUNT)) && !(rule->set & (given->flags | given->found)) && !(rule->clear & ~given->flags)) {
@@ -170,7 +170,7 @@ static __always_inline void find_meant(struct meant *meant, const struct varmor_
 		meant->number = marks_of(scratch, &sets->automaton, TEXT_PATH, start);
 }
 
-/* Removes a subtype: the task chooses the name behind the dot (fuse.sshfs). */
+/* Removes the subtype, the part after the dot (fuse.sshfs), because the task chooses that name. */
 static __always_inline void leave_out_subtype(char *fstype)
 {
 	bool behind = false;
@@ -183,7 +183,7 @@ static __always_inline void leave_out_subtype(char *fstype)
 	}
 }
 
-/* The verdict of the rules. */
+/* Returns the verdict of the mount rules. */
 static __noinline __u32 verdict_of_mounting(struct varmor_scratch *scratch, const struct mounting *given, __u32 rules)
 {
 	struct varmor_mounts *mounts = mounts_numbered(rules);
@@ -209,7 +209,9 @@ static __noinline __u32 verdict_of_mounting(struct varmor_scratch *scratch, cons
 	return match->verdict & VARMOR_ALLOW ? 0 : match->verdict;
 }
 
-/* Whether rules about mounting refuse the operation. Not static, for the reason given at varmor_refuses(). */
+/*
+ * Whether the mount rules refuse the operation. The function is not static, for the reason given at varmor_refuses().
+ */
 VERIFIED_ONCE __noinline int varmor_refuses_mounting(const struct mounting *given)
 {
 	struct varmor_profile *profile = current_profile();
@@ -225,7 +227,7 @@ VERIFIED_ONCE __noinline int varmor_refuses_mounting(const struct mounting *give
 		return !profile->mode;
 	verdict = verdict_of_mounting(scratch, given, profile->mounts);
 	refused = !profile->mode && verdict & VARMOR_DENY;
-	/* A new file system that is allowed is reported when it is mounted, not when it is created. */
+	/* An allowed new file system is reported when the task mounts it, not when the task creates it. */
 	if ((profile->mode || verdict & VARMOR_AUDIT) && (refused || !given->nowhere)) {
 		body.numbers[0] = given->operations & VARMOR_MOUNT_UMOUNT ? UMOUNT : given->flags | given->found;
 		__builtin_memcpy(body.numbers + 1, given->fstype, TYPE_BYTES);
@@ -248,7 +250,8 @@ static __always_inline __u32 operation_of(unsigned long flags)
 }
 
 /*
- * Whether the profile protects the way to any path. A mount that is moved, or becomes the root, may be on such a way.
+ * Whether the profile protects the parent directories of any path. Such a directory may be in a mount that moves or
+ * becomes the root.
  */
 static __always_inline bool protects_ways(void)
 {
@@ -257,12 +260,15 @@ static __always_inline bool protects_ways(void)
 	return profile && !profile->mode && profile->any & VARMOR_FILE_WAY;
 }
 
-/* Asked for a file that a mount covers. The new mount may be a symbolic link, which can be bound over any file. */
+/*
+ * Accesses to check for a file that a mount covers. The new mount may be a symbolic link, because a link can be bound
+ * over any file.
+ */
 #define COVERED (CARRIED | ASKED_OF_NEW_WAY)
 
 /*
- * A separate function: if inlined, the result is on the stack as 32 bits, and the verifier of Linux 6.12 does not see
- * that it is never positive.
+ * Not inlined: the result of an inlined function is on the stack as 32 bits, and the verifier of Linux 6.12 does not
+ * see that it is never positive.
  */
 static CALLED int may_cover(const struct path *path)
 {
@@ -270,8 +276,8 @@ static CALLED int may_cover(const struct path *path)
 }
 
 /*
- * Whether rules about mounting refuse mount(2), or it moves a mount while the profile protects ways. A separate
- * function, because on Linux 6.1 all functions of a call chain share 512 bytes of stack.
+ * Whether the mount rules refuse mount(2), or the call moves a mount although the profile protects parent directories.
+ * Not inlined, because on Linux 6.1 all functions of a call chain share 512 bytes of stack.
  */
 static CALLED bool refuses_mount(const char *device, const struct path *path, const char *type, __u32 flags)
 {
@@ -295,8 +301,8 @@ static CALLED bool refuses_mount(const char *device, const struct path *path, co
 }
 
 /*
- * The hook shows the source of a bind or move only as the task's text, which can lead anywhere and can change. So the
- * source counts as any path. A bound file keeps its other names, so file rules still hold.
+ * The hook receives the source of a bind or move only as the task's text, which can lead anywhere and can change. So
+ * the source counts as any path. File rules still apply, because a bound file keeps its other names.
  */
 SEC("lsm/sb_mount")
 int BPF_PROG(varmor_sb_mount, const char *device, const struct path *path, const char *type, unsigned long flags, void *data)
@@ -310,7 +316,8 @@ int BPF_PROG(varmor_sb_mount, const char *device, const struct path *path, const
 }
 
 /*
- * File systems that show files of another file system under new names, and open them by private mounts of the kernel.
+ * Whether the file system shows another file system's files under new names, and opens them by private mounts of the
+ * kernel.
  */
 static __always_inline bool is_stacked(const struct super_block *files)
 {
@@ -339,7 +346,7 @@ int BPF_PROG(varmor_sb_kern_mount, const struct super_block *files)
 	return 0;
 }
 
-/* Whether this is the file system's only mount. If so, it is not a copy of another mount. */
+/* Whether this is the file system's only mount, and so not a copy of another mount. */
 static __always_inline bool is_only_mount(struct mount *mount)
 {
 	struct super_block *files = BPF_CORE_READ(mount, mnt.mnt_sb);
@@ -348,8 +355,8 @@ static __always_inline bool is_only_mount(struct mount *mount)
 }
 
 /*
- * The flags that mount(2) would have needed for a mount of the newer calls. MS_RELATIME is left out, because it is the
- * default.
+ * Returns the flags of mount(2) for a mount that was made by the newer system calls. MS_RELATIME is left out, because
+ * it is the default.
  */
 static __noinline __u32 flags_of(struct mount *mount)
 {
@@ -386,8 +393,8 @@ static CALLED bool refuses_move(const struct path *from, const struct path *to)
 }
 
 /*
- * The newer system calls. Moving an attached mount is a move; attaching a detached mount completes a new mount or a
- * copy.
+ * Checks move_mount(2). With an attached mount, the call is a move. With a detached mount, it completes a new mount or
+ * a copy.
  */
 SEC("lsm/move_mount")
 int BPF_PROG(varmor_move_mount, const struct path *from, const struct path *to)
@@ -419,8 +426,8 @@ int BPF_PROG(varmor_sb_umount, struct vfsmount *mount, int flags)
 }
 
 /*
- * pivot_root(2) in another mount namespace does not change the names in the container's first namespace, as long as
- * that one exists.
+ * pivot_root(2) in another mount namespace does not change names in the container's first namespace, while that
+ * namespace exists.
  */
 SEC("lsm/sb_pivotroot")
 int BPF_PROG(varmor_sb_pivotroot, const struct path *made, const struct path *old)

@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR Apache-2.0 */
-/* Walks the mounts of a file system in all mount namespaces, or all mounts of one mount namespace. */
+/* Walks along the mounts of a file system in all mount namespaces, or along all mounts of a mount namespace. */
 #ifndef VARMOR_MOUNTS_H
 #define VARMOR_MOUNTS_H
 
 #include "path.h"
 
-/* Linux 6.18 and later: a file system's mounts are a singly linked chain. Before, they are a list. */
+/* Since Linux 6.18, the mounts of a file system are a singly linked chain. Before, they are a list. */
 struct mount___chain {
 	struct mount___chain *mnt_next_for_sb;
 } __attribute__((preserve_access_index));
@@ -24,7 +24,7 @@ struct super_block___list {
 
 #define HAS_CHAIN (bpf_core_field_exists(((struct mount___chain *)0)->mnt_next_for_sb))
 
-/* The mount of a list entry; NULL at the end of the list. */
+/* Returns the mount of a list entry; NULL at the end of the list. */
 static __always_inline struct mount *mount_at(struct list_head *at, struct super_block *files)
 {
 	if ((void *)at == (void *)files + bpf_core_field_offset(struct super_block___list, s_mounts))
@@ -81,8 +81,8 @@ struct mnt_namespace___id {
 } __attribute__((preserve_access_index));
 
 /*
- * Keeps the read of a member inside its branch. Otherwise the compiler computes the offset before the branch, and a
- * kernel without the member cannot relocate that instruction.
+ * Keeps the read of a member inside its branch. Otherwise the compiler may compute the member's offset before the
+ * branch, and the program does not load on a kernel without the member.
  */
 #define ONLY_HERE(pointer) asm volatile("" : "+r"(pointer))
 
@@ -122,8 +122,8 @@ struct mnt_namespace___ref {
 } __attribute__((preserve_access_index));
 
 /*
- * The number of references to a mount namespace. In freed memory the allocator leaves the number and the id unchanged,
- * but may overwrite other members.
+ * The number of references to a mount namespace. In freed memory the allocator leaves this number and the namespace's
+ * id unchanged, but may overwrite other members.
  */
 static __always_inline int references_of(struct mnt_namespace *ns)
 {
@@ -200,10 +200,13 @@ static __always_inline void start_mounts(struct mounts_walk *walk)
 	walk->event = event_of(walk->ns);
 }
 
-/* Readers of /proc/mounts put cursors into the list, which are not mounts. include/linux/mount.h, until Linux 6.7. */
+/* A reader of /proc/mounts adds a cursor to the list, which is not a mount (include/linux/mount.h until Linux 6.7). */
 #define MNT_CURSOR 0x10000000
 
-/* Moves to the next entry of the list. Returns the mount that it leaves; NULL for a cursor or the end. */
+/*
+ * Moves to the next entry of the list. Returns the mount of the previous entry; NULL if that entry is a cursor or the
+ * end.
+ */
 static __always_inline struct mount *step_in_list(struct mounts_walk *walk)
 {
 	struct list_head *at = walk->at;
@@ -243,15 +246,14 @@ static __always_inline struct mount *step_in_tree(struct mounts_walk *walk)
 }
 
 /*
- * One step along the mounts of a namespace, which other tasks may change meanwhile. Returns a mount or NULL. At the
- * end, `at` is NULL, and `is_whole` is set if the walk saw as many mounts as the kernel counts, or twice the same
- * number.
+ * Makes a step along the mounts of a namespace, while other tasks may change them. Returns a mount or NULL. At the end,
+ * `at` is NULL. `is_whole` is set if the walk saw as many mounts as the kernel counts, or as many as the previous walk.
  */
 static __always_inline struct mount *step_of_mounts(struct mounts_walk *walk)
 {
 	struct mount *mount = HAS_LIST ? step_in_list(walk) : step_in_tree(walk);
 
-	/* The mount is being removed, or has left the namespace. */
+	/* Another task is removing the mount, or has moved it to another namespace. */
 	if (mount && BPF_CORE_READ(mount, mnt_ns) != walk->ns) {
 		walk->at = NULL;
 		mount = NULL;
@@ -271,14 +273,17 @@ static __always_inline void note_namespace(struct varmor_container *container, s
 }
 
 /*
- * The mount namespace of the container's first process; NULL if it no longer exists. Another namespace may reuse its
- * inode number and its address, but never its `ns_id`. `own`: the namespace of the task.
+ * Returns the mount namespace of the container's first process; NULL if it no longer exists. Another namespace may
+ * reuse its inode number and its address, but never its `ns_id`. `own` is the namespace of the current task.
  */
 static __always_inline struct mnt_namespace *first_namespace(struct varmor_container *container, struct mnt_namespace *own)
 {
 	struct mnt_namespace *first = (void *)container->ns;
 
-	/* The container ran before any program saw it: the agent reads the inode number of its namespace from /proc. */
+	/*
+	 * The container started before the programs were loaded, so only its namespace's inode number is known: the agent
+	 * reads it from /proc.
+	 */
 	if (!first) {
 		if (container->mnt_ns && container->mnt_ns == BPF_CORE_READ(own, ns.inum))
 			note_namespace(container, own);

@@ -25,8 +25,8 @@ static __always_inline bool is_null_device(struct dentry *dentry, __u32 mode)
 }
 
 /*
- * Most rounds of a walk along the mounts of a namespace, with restarts: a list takes one round for each mount, a tree
- * up to three. If these rounds do not find all names of a file, it counts as any file (LIMITS.md).
+ * Maximum rounds of a walk along the mounts of a namespace, including restarts. A list takes one round for each mount,
+ * a tree up to three. If the walk does not end in time, the file counts as any file (LIMITS.md).
  */
 #ifdef VARMOR_OLD
 #define MOUNT_ROUNDS 4096
@@ -48,7 +48,10 @@ static long next_alias(__u32 round, struct loop *loop)
 		if (aliases->index >= aliases->mounts.count)
 			return 1;
 		mount = aliases->mounts.at[aliases->index++ % KEPT_MOUNTS];
-		/* Unmounting does not change the namespace's counter if its value is already the newest of all namespaces. */
+		/*
+		 * The cached mount may be unmounted: this does not change the namespace's counter if its value is the newest of all
+		 * namespaces.
+		 */
 		if (BPF_CORE_READ(mount, mnt_ns) != walk->ns) {
 			aliases->is_kept = 0;
 			return 0;
@@ -93,8 +96,8 @@ static __always_inline bool open_aliases(struct loop *loop)
 LONG_LOOP_BY(4, look_at_aliases, MOUNT_ROUNDS, open_aliases, next_alias)
 
 /*
- * Adds the marks of the names that a file has in the chosen mount namespace; `mounts` holds the namespace's id and
- * event. Returns 0, because a global function must return a number.
+ * Adds the marks of a file's names in the chosen mount namespace. `aliases.mounts` has the namespace's id and counter.
+ * Returns 0, because a global function must return a number.
  */
 SHARED __noinline int varmor_add_names(struct varmor_scratch *scratch)
 {
@@ -158,9 +161,9 @@ static CALLED void add_fixed_name(struct varmor_scratch *scratch)
 }
 
 /*
- * Stores the marks of the name by which a file was reached, and where its path begins in `start` (0: no path). Returns
- * true if other names must be checked, in the task's mount namespace and in that of the container's first process: a
- * new mount or namespace must not hide a name from the rules.
+ * Stores the marks of the name by which the task reached the file, and in `start` where this path begins (0: no path).
+ * Returns true if the file's other names count, too. A new mount or namespace must not hide a name from the rules, so
+ * names count in the task's mount namespace and in the first namespace of the container.
  */
 static __noinline bool look_where_reached(const struct file_request *request, const struct varmor_profile *profile, struct varmor_scratch *scratch, struct varmor_container *container)
 {
@@ -187,7 +190,7 @@ static __noinline bool look_where_reached(const struct file_request *request, co
 		else if (own != first)
 			known = NULL;
 	}
-	/* The kernel's private mount of message queues: mq_open(3) uses it for the queues that are below /dev/mqueue. */
+	/* mq_open(3) uses a private mount of the kernel for the message queues that are below /dev/mqueue. */
 	if (start == NO_PATH && BPF_CORE_READ(dentry, d_sb, s_magic) == MQUEUE_MAGIC) {
 		known = NULL;
 		start = 0;
@@ -195,7 +198,7 @@ static __noinline bool look_where_reached(const struct file_request *request, co
 	aliases->start = start;
 	if (start == NO_PATH) {
 		/*
-		 * A memory file has no other name. A list of allowed files cannot name it, so executing it counts as executing any
+		 * A memory file has no other name. A list of allowed files cannot name it, so to execute it counts as executing any
 		 * file.
 		 */
 		if (aliases->lists && aliases->asked & VARMOR_FILE_EXEC && scratch->walk.dentry == dentry) {
@@ -204,25 +207,28 @@ static __noinline bool look_where_reached(const struct file_request *request, co
 		}
 		return false;
 	}
-	/* Runtimes mount the null device over files to hide these from a container; it is not another name of such a file. */
+	/*
+	 * A runtime mounts the null device over files to hide them from a container. These mount points are not names of the
+	 * null device.
+	 */
 	if (start && is_null_device(dentry, aliases->mode))
 		return false;
 	aliases->start = start < PATH_BYTES ? start : 0;
 	/*
-	 * A list of allowed files names files by the path that the container uses. Other names come from mounts, which the
-	 * list would have to allow.
+	 * A list of allowed files has the paths that the container uses. Other names do not count: they come from mounts,
+	 * which the list would have to allow.
 	 */
 	if (aliases->lists && start && own == first)
 		return false;
 	aliases->dentry = dentry;
 	aliases->known = known;
 	aliases->automaton = profile->files;
-	/* The names that the rules know no longer exist, because the first namespace no longer exists. */
+	/* The first namespace no longer exists, so its names, to which the rules refer, are unknown. */
 	if (!first)
 		aliases->marks |= profile->any;
 	aliases->files = request->files ? request->files : BPF_CORE_READ(dentry, d_sb);
 	other = first_mount(aliases->files);
-	/* Mostly a file system has only the mount by which the file was reached. */
+	/* Usually a file system has only the mount by which the task reached the file. */
 	if (other && other == known)
 		other = mount_after(known, aliases->files);
 	aliases->walk.ns = NULL;
@@ -237,7 +243,10 @@ static __noinline bool look_where_reached(const struct file_request *request, co
 	return true;
 }
 
-/* Adds the marks of the file's other names. Not part of the function above, so that the stack does not hold both. */
+/*
+ * Adds the marks of the file's other names. Separate from the function above, so that their variables are not on the
+ * stack at the same time.
+ */
 static __always_inline void look_at_other_names(const struct file_request *request, struct varmor_scratch *scratch)
 {
 	struct aliases *aliases = &scratch->aliases;
@@ -257,8 +266,8 @@ static __always_inline void look_at_other_names(const struct file_request *reque
 	if (aliases->start || aliases->marks)
 		return;
 	/*
-	 * Hooks without a mount are also called for files below overlayfs, after the hook for the file that the task sees.
-	 * Pipes and sockets often come from elsewhere and hold no file content.
+	 * The kernel calls hooks without a mount also for the lower files of overlayfs, after the hook for the file that the
+	 * task sees. Pipes and sockets often come from outside of the container and have no file content.
 	 */
 	if (!request->mount || aliases->mode == S_IFIFO || aliases->mode == S_IFSOCK)
 		aliases->start = NO_PATH;

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR Apache-2.0 */
-/* Creation of sockets, and the destinations of their packets. */
+/* Checks the creation of sockets, and the destinations of their packets. */
 #include "report.h"
 #include "task.h"
 
@@ -19,8 +19,8 @@
 #define SOCK_RAW_TYPE 3
 
 /*
- * The protocol number that rules use: protocol 0 becomes the default of the socket's type, MPTCP becomes TCP, UDP-Lite
- * becomes UDP.
+ * Returns the protocol number that rules use. Protocol 0 becomes the default of the socket's type, MPTCP becomes TCP,
+ * and UDP-Lite becomes UDP.
  */
 static __always_inline __u32 kind_of_protocol(__u32 type, __u32 protocol)
 {
@@ -94,7 +94,10 @@ int BPF_PROG(varmor_socket_create, int family, int type, int protocol, int kerne
 	if (!profile || kernel || (!profile->socket_rules && !profile->egress && !profile->mode))
 		return 0;
 	verdict = verdict_of_socket(profile, (__u32)family, (__u32)type, (__u32)protocol);
-	/* An AF_XDP socket sends frames from memory shared with the kernel, and no hook is called for these frames. */
+	/*
+	 * An AF_XDP socket sends frames from memory that it shares with the kernel, and the kernel calls no hook for these
+	 * frames.
+	 */
 	if (family == AF_XDP && profile->egress)
 		verdict |= VARMOR_DENY | VARMOR_AUDIT;
 	REFUSE_IF(judge(profile, verdict, VARMOR_EVENT_KIND_SOCKET, 3 * sizeof(__u32), &body));
@@ -131,7 +134,7 @@ static long halve(__u32 round, struct bisection *search)
 	return 0;
 }
 
-/* Takes only numbers, so every kernel verifies it separately and only once. */
+/* A global function that takes only numbers: every kernel verifies it only once. */
 __weak __noinline int varmor_verdict_of_ranges(__u32 egress, __u32 first, __u32 count, __u32 key)
 {
 	struct bisection search = { .at = { .egress = egress }, .key = key };
@@ -147,7 +150,7 @@ static __always_inline __u32 verdict_of_ports(__u32 egress, const struct varmor_
 	return ranges ? varmor_verdict_of_ranges(egress, ranges->first, ranges->count, key) : 0;
 }
 
-/* Rules about the own pod apply to the pod's addresses, which are stored under the container's number. */
+/* Rules about the pod itself apply to the pod's addresses, which are stored under the container's number. */
 static __noinline __u32 verdict_of_v4(const struct varmor_profile *profile, __u32 container, const __u8 *address, __u32 key)
 {
 	struct varmor_v4_key prefix = { .bits = 64 };
@@ -166,7 +169,7 @@ static __noinline __u32 verdict_of_v4(const struct varmor_profile *profile, __u3
 	return verdict;
 }
 
-/* An IPv6 address may contain an IPv4 address: in ::ffff:0:0/96, and in 64:ff9b::/96 behind a NAT64 gateway. */
+/* Whether an IPv6 address contains an IPv4 address: in ::ffff:0:0/96, or in 64:ff9b::/96 for a NAT64 gateway. */
 static __always_inline bool is_v4_in_v6(const __u8 *address)
 {
 	const __u32 *words = (const void *)address;
@@ -211,8 +214,8 @@ static __always_inline __u32 key_of(struct socket *socket, __u16 port)
 #define MOST_ADDRESSES 65536
 
 /*
- * Whether the profile refuses to send from the socket to the address. The address is the kernel's copy, which the task
- * can no longer change.
+ * Whether the profile refuses to send from the socket to the address. The task can no longer change the address,
+ * because this is the kernel's copy.
  */
 static __noinline bool refuses_address(struct socket *socket, const void *given, int length, __u32 call)
 {
@@ -283,8 +286,8 @@ static __always_inline bool has_own_headers(struct sock *sock)
 }
 
 /*
- * Whether a socket sends packets with headers that the task made, under rules about addresses. Such sockets are
- * refused: the task may still change the destination in its memory.
+ * Whether the profile has rules about addresses, and the socket sends packets with headers that the task made. The task
+ * could change the destination in such a header after the check.
  */
 static __always_inline bool hides_address(struct socket *socket)
 {
@@ -325,8 +328,8 @@ static __always_inline bool has_egress(void)
 #define SCTP_DSTADDRV6 8
 
 /*
- * Options that send packets to another address than the call names: own headers, which another thread could switch on
- * between hook and packet; source routes; and flow labels, which may carry a route.
+ * Options that send packets to another address than the call names: headers that the task makes, which another thread
+ * could enable between the hook and the packet; source routes; and flow labels, which may contain a route.
  */
 static __always_inline bool leads_elsewhere(__u32 level, __u32 option)
 {
@@ -393,7 +396,7 @@ static long look_at_control(__u32 round, struct control_walk *walk)
 	return 0;
 }
 
-/* Whether control messages can send a message elsewhere: by a source route, or to further addresses. */
+/* Whether a control message can send the data to another address: by a source route, or by additional addresses. */
 static __noinline bool has_hiding_controls(struct msghdr *message)
 {
 	struct control_walk walk = {};
@@ -405,11 +408,11 @@ static __noinline bool has_hiding_controls(struct msghdr *message)
 		return false;
 	walk.at = BPF_CORE_READ(message, msg_control);
 	REPEAT(MAX_CONTROLS, MAX_CONTROLS, look_at_control, &walk);
-	/* A message with more control messages was not checked to its end. */
+	/* The walk has a limit of rounds. If unchecked control messages remain, they count as hiding the address. */
 	return walk.hides || walk.left >= sizeof(struct control);
 }
 
-/* Packets without a connection, and connections that start with data (MSG_FASTOPEN). */
+/* For packets without a connection, and for connections that start with data (MSG_FASTOPEN). */
 SEC("lsm/socket_sendmsg")
 int BPF_PROG(varmor_socket_sendmsg, struct socket *socket, struct msghdr *message, int size)
 {
@@ -443,7 +446,10 @@ static long next_address(__u32 round, struct packed_addresses *list)
 	return 0;
 }
 
-/* SCTP options about own addresses, and parameters from peers, which the kernel handles while any task runs. */
+/*
+ * Calls that concern the socket's own addresses, or parameters that a peer sent. The kernel handles a peer's parameters
+ * while any task runs.
+ */
 #define SCTP_SET_PEER_PRIMARY_ADDR 5
 #define SCTP_PRIMARY_ADDR 6
 #define SCTP_SOCKOPT_BINDX_ADD 100
@@ -464,7 +470,7 @@ static __always_inline bool sctp_connects(int option)
 	}
 }
 
-/* An SCTP socket also connects by a socket option (sctp_connectx(3)), and to several addresses at once. */
+/* A socket option also connects an SCTP socket (sctp_connectx(3)), even to several addresses at once. */
 SEC("lsm/sctp_bind_connect")
 int BPF_PROG(varmor_sctp_bind_connect, struct sock *sock, int option, struct sockaddr *addresses, int length)
 {
@@ -473,7 +479,7 @@ int BPF_PROG(varmor_sctp_bind_connect, struct sock *sock, int option, struct soc
 	if (!sctp_connects(option) || !container_of_task(current_task()))
 		return 0;
 	list.socket = BPF_CORE_READ(sock, sk_socket);
-	/* Copied, so that the verifier does not track the range of its own pointer. */
+	/* Copied, so that the verifier does not track the range of the hook's pointer. */
 	bpf_probe_read_kernel(&list.at, sizeof(list.at), &addresses);
 	list.left = length + (int)varmor_unknown_zero;
 	REPEAT(MOST_ADDRESSES, 4, next_address, &list);

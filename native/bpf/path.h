@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR Apache-2.0 */
 /*
- * The path of a file in its mount namespace, built from dentries and mounts. The path that the task gave is never used.
+ * Builds the path of a file in its mount namespace from dentries and mounts. It never uses the path that the task gave.
  */
 #ifndef VARMOR_PATH_H
 #define VARMOR_PATH_H
@@ -9,7 +9,7 @@
 
 enum walk_end { WALKING, AT_ROOT, TOO_LONG, NOWHERE };
 
-/* A read costs far more than its bytes, so members that lie side by side are read at once. */
+/* The cost of a read hardly depends on its length, so adjacent members are read together. */
 static __always_inline void read_name(struct name_in_folder *into, struct dentry *dentry)
 {
 	__u32 at = bpf_core_field_offset(struct dentry, d_parent);
@@ -61,7 +61,7 @@ static long climb(__u32 round, struct loop *loop)
 		walk->end = NOWHERE;
 		return 1;
 	}
-	/* Some file systems have names of more than 255 bytes: vfat, exfat, ntfs3, FUSE. */
+	/* Some file systems allow names of more than 255 bytes: vfat, exfat, ntfs3, FUSE. */
 	length = step->name.len;
 	start = walk->start - length - 1;
 	if (length >= PATH_BYTES || start > PATH_BYTES) {
@@ -89,8 +89,8 @@ static __always_inline bool open_walk(struct loop *loop)
 LONG_LOOP(climb_up, 2 * PATH_BYTES, open_walk, climb)
 
 /*
- * The kernel's private mounts, which have no path: pipes, memory files, and the lower files that overlayfs opens after
- * the file itself was judged.
+ * The file is on a private mount of the kernel, which has no path: a pipe, a memory file, or a lower file that
+ * overlayfs opens after the check of its own file.
  */
 #define NO_PATH (~0U)
 /* The path is longer than any path that a rule can name in full. */
@@ -119,7 +119,10 @@ static __always_inline __u32 path_into(struct varmor_scratch *scratch, enum text
 	climb_up(&loop, 2 * PATH_BYTES);
 	mount = walk->mount;
 	found = BPF_CORE_READ(mount, mnt_ns);
-	/* Nothing can be mounted on a private mount of the kernel, so a walk that starts on one also ends on it. */
+	/*
+	 * A private mount of the kernel cannot have mounts below it, so a walk that ends on a private mount also started
+	 * there.
+	 */
 	if (found == MNT_NS_INTERNAL)
 		return NO_PATH;
 	if (walk->end == TOO_LONG || walk->end == WALKING)

@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR Apache-2.0 */
 /*
- * Scratch memory for runs of programs. A run tries this many scratches, from the first one of its processor on. A
- * preempted run keeps its scratch while others start on the processor. The loader creates enough for the last
- * processor's tries.
+ * Numbers of scratches. A run tries SCRATCHES_OF_PROCESSOR scratches, starting with the first scratch of its processor.
+ * It needs several tries, because a preempted run keeps its scratch while other runs start on the processor.
  */
 #ifndef VARMOR_PLACES_H
 #define VARMOR_PLACES_H

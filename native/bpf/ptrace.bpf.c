@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR Apache-2.0 */
-/* Ptrace access to other processes: both the tracer's and the target's profile must allow it. */
+/* Checks ptrace access to other processes. Both the tracer's and the target's profile must allow it. */
 #include "report.h"
 #include "task.h"
 
@@ -23,7 +23,9 @@ static __always_inline __u32 word_of(__u32 access)
 	}
 }
 
-/* Whether the profile of container `own` refuses an access between its process and a process of container `other`. */
+/*
+ * Whether the profile of container `own` refuses an access between a process in it and a process of container `other`.
+ */
 static __always_inline bool refuses(__u32 own, __u32 other, __u32 access, bool quiet)
 {
 	struct varmor_profile *profile = profile_of(container_numbered(own));
@@ -43,8 +45,8 @@ static __always_inline bool refuses(__u32 own, __u32 other, __u32 access, bool q
 }
 
 /*
- * Whether the task is a runtime's process that is about to enter the tracer's container. It is bound only when it
- * executes the container's program: a tracer that holds it before that would control a process without rules.
+ * Whether the task is a runtime's process that is about to enter the tracer's container. It gets its rules only when it
+ * executes the container's program. A tracer that attaches before that would control a process without rules.
  */
 static __always_inline bool is_on_its_way(struct task_struct *child, __u32 own)
 {

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR Apache-2.0 */
-/* Writes records to the ring: a header, the numbers of the record's kind, then the bytes of its texts. */
+/* Writes records to the ring. A record is a header, the numbers of its kind, and its texts. */
 #ifndef VARMOR_REPORT_H
 #define VARMOR_REPORT_H
 
@@ -33,9 +33,7 @@ static __always_inline __u32 put_text(struct varmor_scratch *scratch, __u32 at, 
 	return length;
 }
 
-/*
- * The numbers of a record's kind. In the record of a mount, the file system type (TYPE_BYTES) follows the first number.
- */
+/* The numbers of a record's kind. For a mount, the file system type (TYPE_BYTES) follows the first number. */
 struct body {
 	__u32 numbers[6];
 };
@@ -54,8 +52,8 @@ static __always_inline __u32 put_type(struct varmor_scratch *scratch, __u32 at, 
 #define REPORT(kind, action, flags, body_size) ((kind) | (action) << 8 | (flags) << 16 | (body_size) << 24)
 
 /*
- * Writes a record; `what` is a value of REPORT(). `start`: where the path begins in the scratch, 0 for a record without
- * a path. A full ring is counted and does not change the verdict. Returns 0, because a global function must return a
+ * Writes a record. `what` is a value of REPORT(). `start` is where the path begins in the scratch; 0 for a record
+ * without a path. If the ring is full, only a counter increases. Returns 0, because a global function must return a
  * number.
  */
 SHARED __noinline int varmor_report(struct varmor_scratch *scratch, __u32 profile, __u32 what, const struct body *body, __u32 start)
@@ -100,7 +98,7 @@ SHARED __noinline int varmor_report(struct varmor_scratch *scratch, __u32 profil
 	return 0;
 }
 
-/* The action in a record: refused, or allowed and reported. */
+/* Returns the action for a record: refused, or allowed and reported. */
 static __always_inline __u32 action_of(const struct varmor_profile *profile, bool refused)
 {
 	if (profile->mode)
@@ -121,8 +119,8 @@ SHARED CALLED int varmor_report_plain(__u32 profile, __u32 what, const struct bo
 }
 
 /*
- * Whether the profile refuses an access that concerns no file; `verdict` has VARMOR_DENY and VARMOR_AUDIT. Without free
- * memory, the record is lost and counted.
+ * Whether the profile refuses an access that concerns no file, by the bits VARMOR_DENY and VARMOR_AUDIT of `verdict`.
+ * Writes the record; if no scratch is free, only a counter increases.
  */
 static __always_inline bool judge(const struct varmor_profile *profile, __u32 verdict, __u32 kind, __u32 body_size, const struct body *body)
 {

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR Apache-2.0 */
 /*
- * Data of one run of a program that does not fit on its stack. It includes the variables of long loops: on Linux 5.10 a
+ * Data of a program's run that does not fit on the stack. This includes the variables of long loops: on Linux 5.10 a
  * loop continues in another function, and the verifier must not know these values.
  */
 #ifndef VARMOR_SCRATCH_H
@@ -15,7 +15,10 @@
 
 enum text { TEXT_PATH, TEXT_EXE };
 
-/* The order of these members in struct mount and struct dentry; path.h reads them one by one if a kernel differs. */
+/*
+ * The members of struct mount and struct dentry in their usual order. If a kernel has another order, path.h reads each
+ * member separately.
+ */
 struct place_of_mount {
 	struct mount *parent;
 	struct dentry *mountpoint;
@@ -102,10 +105,7 @@ struct fixed_name {
 	__u32 reserved;
 };
 
-/*
- * State of a loop over rules about sockets (network.bpf.c). On Linux 5.10 the rules are copied to the place of the
- * record.
- */
+/* State of a loop over socket rules (network.bpf.c). On Linux 5.10 the rules are copied into the record's memory. */
 struct socket_match {
 	__u32 domain;
 	__u32 type;
@@ -129,7 +129,7 @@ struct mounting {
 	char fstype[TYPE_BYTES];
 };
 
-/* The rules that match a path: those for any path, and those in the set with this number. */
+/* The rules that match a path: the rules for all paths, and the rules in the set with this number. */
 struct meant {
 	__u32 all; /* 1: any rule may match */
 	__u32 number;
@@ -156,7 +156,10 @@ struct varmor_scratch {
 	struct aliases aliases;
 	struct socket_match sockets;
 	struct mount_match mounts;
-	/* The second half of each text leaves room for a name that begins at the end of the first half. */
+	/*
+	 * A path fills only the first half of a text. The second half leaves room for a name that begins at the end of the
+	 * first half.
+	 */
 	union {
 		struct {
 			__u8 path[2 * PATH_BYTES];

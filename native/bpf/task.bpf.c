@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR Apache-2.0 */
 /*
- * Assigns tasks to containers. A forked task inherits its parent's container. The first task of a container, and a task
- * that a runtime puts into it later, get it from the name of their cgroup when they execute the container's program.
+ * Assigns tasks to containers. A forked task inherits its parent's container. A container's first task, and a task that
+ * a runtime adds later, get their container from the name of their cgroup when they execute the container's program.
  */
 #include "changes.h"
 #include "file.h"
@@ -52,7 +52,7 @@ static __always_inline __u32 stored_container(struct task_struct *task, __u32 ma
 	return walk.container;
 }
 
-/* Reads the container of a task from its storage without the helper. */
+/* Reads a task's container from its storage without the BPF helper, for container_of_task(). */
 __hidden __noinline __u32 varmor_container_by_hand(struct task_struct *task)
 {
 	struct bpf_map *map = (void *)&varmor_tasks;
@@ -60,7 +60,7 @@ __hidden __noinline __u32 varmor_container_by_hand(struct task_struct *task)
 	return task ? stored_container(task, map->id) : 0;
 }
 
-/* The same for a task by its address. */
+/* Like varmor_container_by_hand, for a task by its address. */
 __weak __noinline __u32 varmor_container_at(__u64 address)
 {
 	struct bpf_map *map = (void *)&varmor_tasks;
@@ -97,7 +97,7 @@ __weak __noinline __u32 varmor_container_before(__u64 address)
 #endif
 
 #ifdef VARMOR_OLD
-/* Another task may soon have this address. */
+/* Removes the entry, because the kernel may reuse the task's address. */
 SEC("lsm/task_free")
 int BPF_PROG(varmor_task_free, struct task_struct *task)
 {
@@ -115,7 +115,7 @@ struct cgroup_walk {
 	struct varmor_container_id id; /* the container of that cgroup */
 	bool found;
 	bool says;
-	/* In a union, because stack space is scarce before Linux 5.13. */
+	/* In a union to save stack, which is scarce before Linux 5.13. */
 	union {
 		char name[128];
 		struct varmor_placed placed;
@@ -123,7 +123,7 @@ struct cgroup_walk {
 };
 
 #define EACH_BYTE(byte) ((byte) * 0x0101010101010101ULL)
-/* Sets the highest bit of each byte of a word that is not below the given byte; bytes over 127 count as 128 less. */
+/* Sets the highest bit of each byte of a word that is at least the given byte. A byte above 127 counts as 128 less. */
 #define NOT_BELOW(word, byte) (((word) | EACH_BYTE(0x80ULL)) - EACH_BYTE((__u64)(byte)))
 
 /* Checks eight digits at a time, without branches: the verifier would follow both sides of each branch. */
@@ -151,7 +151,7 @@ static __always_inline bool is_scope(const char *end)
 }
 
 /*
- * An id is the last part of a name: ID, cri-containerd-ID.scope, crio-ID.scope, docker-ID.scope,
+ * Notes the cgroup if its name ends with a container's id: ID, cri-containerd-ID.scope, crio-ID.scope, docker-ID.scope,
  * slice:cri-containerd:ID.
  */
 static long look_at_cgroup(__u32 round, struct cgroup_walk *walk)
@@ -168,7 +168,7 @@ static long look_at_cgroup(__u32 round, struct cgroup_walk *walk)
 	name = BPF_CORE_READ(cgroup, kn, name);
 	number = BPF_CORE_READ(cgroup, kn, id);
 	length = bpf_probe_read_kernel_str(walk->name, sizeof(walk->name), name) - 1;
-	/* slice:cri-containerd:ID may be longer; its end is read without its start. */
+	/* slice:cri-containerd:ID may be longer than the buffer, so its end is read separately. */
 	if (length == (long)sizeof(walk->name) - 1) {
 		name += sizeof(id);
 		length = bpf_probe_read_kernel_str(walk->name, sizeof(walk->name), name) - 1;
@@ -216,7 +216,7 @@ static __always_inline struct varmor_settings *settings(void)
 	return bpf_map_lookup_elem(&varmor_settings, &zero);
 }
 
-/* Looks for the highest cgroup of a task, below the node's own, that is named after a container. */
+/* Looks for the highest cgroup of a task, below the node's root cgroup, that is named after a container. */
 static __always_inline bool find_cgroup(struct task_struct *task, const struct varmor_settings *set, struct cgroup_walk *walk)
 {
 	walk->at = cgroup_of(BPF_CORE_READ(task, cgroups));
@@ -226,11 +226,11 @@ static __always_inline bool find_cgroup(struct task_struct *task, const struct v
 }
 
 /*
- * The number of the container whose cgroup the task is in; VARMOR_NOT_IN_ONE; or VARMOR_NOT_KNOWN, if the agent does
- * not know the container yet. A task can create cgroups with any name below its own, so the highest id counts. Verified
- * separately, so it takes an address, not a pointer. `says`: also report the current task if a runtime has put it into
- * the container. Such a task has another cgroup than its parent and has executed no program; it may end before the
- * agent sees it.
+ * Returns the number of the container that the task's cgroup names, VARMOR_NOT_IN_ONE, or VARMOR_NOT_KNOWN if the agent
+ * does not know the container yet. A task can create cgroups with any name below its own, so the highest cgroup counts.
+ * The verifier checks the function separately, so it takes an address, not a pointer.
+ * With `says`, also reports the current task if a runtime put it into the container: the task has another cgroup than
+ * its parent and has not executed a program yet. Without the report, it may end before the agent sees it.
  */
 __weak __noinline int varmor_number_by_cgroup(__u64 address, __u32 says)
 {
@@ -251,7 +251,7 @@ __weak __noinline int varmor_number_by_cgroup(__u64 address, __u32 says)
 	return found ? *found & VARMOR_NUMBERS : VARMOR_NOT_KNOWN;
 }
 
-/* The id of the container's cgroup that a task is in; 0 if the task is in none. */
+/* Returns the id of the container's cgroup that a task is in; 0 if the task is not in a container's cgroup. */
 __weak __noinline __u64 varmor_number_of_cgroup(__u64 address)
 {
 	const struct varmor_settings *set = settings();
@@ -263,7 +263,10 @@ __weak __noinline __u64 varmor_number_of_cgroup(__u64 address)
 	return find_cgroup(task, set, &walk) ? walk.number : 0;
 }
 
-/* The first process of a task's pid namespace; NULL in the outermost namespace, or if it is the task's own process. */
+/*
+ * Returns the first process of a task's pid namespace; NULL in the outermost namespace, or if the task itself belongs
+ * to that process.
+ */
 static __always_inline struct task_struct *first_of_pids(struct task_struct *task)
 {
 	struct pid *of_task = BPF_CORE_READ(task, thread_pid);
@@ -282,8 +285,8 @@ static __always_inline struct task_struct *first_of_pids(struct task_struct *tas
 }
 
 /*
- * The container of the first process in the task's pid namespace, if a runtime has put the task beside that process;
- * 0: none.
+ * Returns the container of the first process in the task's pid namespace, if a runtime has added the task to that
+ * namespace; otherwise 0.
  */
 __weak __noinline __u32 varmor_container_of_pids(__u64 address)
 {
@@ -325,9 +328,9 @@ static __always_inline bool has_moved(struct task_struct *first, __u32 number)
 }
 
 /*
- * The container of a task that a runtime adds to a running container. A cgroup names it only as long as the container
- * does not move processes to other cgroups, so the pid namespace counts, too. A debug container shares the pid
- * namespace of another container, but has a cgroup and a mount namespace of its own. `number`: the one by cgroup.
+ * Returns the container of a task that a runtime adds to a running container; `number` is its container by cgroup. The
+ * pid namespace counts, too, because a container can move its processes to other cgroups. But a debug container, which
+ * shares another container's pid namespace, has a cgroup and a mount namespace of its own.
  */
 __weak __noinline int varmor_number_by_pids(__u64 address, int number)
 {
@@ -343,16 +346,16 @@ __weak __noinline int varmor_number_by_pids(__u64 address, int number)
 	if (!joined || joined == number)
 		return number;
 	shares = ns == BPF_CORE_READ(first, nsproxy, mnt_ns);
-	/* The runtime's own program is in the host's mount namespace, and so is nsenter's without --mount. */
+	/* The task is still the runtime's own program, or nsenter without --mount. */
 	if (BPF_CORE_READ(ns, ns.inum) == set->host_mnt_ns)
 		return shares ? joined : number;
 	return shares || number == VARMOR_NOT_IN_ONE || has_moved(first, joined) ? joined : number;
 }
 
 /*
- * The mount namespace of a container is the one in which its first program runs. A container that starts again under
- * the same id has another cgroup, another pid namespace, and a new mount namespace that no other task has. A process
- * that a runtime adds later shares them, unless the container has moved.
+ * Stores the mount namespace in which a container's first program runs. If a container restarts under the same id, its
+ * cgroup, pid namespace and mount namespace are new. A process that a runtime adds later shares the existing
+ * namespaces, unless the container has moved to others.
  */
 static __always_inline void note_mnt_ns(__u32 number, struct task_struct *task)
 {
@@ -372,9 +375,9 @@ static __always_inline void note_mnt_ns(__u32 number, struct task_struct *task)
 }
 
 /*
- * Stops the task before it returns to user space; the agent continues it once it knows the container. The agent adds
- * the container and then looks for stopped tasks, so this code marks the task first and then checks again. Returns
- * false if the container is known by then.
+ * Stops the task before it returns to user space. The agent continues the task once it knows the container. The agent
+ * first adds the container and then looks for stopped tasks, so this code first marks the task and then looks for the
+ * container again. Returns false if it finds the container.
  */
 static __always_inline bool stop(struct task_struct *task, int *number)
 {
@@ -393,8 +396,8 @@ static __always_inline bool stop(struct task_struct *task, int *number)
 }
 
 /*
- * The runtime's program prepares the container in the new mount namespace, but was executed in the host's. The next
- * program is the container's.
+ * The runtime executes its own program in the host's mount namespace, and then prepares the container in a new mount
+ * namespace. So the first program that is executed in the new namespace is the container's.
  */
 SEC("lsm/bprm_creds_for_exec")
 int BPF_PROG(varmor_bprm_creds_for_exec, struct linux_binprm *bprm)
@@ -424,8 +427,8 @@ int BPF_PROG(varmor_bprm_creds_for_exec, struct linux_binprm *bprm)
 #define MNT_NS_ANON_INO 0xEFFFFFF7U
 
 /*
- * Whether a task is the runtime's and will execute a container's program: it was forked by a process of the host, and
- * its own program is on the host, in memory or on a detached mount.
+ * Whether a task belongs to the runtime and will execute a container's program. A process of the host has forked such a
+ * task, and its current program is on the host, in memory or on a detached mount.
  */
 static __always_inline bool is_runtimes(struct task_struct *task, __u32 host)
 {
@@ -436,7 +439,10 @@ static __always_inline bool is_runtimes(struct task_struct *task, __u32 host)
 	       BPF_CORE_READ(task, real_parent, nsproxy, mnt_ns, ns.inum) == host;
 }
 
-/* The container of a running task that is not bound; 0: none, VARMOR_NOT_IN_ONE or VARMOR_NOT_KNOWN. */
+/*
+ * Returns the container of a running task that is not bound; 0, VARMOR_NOT_IN_ONE or VARMOR_NOT_KNOWN if it has no
+ * known container.
+ */
 __weak __noinline int varmor_number_of_running(__u64 address)
 {
 	const struct varmor_settings *set = settings();
@@ -453,17 +459,17 @@ __weak __noinline int varmor_number_of_running(__u64 address)
 	return number > 0 && is_runtimes(task, set->host_mnt_ns) ? 0 : number;
 }
 
-/* Nanoseconds for which forks of unbound tasks are bound, after the iterator has visited a task. */
+/* Nanoseconds after each visit of the iterator during which children of unbound tasks are bound. */
 #define FINDING 10000000000ULL
 
-/* The container of the tasks that a task forks; 0: none. */
+/* Returns the container for the children of a task; 0: none. */
 static __always_inline __u32 container_of_forks(struct task_struct *parent)
 {
 	const struct varmor_settings *set = settings();
 	__u32 container = container_of_task(parent);
 	int number;
 
-	/* The child's pid may be one that the iterator has passed. */
+	/* The iterator may already have passed the child's pid, so the child is bound here. */
 	if (container || !set || bpf_ktime_get_ns() >= set->finding_until)
 		return container;
 	number = varmor_number_of_running(address_of(parent));
@@ -475,15 +481,15 @@ int BPF_PROG(varmor_task_alloc, struct task_struct *task, unsigned long clone_fl
 {
 	__u32 container = container_of_forks(current_task());
 
-	/* A process that cannot be bound is refused, because it would run without rules. */
+	/* If the child cannot be bound, the fork fails, because the child would run without rules. */
 	if (!before && container && !bind(task, container))
 		return -ENOMEM;
 	return before;
 }
 
 /*
- * Binds a child whose parent was bound, or for which the iterator started to look, between task_alloc and this program.
- * The child gets its pid in between, and the iterator may have passed that pid.
+ * Binds a child if its parent was bound, or the iterator started, after the program at task_alloc. The child gets its
+ * pid between both programs, so the iterator may already have passed that pid.
  */
 SEC("tp_btf/sched_process_fork")
 int BPF_PROG(varmor_task_visible, struct task_struct *parent, struct task_struct *child)
@@ -499,8 +505,8 @@ int BPF_PROG(varmor_task_visible, struct task_struct *parent, struct task_struct
 }
 
 /*
- * Whether a task that this program stopped is still stopped, or is about to be. If not, another process has continued
- * it.
+ * Whether a task that a program stopped is still stopped, or about to stop. If not, another process has continued the
+ * task.
  */
 static __always_inline bool waits(struct task_struct *task, struct varmor_task *own)
 {
@@ -513,13 +519,13 @@ static __always_inline bool waits(struct task_struct *task, struct varmor_task *
 	return false;
 }
 
-/* A pid's number in the namespace at this level; the pid has no numbers above its own level. */
+/* Returns a pid's number in the namespace at this level. A pid has numbers only up to its own level. */
 static __always_inline struct upid *number_at(struct pid *pid, __u32 level)
 {
 	return (void *)pid + bpf_core_field_offset(struct pid, numbers) + level * bpf_core_type_size(struct upid);
 }
 
-/* The pid of a task in the reader's pid namespace; 0 if it has none there. */
+/* Returns the task's pid in the reader's pid namespace; 0 if it does not have a pid there. */
 static __always_inline __u32 pid_for_reader(struct task_struct *task)
 {
 	struct pid *of_reader = BPF_CORE_READ(current_task(), thread_pid), *of_task = BPF_CORE_READ(task, thread_pid);
@@ -539,7 +545,10 @@ static __always_inline __u32 level_of_root(struct task_struct *task)
 	return BPF_CORE_READ(root, level);
 }
 
-/* For a container that ran before the agent knew it, the agent knows only the inode number of its mount namespace. */
+/*
+ * Stores the address and id of a container's mount namespace, if the container started before the agent knew it. The
+ * agent can only find out the namespace's inode number.
+ */
 static __always_inline void see_first_namespace(__u32 number, struct task_struct *task, __u32 mnt_ns)
 {
 	struct varmor_container *container = container_numbered(number);
@@ -553,9 +562,9 @@ static __always_inline void see_first_namespace(__u32 number, struct task_struct
 }
 
 /*
- * Lists the tasks of containers, and binds tasks that ran before their container was known. Each thread is visited,
- * because storage belongs to threads. Forks of unbound tasks are bound meanwhile: a container that forks all the time
- * could otherwise stay ahead of this program.
+ * Lists the tasks of containers, and binds tasks that started before their container was known. It visits each thread,
+ * because storage belongs to threads. Meanwhile other programs bind the children of unbound tasks. Otherwise a
+ * container that forks all the time could stay ahead of the iterator.
  */
 SEC("iter/task")
 int varmor_find_tasks(struct bpf_iter__task *ctx)
@@ -567,7 +576,9 @@ int varmor_find_tasks(struct bpf_iter__task *ctx)
 	__u32 mnt_ns;
 	int number;
 
-	/* The kernel runs the program without a task at the end. A confined task may get hold of the iterator's link. */
+	/*
+	 * At the end the kernel runs the program without a task. A confined task may get a descriptor of the iterator's link.
+	 */
 	if (!task || !set || is_confined())
 		return 0;
 	set->finding_until = bpf_ktime_get_ns() + FINDING;
@@ -595,8 +606,8 @@ int varmor_find_tasks(struct bpf_iter__task *ctx)
 }
 
 /*
- * Lists which map is in which slot. Before Linux 6.8, each look-up from user space in a map of maps waits until all
- * running programs have ended, over 20 ms for each slot.
+ * Lists the map in each slot. Before Linux 6.8, each look-up from user space in a map of maps waits until all running
+ * programs have ended, which takes over 20 ms for each slot.
  */
 SEC("iter/bpf_map_elem")
 int varmor_list_profiles(struct bpf_iter__bpf_map_elem *ctx)

@@ -9,7 +9,7 @@ static __always_inline void count(__u32 what)
 {
 	__u64 *value = bpf_map_lookup_elem(&varmor_counts, &what);
 
-	/* Atomic, because another program may run on this processor in between. */
+	/* Atomic, because another program may preempt this program on the same processor. */
 	if (value)
 		__sync_fetch_and_add(value, 1);
 }
@@ -19,8 +19,8 @@ static __always_inline void count(__u32 what)
 __u32 varmor_container_by_hand(struct task_struct *task) __hidden;
 
 /*
- * The container of a task; 0 if it has none. Before Linux 6.2 the helper also returns NULL while another, preempted
- * task on this processor uses its storage.
+ * Returns the container of a task; 0 if it has none. Before Linux 6.2, the helper also returns NULL if this program
+ * preempted a program that uses task storage on this processor. Then the storage is read without the helper.
  */
 static __always_inline __u32 container_of_task(struct task_struct *task)
 {
@@ -32,7 +32,7 @@ static __always_inline __u32 container_of_task(struct task_struct *task)
 	return own ? own->container : varmor_container_by_hand(task);
 }
 
-/* Whether a task surely has no container. This test needs no call, and holds for nearly all tasks. */
+/* Whether a task certainly has no container. This test is true for nearly all tasks, and costs no call. */
 static __always_inline bool is_outside(struct task_struct *task)
 {
 	return !task->bpf_storage;
@@ -67,8 +67,9 @@ static __always_inline struct varmor_container *container_numbered(__u32 number)
 }
 
 /*
- * A replaced profile moves to another slot; the old slot is emptied once its containers use the new one. So a reader
- * that finds the slot empty reads it again. The kernel waits for running programs before the agent reuses a slot.
+ * The agent puts a new version of a profile into another slot, and empties the old slot once the containers use the new
+ * slot. So if the slot is empty, this reads the container's slot again. The agent reuses a slot only after running
+ * programs have ended.
  */
 static __always_inline struct varmor_profile *profile_of(struct varmor_container *container)
 {
@@ -114,7 +115,7 @@ static __always_inline __u64 address_of(struct task_struct *task)
 {
 	__u64 address;
 
-	/* A copy, because the verifier accepts no pointer as a number. */
+	/* Copied, because the verifier does not accept a pointer as a number. */
 	bpf_probe_read_kernel(&address, sizeof(address), &task);
 	return address;
 }
@@ -124,7 +125,10 @@ static __always_inline int number_by_cgroup(struct task_struct *task)
 	return varmor_number_by_cgroup(address_of(task), 0);
 }
 
-/* The same for the current task; also reports its container if the agent cannot know it from the parent. */
+/*
+ * Like the function above, for the current task. Also reports the task's container if the agent cannot derive it from
+ * the parent.
+ */
 static __always_inline int place_current(struct task_struct *current)
 {
 	return varmor_number_by_cgroup(address_of(current), 1);
@@ -145,8 +149,8 @@ static __always_inline struct varmor_scratch *take_one_of(__u32 tries)
 }
 
 /*
- * For when all scratches of this processor are taken. A separate function, because on Linux 6.1 all functions of a call
- * chain share 512 bytes of stack.
+ * Used if all scratches of this processor are in use. Not inlined, because on Linux 6.1 all functions of a call chain
+ * share 512 bytes of stack.
  */
 static __noinline struct varmor_scratch *take_another(void)
 {

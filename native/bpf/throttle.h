@@ -1,19 +1,20 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR Apache-2.0 */
-/* The rate limit of records: a token bucket for each container and kind of record. Off unless the agent sets a rate. */
+/*
+ * Limits the rate of records by a token bucket for each container and kind of record. The limit is off unless the agent
+ * sets a rate.
+ */
 #ifndef VARMOR_THROTTLE_H
 #define VARMOR_THROTTLE_H
 
 #include "task.h"
 
 /*
- * Tries to take a token while other programs take tokens, too. After these tries the record is held back, so the rate
- * is never exceeded.
+ * Maximum tries to take a token while other programs take tokens, too. If all tries fail, the record is held back, so
+ * that the rate is never exceeded.
  */
 #define TOKEN_TRIES 8
 
-/*
- * A bucket is stored as the time at which it is full again; taking a token moves this time on by one atomic exchange.
- */
+/* A bucket is stored as the time at which it is full again. To take a token, an atomic exchange increases this time. */
 static __always_inline bool take_token(struct varmor_bucket *bucket, __u64 interval, __u64 room)
 {
 	__u64 now = bpf_ktime_get_boot_ns();
@@ -30,7 +31,7 @@ static __always_inline bool take_token(struct varmor_bucket *bucket, __u64 inter
 	return false;
 }
 
-/* NULL if the map has no room for another bucket: then nothing is held back, because it could not be counted. */
+/* Returns NULL if the map is full. Then records are not held back, because they could not be counted. */
 static __always_inline struct varmor_bucket *bucket_of(const struct varmor_bucket_key *key)
 {
 	struct varmor_bucket *bucket = bpf_map_lookup_elem(&varmor_buckets, key);
@@ -43,8 +44,8 @@ static __always_inline struct varmor_bucket *bucket_of(const struct varmor_bucke
 }
 
 /*
- * Whether to hold back a record; counts it if so. Verified separately: inlined, its branches would multiply the states
- * of the code after it.
+ * Whether to hold back a record, which is then counted. The verifier checks the function separately: if it were
+ * inlined, its branches would multiply the states of the code after it.
  */
 __weak __noinline int varmor_holds_back(__u32 container, __u32 kind)
 {

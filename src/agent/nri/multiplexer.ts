@@ -1,8 +1,8 @@
 import { mebibyte } from '../../base/bytes.ts'
 import { NriError } from './nri-error.ts'
 
-// Several connections over one socket. Format: github.com/containerd/nri, pkg/net/multiplex/mux.go. A frame is the
-// number of a connection and the length of the data that follows, each four bytes in network byte order.
+// NRI multiplexes two connections over one socket (github.com/containerd/nri, pkg/net/multiplex/mux.go). A frame starts
+// with the connection's number and the length of its data, each four bytes in network byte order. The data follows.
 
 /** The runtime calls the plugin on one connection, and the plugin calls the runtime on the other. */
 export const pluginConnection = 1
@@ -10,16 +10,16 @@ export const runtimeConnection = 2
 
 const headerLength = 8
 
-/** Maximum bytes that the other end may send in a frame: a message of ttrpc has up to 4 MiB and 10 bytes. */
+/** Maximum data bytes in a received frame. A ttrpc message has a header of 10 bytes and a body of at most 4 MiB. */
 export const maxFrame = 10 + 4 * mebibyte
 
 /**
- * Maximum bytes of a frame that we send. The other end reads into a buffer of this size, and closes the connection if a
- * frame is longer.
+ * Maximum data bytes in a frame that we send. The runtime's buffer has this size, and the runtime closes the connection
+ * if a frame is longer.
  */
 export const maxWritten = 4096
 
-/** Splits the bytes of the socket into frames, in whatever pieces they arrive. */
+/** Splits the socket's bytes into frames. The bytes may arrive in pieces of any size. */
 export class Demultiplexer {
   readonly #header = Buffer.alloc(headerLength)
   #have = 0
@@ -28,8 +28,8 @@ export class Demultiplexer {
   #left = 0
 
   /**
-   * Passes on the bytes of each connection; they are part of `chunk`.
-   * @throws {NriError} PROTOCOL; later bytes cannot be read
+   * Passes each connection's bytes to `sink`, as views of `chunk`.
+   * @throws {NriError} PROTOCOL; the demultiplexer is unusable afterwards
    */
   push(chunk: Buffer, sink: (connection: number, bytes: Buffer) => void): void {
     let at = 0
@@ -60,7 +60,7 @@ export class Demultiplexer {
   }
 }
 
-/** The message in frames of a connection. */
+/** Splits a message into frames of the connection. */
 export function framesOf(connection: number, message: Buffer): Buffer {
   const parts: Buffer[] = []
   for (let at = 0; at < message.length; at += maxWritten) {

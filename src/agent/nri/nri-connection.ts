@@ -5,7 +5,8 @@ import { NriError } from './nri-error.ts'
 import { type Answer, TtrpcClient, TtrpcServer } from './ttrpc-ends.ts'
 
 /**
- * Maximum bytes of unread answers. An answer has some 10 bytes, so only a runtime that does not read them exceeds this.
+ * Maximum bytes of answers that the runtime has not read. An answer has about 10 bytes, so a runtime that reads its
+ * answers never reaches this limit.
  */
 const maxUnread = mebibyte
 
@@ -43,7 +44,7 @@ function connectError(path: string, error: NodeJS.ErrnoException): NriError {
   return new NriError('NO_SOCKET', `${path} does not exist: ${remedy}`, { cause: error })
 }
 
-/** A connection to the runtime. It may end for any reason. */
+/** A connection to the runtime. */
 export class NriConnection {
   readonly #socket: Socket
   readonly #demultiplexer = new Demultiplexer()

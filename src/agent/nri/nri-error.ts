@@ -1,5 +1,6 @@
 /**
- * Why NRI is not connected, or why the runtime did not wait for a container. The code is API, the message may change.
+ * Reasons why the plugin is not connected, or why a container started before it was prepared. The codes are API; the
+ * messages may change.
  */
 export const nriErrorCodes = {
   NO_SOCKET: 'no socket: the runtime does not support NRI, or NRI is disabled',

@@ -20,11 +20,11 @@ export interface WireContainer {
   id: string
   podSandboxId: string
   name: string
-  /** A number stands for a state that this program does not know yet. */
+  /** A number if this program does not know the state. */
   state: string | number
   labels: Record<string, string>
   annotations: Record<string, string>
-  /** 0 if there is no process, or the runtime does not show it. */
+  /** 0 if the container has no process, or the runtime does not report its pid. */
   pid: number
 }
 
@@ -38,11 +38,11 @@ export interface ConfigureRequest {
 export interface SynchronizeRequest {
   pods?: WirePod[]
   containers?: WireContainer[]
-  /** Whether another part of the same list follows. */
+  /** Whether the list continues in another request. */
   more: boolean
 }
 
-/** Request of StartContainer, StopContainer and RemoveContainer. */
+/** The request of StartContainer, StopContainer and RemoveContainer. */
 export interface ContainerRequest {
   pod: WirePod | null
   container: WireContainer | null

@@ -11,8 +11,9 @@ export interface NriPluginOptions extends NriSessionOptions {
   /** Path. Default `/var/run/nri/nri.sock`. */
   socket?: string
   /**
-   * Called when the plugin is not connected, so that containers start without waiting. It tries again after `delay`
-   * milliseconds. A missing socket (NO_SOCKET) is reported only once, although the plugin keeps checking for it.
+   * Called when the plugin cannot connect or loses the connection; until it reconnects, containers start without
+   * waiting. It tries again after `delay` milliseconds. It reports a missing socket (NO_SOCKET) only once, but keeps
+   * checking for it.
    */
   onLost?(error: unknown, delay: number): void
   random: Random
@@ -20,7 +21,7 @@ export interface NriPluginOptions extends NriSessionOptions {
 
 /** Delays in milliseconds. A check for a missing socket costs one system call. */
 const backoff = { first: 250, max: 10_000 }
-/** Milliseconds of a connection after which the plugin reconnects without a long delay. */
+/** Milliseconds. After a connection that lasted this long, the plugin reconnects with the first delay. */
 const goodAfter = 10_000
 
 /**

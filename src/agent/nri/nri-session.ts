@@ -18,8 +18,8 @@ import { described, isContainerId, type StartingContainer, startingContainer } f
 import type { Answer } from './ttrpc-ends.ts'
 
 /**
- * Our name in the runtime's log. The runtime calls plugins in the order of their index; ours comes after the plugins
- * that change containers.
+ * Our name in the runtime's log. The runtime calls plugins in the order of their index. Our index is high, so that the
+ * runtime calls us after the plugins that change containers.
  */
 export const pluginName = 'varmor'
 const pluginIndex = '90'
@@ -28,30 +28,33 @@ const pluginIndex = '90'
 const events = { START_CONTAINER: 6, STOP_CONTAINER: 10, REMOVE_CONTAINER: 11 } as const
 export const subscription = Object.values(events).reduce((mask, event) => mask | (1 << (event - 1)), 0)
 
-/** Milliseconds. The runtime registers one plugin after the other. */
+/** Milliseconds. The runtime registers one plugin at a time, so ours may have to wait. */
 const registrationLimit = 30_000
 /** Milliseconds: the runtime's default, which NRI before 0.7 does not send. */
 const usualRequestTimeout = 2_000
-/** Share of the runtime's limit that `onStart` may use. The rest is for messages and for a busy machine. */
+/**
+ * Share of the runtime's time limit that `onStart` may use. The rest is a reserve for message transfer and for a busy
+ * machine.
+ */
 const usedShare = 0.75
-/** Maximum bytes of the list of pods and containers, which comes in parts of at most 4 MiB. */
+/** Maximum bytes of the list of pods and containers. The runtime sends it in parts of at most 4 MiB. */
 const largestList = 64 * mebibyte
 /**
- * Maximum entries of the list, far more than a node runs. An empty entry has two bytes, but takes much more memory
- * after decoding.
+ * Maximum entries of the list, far more than a node runs. The limit on bytes does not suffice: an empty entry has two
+ * bytes, but takes much more memory after decoding.
  */
 const maxListed = 65_536
 
 export interface NriSessionOptions {
   /**
-   * Called before the first instruction of a container, which waits until this is done: at most 1.5 s with the
-   * runtime's usual limit of 2 s. Meanwhile the runtime starts no other container. Also called for containers that run
-   * when the plugin registers; these do not wait. May be called again for the same container.
+   * Called before a container's first instruction. The container, and the start of every other container, waits until
+   * this is done: at most 1.5 s with the runtime's default limit of 2 s. Also called, without a wait, for each
+   * container that already runs when the plugin registers. May be called again for the same container.
    */
   onStart(container: StartingContainer): Promise<void> | void
   /**
-   * Called when the first process of the container has ended, or the container is removed. The runtime does not report
-   * ends from times without a connection.
+   * Called when the container's first process has ended, or the container is removed. The runtime does not report ends
+   * that happened while the plugin was not connected.
    */
   onGone(containerID: string): void
   /**
@@ -59,14 +62,14 @@ export interface NriSessionOptions {
    * anyway.
    */
   onFailed(container: StartingContainer, error: unknown): void
-  /** Called when, from now on, each new container waits for `onStart`. */
+  /** Called when the plugin has registered. From now on each new container waits for `onStart`. */
   onRegistered?(runtimeName: string, version: string): void
   clock: Clock
 }
 
 /**
- * The plugin's side of one connection. The plugin registers, is configured, gets the list of containers, and is then
- * called at each start.
+ * The plugin's side of one connection. The plugin registers, and receives its configuration and the list of containers.
+ * Then the runtime calls the plugin whenever a container starts.
  */
 export class NriSession {
   readonly #options: NriSessionOptions
@@ -111,7 +114,8 @@ export class NriSession {
     const request = encodeMessage(`${nriPackage}.RegisterPluginRequest`, { pluginName, pluginIdx: pluginIndex })
     try {
       await this.#connection.call(`${nriPackage}.Runtime`, 'RegisterPlugin', request, registrationLimit)
-      // From here on the runtime may first wait for other work, such as the network of a pod.
+      // The time limit ends here, because the runtime may configure the plugin late: it may wait for a pod's network
+      // first.
       await Promise.race([this.#configuration, this.#connection.ended])
     } finally {
       timer.cancel()
@@ -141,8 +145,8 @@ export class NriSession {
   }
 
   /**
-   * Takes a part of the list. The pods of containers may be in a later part, so all containers are handled with the
-   * last part.
+   * Stores a part of the list. A container's pod may be in a later part, so the containers are prepared after the last
+   * part.
    */
   #synchronize(payload: Buffer): Buffer {
     const {
@@ -162,7 +166,9 @@ export class NriSession {
     return encodeMessage(`${nriPackage}.SynchronizeResponse`, { more })
   }
 
-  /** Prepares the containers of the list. The runtime does not wait for them: while it waits, it cannot create pods. */
+  /**
+   * Starts to prepare the listed containers, but does not wait: the runtime cannot create pods until it has the answer.
+   */
   #endList(): void {
     const found = this.#containers
       .splice(0)
@@ -189,7 +195,7 @@ export class NriSession {
           starting,
           new NriError('LATE', `not ready after ${Math.round(limit)} ms; the container starts without its BPF profile`),
         ),
-      // The container was prepared in time.
+      // The sleep was aborted: the container was prepared in time.
       () => undefined,
     )
     await Promise.race([this.#prepare(starting), late, this.#connection.ended])
@@ -213,7 +219,7 @@ export class NriSession {
     return Buffer.alloc(0)
   }
 
-  /** An NRI before 0.12 calls this method for events that have their own methods since. */
+  /** NRI before 0.12 calls this method for all events. Since 0.12 each event has a method of its own. */
   async #changed(payload: Buffer, timeout: number | undefined): Promise<Buffer> {
     const change = decodeMessage<StateChangeEvent>(`${nriPackage}.StateChangeEvent`, payload)
     if (change.event === 'START_CONTAINER') await this.#start(change, timeout)

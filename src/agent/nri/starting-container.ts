@@ -5,14 +5,14 @@ import type { WireContainer, WirePod } from './nri-messages.ts'
 type Described = 'containerName' | 'podName' | 'podNamespace' | 'podUID' | 'sandboxID' | 'podLabels' | 'podAnnotations'
 
 /**
- * A container that is starting, or that started before the plugin was connected: NRI's data in the terms of
- * ContainerWatch.
+ * A container that is starting, or that started before the plugin connected. The fields have the names that
+ * ContainerWatch uses.
  */
 export interface StartingContainer extends Pick<NodeContainer, 'containerID' | 'annotations' | Described> {
   labels: Readonly<Record<string, string>>
   /**
-   * A pid in the node's pid namespace. At the start this is the runtime's process, which waits in the container's
-   * cgroup and namespaces and then becomes the container's first process. undefined if the runtime does not show it.
+   * A pid in the node's pid namespace. At the start, this process belongs to the runtime: it waits in the container's
+   * cgroup and namespaces and then executes the container's program. undefined if the runtime does not report it.
    */
   initPid: number | undefined
 }
@@ -24,7 +24,7 @@ export function startingContainer(container: WireContainer | null, pod: WirePod 
   return described(container, pod)
 }
 
-/** Whether it has the form of runtimes' ids; the longest ids of containerd have 76 characters. */
+/** Whether a runtime can have made this id. The longest ids of containerd have 76 characters. */
 export const isContainerId = (id: string): boolean => /^[\w.-]{1,255}$/.test(id)
 
 /** Describes a container without checking its id. */

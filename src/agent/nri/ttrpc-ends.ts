@@ -4,15 +4,15 @@ import { decodeMessage, encodeMessage, type TtrpcRequest, type TtrpcResponse } f
 import { MessageReader, messageBytes, messageType, type TtrpcMessage } from './ttrpc-message.ts'
 
 /**
- * Answers a method. If it throws, the connection ends: if the error were sent as an answer, the runtime would refuse
- * its container.
- * @param timeout milliseconds that the caller waits, if the caller sends it
+ * Answers a call. If it throws, the connection ends, because the runtime would refuse the container if it received the
+ * error as an answer.
+ * @param timeout milliseconds that the caller waits; undefined if the caller does not send its limit
  */
 export type Answer = (payload: Buffer, timeout: number | undefined) => Buffer | Promise<Buffer>
 
 /**
- * Maximum calls without an answer. The runtime makes one call at a time, or several at once so that plugins check a
- * change.
+ * Maximum calls that wait for an answer. The runtime makes one call at a time, or a few at once when it lets plugins
+ * validate a change.
  */
 export const maxUnanswered = 64
 
@@ -81,8 +81,8 @@ interface Call {
 }
 
 /**
- * Makes calls on a connection. Each call has a limit of `timeout` milliseconds at the other end; the caller enforces
- * its own limit.
+ * Makes calls on a connection. `timeout` only tells the other end how many milliseconds the caller waits; the caller
+ * must enforce the limit.
  */
 export class TtrpcClient {
   readonly #send: (message: Buffer) => void

@@ -1,8 +1,8 @@
 import { mebibyte } from '../../base/bytes.ts'
 import { NriError } from './nri-error.ts'
 
-// Format: github.com/containerd/ttrpc, PROTOCOL.md. The length of the body and the number of the stream, each four
-// bytes in network byte order; the type; the flags; the body.
+// Format: github.com/containerd/ttrpc, PROTOCOL.md. A message has the length of the body and the stream's number (each
+// four bytes in network byte order), the type (one byte), the flags (one byte) and the body.
 
 export const messageType = { request: 1, response: 2, data: 3 } as const
 
@@ -26,8 +26,8 @@ export class MessageReader {
   #filled = 0
 
   /**
-   * Passes on each complete message, whose body is not reused.
-   * @throws {NriError} PROTOCOL; later bytes cannot be read
+   * Passes each complete message to `sink`, which may keep the message's body.
+   * @throws {NriError} PROTOCOL; the reader is unusable afterwards
    */
   push(bytes: Buffer, sink: (message: TtrpcMessage) => void): void {
     let at = 0
