@@ -104,7 +104,7 @@ describe('a pool of compilers', () => {
 
   beforeEach(() => open())
 
-  it('does each job, and starts a second thread for one that has waited, not for one whose turn comes soon', async () => {
+  it('does each job, and starts a second thread only for a job that has waited for long', async () => {
     ask('a', { cost: 10 })
     await simulation.runFor(STARTING)
     expect(threads.length).to.equal(1)
@@ -121,8 +121,8 @@ describe('a pool of compilers', () => {
   })
 
   const many: [what: string, urgent: boolean, few: number, more: number][] = [
-    ['for which somebody waits, unless for half a second', true, 40, 80],
-    ['for which nobody waits, unless they are more than a second of work', false, 90, 130],
+    ['that clients wait for, unless together they take more than half a second', true, 40, 80],
+    ['that no client waits for, unless together they take more than a second', false, 90, 130],
   ]
   for (const [what, urgent, few, more] of many)
     it(`starts no second thread for many short jobs ${what}`, async () => {
@@ -138,7 +138,7 @@ describe('a pool of compilers', () => {
       expect(outcomes).to.deep.equal(Array(few + more).fill('done'))
     })
 
-  it('starts no second thread for what only a tenant waits for who has a job in hand', async () => {
+  it('starts no second thread for jobs of one tenant while a thread runs another job of this tenant', async () => {
     await Promise.all([pool.start(), simulation.runFor(STARTING)])
     for (let i = 0; i < 120; i++) ask('a', { cost: 20 })
     for (let i = 0; i < 3; i++) ask('b', { cost: 20 })
@@ -146,7 +146,7 @@ describe('a pool of compilers', () => {
     expect([ends.length, threads.length]).to.deep.equal([123, 1])
   })
 
-  it('has one thread from its start on, for which the first job does not wait, and another when one is needed', async () => {
+  it('starts one thread before the first job, and a second thread when the first is busy', async () => {
     await Promise.all([pool.start(), simulation.runFor(STARTING)])
     expect(threads.length).to.equal(1)
     ask('a', { cost: 10 })
@@ -159,7 +159,7 @@ describe('a pool of compilers', () => {
     expect(threads.length).to.equal(2)
   })
 
-  it('ends threads that have had nothing to do for a while, and starts one for the next job', async () => {
+  it('ends threads that were idle for a while, and starts a thread for the next job', async () => {
     ask('a', { cost: 10 })
     await simulation.runFor(STARTING + 20)
     ask('long', { cost: 1_000 })
@@ -180,7 +180,7 @@ describe('a pool of compilers', () => {
     expect([threads.length, ends.at(-1)]).to.deep.equal([3, 'b done'])
   })
 
-  it('ends the thread of a job that misses its deadline, and no other job with it', async () => {
+  it('ends the thread of a job that misses its deadline, and still does all other jobs', async () => {
     open({ threads: 1 })
     ask('hostile', { cost: FOREVER })
     for (const name of ['a', 'b', 'c']) ask(name, { cost: 5 })
@@ -191,7 +191,7 @@ describe('a pool of compilers', () => {
     expect(threads[0]!.kills).to.equal(1)
   })
 
-  it('gives a job as much longer as a thread took to start, and keeps one that took long', async () => {
+  it('extends the deadline of jobs by the time that a thread took to start, and keeps slow starters', async () => {
     open({
       threads: 1,
       thread: () => {
@@ -212,7 +212,7 @@ describe('a pool of compilers', () => {
     expect(simulation.clock.timers).to.equal(0)
   })
 
-  it('gives a job so many times as long as it may take, and says that time of one that takes longer', async () => {
+  it('multiplies the deadline by the job’s factor, and names that time in the error', async () => {
     open({ threads: 1 })
     ask('model', { cost: 19_000 }, { times: 10, urgent: false })
     await simulation.runFor(STARTING + 19_100)
@@ -228,14 +228,14 @@ describe('a pool of compilers', () => {
     expect(errors.map(({ message }) => message)).to.match(/it takes more than 20 s/)
   })
 
-  it('counts the time of a job from its beginning, not from when it was asked for', async () => {
+  it('counts the time of a job from its start, not from its request', async () => {
     open({ threads: 1 })
     for (const name of ['a', 'b', 'c']) ask(name, { cost: 1_500 })
     await simulation.runFor(10_000)
     expect(ends).to.deep.equal(['a done', 'b done', 'c done'])
   })
 
-  it('counts the time that a thread works, not that in which the machine does other things', async () => {
+  it('counts the CPU time of a thread, not the time that the machine spends on other programs', async () => {
     open({ threads: 1 })
     await Promise.all([pool.start(), simulation.runFor(STARTING)])
     threads[0]!.share = 0.3
@@ -250,7 +250,7 @@ describe('a pool of compilers', () => {
     expect(threads[0]!.kills).to.equal(1)
   })
 
-  it('does not wait for a machine that never has time', async () => {
+  it('gives up a job whose thread gets almost no CPU, without calling it too costly', async () => {
     open({ threads: 1 })
     await Promise.all([pool.start(), simulation.runFor(STARTING)])
     threads[0]!.share = 0.001
@@ -264,7 +264,7 @@ describe('a pool of compilers', () => {
     expect(ends).to.deep.equal(['a BUSY', 'b done'])
   })
 
-  it('says that it is busy, and no more, where a turn does not come in time', async () => {
+  it('says only that it is busy when a job’s turn does not come in time', async () => {
     open({ threads: 1 })
     for (const name of ['a', 'b', 'c', 'd']) ask(name, { cost: 1_900 })
     ask('patient', { cost: 10 }, { urgent: false })
@@ -273,7 +273,7 @@ describe('a pool of compilers', () => {
     expect(pool.waiting).to.equal(0)
   })
 
-  it('does not blame other policies where it is the machine that has not started a thread in time', async () => {
+  it('blames the machine, not other policies, when a thread does not start in time', async () => {
     open({
       thread: () => Object.assign(new FakeThread(simulation), { ready: () => new Promise<number>(() => undefined) }),
     })
@@ -283,14 +283,14 @@ describe('a pool of compilers', () => {
     expect(await said).to.match(/^BUSY: .*this machine has too little CPU; try again/)
   })
 
-  it('takes an answer that was there in time, though it was busy itself when it came', async () => {
+  it('accepts an answer that came in time, even if the main thread was too busy to read it then', async () => {
     ask('a', { cost: 2_000 })
     await simulation.runFor(5_000)
     expect(ends).to.deep.equal(['a done'])
     expect(threads[0]!.kills).to.equal(0)
   })
 
-  it('refuses what was too costly without another try, until minutes have passed', async () => {
+  it('refuses a job that was too costly without a retry for some minutes', async () => {
     const subject = { rules: ['so many'] }
     ask('a', { cost: FOREVER }, { subject })
     await simulation.runFor(20_000)
@@ -306,7 +306,7 @@ describe('a pool of compilers', () => {
     expect(ends.at(-1)).to.equal('a done')
   })
 
-  it('has nobody’s job refused because another’s was too costly, by what is not its subject', async () => {
+  it('refuses no job because another tenant’s job was too costly, even with the same subject', async () => {
     const subject = { rules: ['the same'] }
     ask('liar', { cost: FOREVER }, { tenant: 'a', peer: '10.0.0.9', subject })
     ask('hostile', { cost: FOREVER }, { subject })
@@ -316,14 +316,14 @@ describe('a pool of compilers', () => {
     expect(ends).to.deep.equal(['liar TOO_COSTLY', 'hostile TOO_COSTLY', 'a done', 'a done'])
   })
 
-  it('takes a thread that dies over a job for one whose memory was not enough', async () => {
+  it('calls a job too costly when its thread dies, as when its memory is not enough', async () => {
     ask('a', { cost: 100, end: 'dies' })
     ask('b', { cost: 1_000 })
     await simulation.runFor(10_000)
     expect(ends).to.deep.equal(['a TOO_COSTLY', 'b done'])
   })
 
-  it('passes on what a job throws, and goes on', async () => {
+  it('passes on the error that a job throws, and continues', async () => {
     open({ threads: 1 })
     ask('a', { cost: 10, end: 'throws' })
     ask('b', { cost: 10 })
@@ -331,7 +331,7 @@ describe('a pool of compilers', () => {
     expect(ends).to.deep.equal(['a TypeError', 'b done'])
   })
 
-  it('keeps a thread for others, and lets those rest whose jobs are too costly, ten times a second', async () => {
+  it('keeps a thread for other tenants while five tenants send ten too costly jobs a second', async () => {
     const waits: number[] = []
     ask('good', { cost: 5 })
     await simulation.runFor(1_000)
@@ -352,7 +352,7 @@ describe('a pool of compilers', () => {
     expect(ends.filter((end) => /BUSY/.test(end)).length).to.be.above(400)
   })
 
-  it('bounds what waits, and most of all for one tenant', async () => {
+  it('bounds the queue, and bounds urgent jobs of one tenant more tightly', async () => {
     open({ threads: 1 })
     for (let i = 0; i < 200; i++) ask('a', { cost: 1 })
     await simulation.settle()
@@ -363,7 +363,7 @@ describe('a pool of compilers', () => {
     expect(ends.filter((end) => end === 'a done').length).to.equal(128)
   })
 
-  it('has the namespace with most jobs give up its youngest where 5,000 wait, and no other one', async () => {
+  it('drops the newest job of the namespace with the most jobs when 5,000 jobs wait', async () => {
     open({ threads: 1 })
     const asks = (name: string, count: number): void => {
       for (let i = 0; i < count; i++) ask(name, { cost: 0, id: i }, { urgent: false })
@@ -380,7 +380,7 @@ describe('a pool of compilers', () => {
     expect(ends.filter((end) => end === 'flood done').length).to.equal(4_979)
   })
 
-  it('takes no more than 5,000 jobs of as many namespaces, and keeps those that wait', async () => {
+  it('refuses a new job when 5,000 jobs of as many namespaces wait', async () => {
     open({ threads: 1 })
     for (let i = 0; i < 5_000; i++) ask(`ns-${i}`, { cost: 0 }, { urgent: false })
     ask('late', { cost: 0 }, { urgent: false })
@@ -388,7 +388,7 @@ describe('a pool of compilers', () => {
     expect([pool.waiting, ...ends]).to.deep.equal([5_000, 'late BUSY'])
   })
 
-  it('lets nobody who asks in the names of others take their turns', async () => {
+  it('keeps the turns of tenants although another client sends jobs in their names', async () => {
     open({ threads: 1 })
     const asks = (name: string, peer: string, count: number, cost: number): void => {
       for (let i = 0; i < count; i++) ask(name, { cost }, { tenant: `ns-${i % 20}`, peer })
@@ -401,7 +401,7 @@ describe('a pool of compilers', () => {
     expect(ends.filter((end) => end.startsWith('honest'))).to.deep.equal(Array(20).fill('honest done'))
   })
 
-  it('forgets nobody’s good name for the many that another one asks for, and lets one wait behind few of these', async () => {
+  it('serves known and new tenants soon while one client sends jobs in thousands of names', async () => {
     const api = { tenant: 'known', peer: '10.0.0.1' }
     ask('first', { cost: 1 }, api)
     await simulation.runFor(10_000)
@@ -426,7 +426,7 @@ describe('a pool of compilers', () => {
     }
   })
 
-  it('gives up what still waits where whoever asked is given up, and nothing that a thread has', async () => {
+  it('drops the waiting jobs of an aborted request, but not the job that a thread has', async () => {
     open({ threads: 1 })
     const controller = new AbortController()
     const { signal } = controller
@@ -441,7 +441,7 @@ describe('a pool of compilers', () => {
     expect(ends).to.deep.equal(['b BUSY', 'c BUSY', 'a done'])
   })
 
-  it('answers all that waits when it is stopped, and takes nothing more', async () => {
+  it('answers all waiting jobs when it is stopped, and refuses new jobs', async () => {
     for (const name of ['a', 'b', 'c']) ask(name, { cost: FOREVER })
     await simulation.runFor(1_000)
     pool.stop()

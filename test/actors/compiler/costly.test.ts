@@ -1,8 +1,8 @@
 import { expect } from 'chai'
 import { COSTLY_FOR, Costly } from '../../../actors/compiler/costly.ts'
 
-describe('what was too costly', () => {
-  it('is remembered of 1,000 subjects: the oldest goes, and one that is too costly again pushes none out', () => {
+describe('the list of too costly subjects', () => {
+  it('has 1,000 places: a new subject replaces the oldest, and a known subject replaces none', () => {
     const costly = new Costly()
     for (let i = 0; i < 1_000; i++) costly.add(['ns', i], i)
     for (let i = 0; i < 100; i++) costly.add(['ns', 0], 1_000)

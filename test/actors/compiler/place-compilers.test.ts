@@ -31,14 +31,14 @@ describe('compilers on threads', () => {
       (error) => (error instanceof CompilerError ? error.code : error.name),
     )
 
-  it('give what the compilers give', async () => {
+  it('give the same results as compilers without threads', async () => {
     compilers = placeCompilers({ logger: noLogger, ...patient })
     expect(await compile(named('web'))).to.deep.equal(compilePolicy(named('web'), {}))
     const bad = { ...named('web'), spec: {} } as AnyPolicy
     expect(await compile(bad)).to.deep.equal(compilePolicy(bad, {}))
   })
 
-  it('give the same at once, without a thread, for a plain policy', async () => {
+  it('compile a plain policy at once, without a thread', async () => {
     const jobs: string[] = []
     const observe = (outcome: string): void => void jobs.push(outcome)
     compilers = placeCompilers({ logger: noLogger, ...patient, threads: 0, plainAtOnce: true, observe })
@@ -51,7 +51,7 @@ describe('compilers on threads', () => {
     expect(jobs).to.deep.equal(['done', 'done'])
   })
 
-  it('end a thread that spins, and answer others, from the same thread and from a new one', async () => {
+  it('end a thread that spins, and still answer other jobs', async () => {
     compilers = placeCompilers({ logger: noLogger, ...patient, deadline: 500, threads: 1, module: hostile })
     expect(await codeOf(compile(named('first')))).to.equal('answered')
     const answers = await Promise.all([
@@ -62,7 +62,7 @@ describe('compilers on threads', () => {
     expect(await codeOf(compile(named('spins', 'other')))).to.equal('TOO_COSTLY')
   })
 
-  it('take no more memory for a policy than it gets', async () => {
+  it('use no more memory for a policy than its limit', async () => {
     const warnings: object[] = []
     const logger = { ...noLogger, warn: (fields: object) => void warnings.push(fields) }
     compilers = placeCompilers({ ...patient, logger, threads: 1, module: hostile })
@@ -73,13 +73,13 @@ describe('compilers on threads', () => {
     expect(warning.durationMs).to.be.within(0, patient.deadline)
   })
 
-  it('pass on what a compiler throws, and go on at once', async () => {
+  it('pass on the error that a compiler throws, and continue at once', async () => {
     compilers = placeCompilers({ logger: noLogger, ...patient, threads: 1, module: hostile })
     for (let i = 0; i < 20; i++) expect(await codeOf(compile(named('throws')))).to.equal('RangeError')
     expect(await codeOf(compile(named('web')))).to.equal('answered')
   })
 
-  it('stop while one spins', async () => {
+  it('stop while a thread spins', async () => {
     compilers = placeCompilers({ logger: noLogger, ...patient, module: hostile })
     await compile(named('web'))
     await compile(named('web', 'other'))

@@ -45,7 +45,7 @@ function compilersOf({ cost = 1, fails = false, isThere = true } = {}) {
 }
 
 describe('policies that are compiled at once', () => {
-  it('are the plain ones; others compilers have the rest', async () => {
+  it('are the plain policies; threads compile all other policies', async () => {
     const { did, judge } = compilersOf()
     expect(await judge(raw)).to.equal('elsewhere')
     expect(did.loads, 'nothing is loaded for it').to.equal(0)
@@ -63,7 +63,7 @@ describe('policies that are compiled at once', () => {
     })
   })
 
-  it('are compiled by the others, too, where they cannot be here, and the log says so once', async () => {
+  it('are compiled by threads if this fails here, and the log says so once', async () => {
     const { did, judge } = compilersOf({ isThere: false })
     expect(await Promise.all([judge(policy()), judge(policy())])).to.deep.equal(['elsewhere', 'elsewhere'])
     expect(await judge(policy())).to.equal('elsewhere')
@@ -71,7 +71,7 @@ describe('policies that are compiled at once', () => {
   })
 
   for (const cost of [0.25, 1, 20, 3_000])
-    it(`take a quarter of the thread at most, where each takes ${cost} ms`, async () => {
+    it(`take at most a quarter of the thread’s time when each policy takes ${cost} ms`, async () => {
       const { did, judge, pass } = compilersOf({ cost })
       // Compiles for a minute, one policy after another; policies that arrive at the same time are compiled together.
       let passed = 0
@@ -87,7 +87,7 @@ describe('policies that are compiled at once', () => {
       if (cost > 1) expect(did.elsewhere).not.to.deep.equal([])
     })
 
-  it('pass on what a job throws', async () => {
+  it('pass on the error that a job throws', async () => {
     const { did, judge } = compilersOf({ fails: true })
     let thrown: unknown
     await judge(policy()).catch((error: unknown) => {

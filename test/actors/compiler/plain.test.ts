@@ -26,34 +26,34 @@ describe('a plain policy', () => {
     ['RuntimeDefault', policy({ mode: 'RuntimeDefault' }), true],
     ['some built-in rules', usual, true],
     ['built-in rules of the cluster', policy({ cluster: true, mode: 'EnhanceProtect' }), true],
-    ['rules that there are not', enhanced({ hardeningRules: names(20) }), true],
+    ['rules that do not exist', enhanced({ hardeningRules: names(20) }), true],
     ['an annotation of some length', withMetadata({ annotations: { note: 'x'.repeat(20_000) } }), true],
-    ['a mode that there is not', policy({ mode: 'enhanceProtect' }), false],
+    ['a mode that does not exist', policy({ mode: 'enhanceProtect' }), false],
     ['a model', policy({ mode: 'BehaviorModeling', spec: { modelingOptions: { duration: 1 } } }), false],
     ['a profile of its own', policy({ mode: 'DefenseInDepth', spec: { defenseInDepth: {} } }), false],
-    ['a profile of its own beside', policy({ spec: { defenseInDepth: {} } }), false],
+    ['a profile of its own for another mode', policy({ spec: { defenseInDepth: {} } }), false],
     ['AppArmor rules of its own', enhanced({ appArmorRawRules: [] }), false],
     ['BPF rules of its own', enhanced({ bpfRawRules: {} }), false],
     ['Seccomp rules of its own', enhanced({ syscallRawRules: [] }), false],
     ['rules of a proxy', enhanced({ networkProxyRawRules: {} }), false],
     ['a proxy', policy({ spec: { networkProxyConfig: {} } }), false],
-    ['a field that nobody knows', enhanced({ more: 1 }), false],
+    ['an unknown field', enhanced({ more: 1 }), false],
     ['many rules', enhanced({ hardeningRules: names(80) }), false],
     ['a long name', enhanced({ hardeningRules: ['x'.repeat(3_000)] }), false],
     ['many labels', withMetadata({ labels: Object.fromEntries(names(1_000).map((name) => [name, ''])) }), false],
     ['a long annotation', withMetadata({ annotations: { note: 'x'.repeat(40_000) } }), false],
-    ['what is deep', withMetadata({ annotations: deep(100_000) }), false],
-    ['a text in the place of rules', enhanced('x' as unknown as object), true],
+    ['deeply nested metadata', withMetadata({ annotations: deep(100_000) }), false],
+    ['a text in place of rules', enhanced('x' as unknown as object), true],
     ['no spec', { ...usual, spec: undefined }, false],
     ['nothing', undefined, false],
     ['null', null, false],
     ['a text', 'text', false],
   ] as const)
-    it(`${expected ? 'may have' : 'has not'} ${what}`, () => {
+    it(`${expected ? 'may have' : 'does not have'} ${what}`, () => {
       expect(isPlain(object)).to.equal(expected)
     })
 
-  it('is found whatever it is, with bounded work', () => {
+  it('is recognised with bounded work, whatever the object is', () => {
     fc.assert(fc.property(fc.jsonValue(), (spec) => !isPlain({ ...usual, spec }) && !isPlain(spec)))
     let reads = 0
     const endless: object = new Proxy({} as Record<string, unknown>, {
@@ -67,7 +67,7 @@ describe('a plain policy', () => {
     expect(isPlain({ ...usual, spec: list })).to.equal(false)
   })
 
-  it('is judged beside a plain one alone, and compiled without a model', () => {
+  it('is judged only if the previous object is plain, too, and compiled only without a model', () => {
     const raw = enhanced({ appArmorRawRules: [{ rules: 'file,' }] })
     const judged = (object: unknown, before: unknown) =>
       plainJobs.judgePolicy?.(object, before, {

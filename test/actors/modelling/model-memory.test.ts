@@ -21,7 +21,7 @@ function files(directories: number): DynamicResult {
 }
 
 describe('models that a manager merges', () => {
-  it('take no more than the memory of a namespace, however many end at once, and leave room for others', async () => {
+  it('stay within the quota of their namespace, even if many recordings end at once', async () => {
     const clock = new SimulatedClock(Date.parse('2026-01-01T00:00:00Z'))
     const system = new ActorSystem({ clock, random: () => 0.5 })
     const written = new Map<string, ModelDocument>()

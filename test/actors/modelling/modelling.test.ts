@@ -13,7 +13,7 @@ const call = (name: string): DynamicResult => ({ seccomp: { syscalls: [name] } }
 const conditions = (world: ModelWorld) =>
   Object.fromEntries((world.model?.status?.conditions ?? []).map((one) => [one.nodeName, one]))
 
-function begun(nodes: readonly string[], seed = 1): ModelWorld {
+function startModelling(nodes: readonly string[], seed = 1): ModelWorld {
   const world = new ModelWorld(nodes, seed)
   world.startManager()
   for (const node of nodes) world.startAgent(node)
@@ -21,8 +21,8 @@ function begun(nodes: readonly string[], seed = 1): ModelWorld {
 }
 
 describe('a modelling of behaviour', () => {
-  it('gives a model of what all nodes recorded, and profiles that allow it', async () => {
-    const world = begun(['n1', 'n2'])
+  it('gives a model of all nodes’ recordings, and profiles that allow it', async () => {
+    const world = startModelling(['n1', 'n2'])
     await world.runFor(1_000)
     world.found('n1', file('/etc/hosts', 'r'))
     world.found('n1', call('openat'))
@@ -45,8 +45,8 @@ describe('a modelling of behaviour', () => {
     await world.stop()
   })
 
-  it('names a node that does not send, makes a model without it, and adds what it recorded when it comes', async () => {
-    const world = begun(['n1', 'n2'])
+  it('names a node that does not send, makes a model without it, and adds its recording later', async () => {
+    const world = startModelling(['n1', 'n2'])
     await world.runFor(1_000)
     world.found('n1', call('openat'))
     world.found('n2', call('mount'))
@@ -65,8 +65,8 @@ describe('a modelling of behaviour', () => {
     await world.stop()
   })
 
-  it('answers nodes while its profiles are made, and adds what they bring after that', async () => {
-    const world = begun(['n1', 'n2'])
+  it('answers nodes while it builds profiles, and adds recordings that arrive later', async () => {
+    const world = startModelling(['n1', 'n2'])
     await world.runFor(1_000)
     world.found('n1', call('openat'))
     world.found('n2', call('mount'))
@@ -90,8 +90,8 @@ describe('a modelling of behaviour', () => {
     await world.stop()
   })
 
-  it('asks compilers again and again that are busy, less often each time', async () => {
-    const world = begun(['n1'])
+  it('retries busy compilers, less often each time', async () => {
+    const world = startModelling(['n1'])
     await world.runFor(1_000)
     world.found('n1', call('openat'))
     await world.runFor(10_000)
@@ -107,8 +107,8 @@ describe('a modelling of behaviour', () => {
     await world.stop()
   })
 
-  it('says of nodes of which none sends that there is nothing, and is not ready', async () => {
-    const world = begun(['n1'])
+  it('is not ready when no node sends a recording, and says that there is nothing', async () => {
+    const world = startModelling(['n1'])
     await world.runFor(1_000)
     world.killAgent('n1')
     world.end()
@@ -117,8 +117,8 @@ describe('a modelling of behaviour', () => {
     await world.stop()
   })
 
-  it('says how many records were lost on a node, and what there was no room for', async () => {
-    const world = begun(['n1'])
+  it('says how many records were lost on a node, and which records exceeded the limits', async () => {
+    const world = startModelling(['n1'])
     await world.runFor(1_000)
     world.found('n1', call('openat'))
     world.lost('n1', 17)
@@ -131,8 +131,8 @@ describe('a modelling of behaviour', () => {
     await world.stop()
   })
 
-  it('takes what is large in pieces, and keeps it in a file where the API server has no room', async () => {
-    const world = begun(['n1', 'n2'])
+  it('receives a large recording in pieces, and stores it in a file', async () => {
+    const world = startModelling(['n1', 'n2'])
     await world.runFor(1_000)
     const directories = Array.from({ length: 200 }, (_, i) => `/srv/${i}-${'d'.repeat(40)}`)
     for (const directory of directories)
@@ -165,7 +165,7 @@ describe('a modelling of behaviour', () => {
 
   /** A model of n1 only: n2, which has recorded `mount`, reports later. */
   async function withoutTheSecond(): Promise<ModelWorld> {
-    const world = begun(['n1', 'n2'])
+    const world = startModelling(['n1', 'n2'])
     await world.runFor(1_000)
     world.found('n1', call('openat'))
     world.found('n1', call('ptrace'))
@@ -190,7 +190,11 @@ describe('a modelling of behaviour', () => {
   }
   const brought = (model: ArmorProfileModel): ArmorProfileModel => ({
     ...model,
-    metadata: { namespace: 'demo', name: model.metadata.name, ...byOthers(recordingOf(begun([]).profile!)!.id) },
+    metadata: {
+      namespace: 'demo',
+      name: model.metadata.name,
+      ...byOthers(recordingOf(startModelling([]).profile!)!.id),
+    },
     data: { dynamicResult: call('openat') },
     status: { ready: false, conditions: [] },
   })
@@ -200,7 +204,7 @@ describe('a modelling of behaviour', () => {
     { what: 'imported', edit: brought },
   ])
     for (const leader of ['the same manager', 'another manager'])
-      it(`leaves what somebody has ${what} as it is, before ${leader}, and makes it anew when it is deleted`, async () => {
+      it(`keeps a model that a user has ${what}, under ${leader}, and builds it again after its deletion`, async () => {
         const world = await withoutTheSecond()
         world.editModel(edit)
         const { data } = world.model!
@@ -226,7 +230,7 @@ describe('a modelling of behaviour', () => {
         await world.stop()
       })
 
-  it('says at once what somebody has changed in a model of which nothing is missing, and makes it anew when it is deleted', async () => {
+  it('says at once that a user has changed a complete model, and builds it again after its deletion', async () => {
     const world = await withoutTheSecond()
     world.startAgent('n2')
     await world.runUntil(() => world.model?.status?.completedNumber === 2, 900_000)
@@ -238,7 +242,7 @@ describe('a modelling of behaviour', () => {
     await world.stop()
   })
 
-  it('leaves alone what somebody has put into its place without a word of it, whoever leads', async () => {
+  it('leaves an unmarked model that a user put in its place, even after a change of leader', async () => {
     const world = await withoutTheSecond()
     world.editModel(({ status: _, ...model }) => ({
       ...model,
@@ -255,8 +259,8 @@ describe('a modelling of behaviour', () => {
     await world.stop()
   })
 
-  it('leaves alone what somebody has brought before it was made', async () => {
-    const world = begun(['n1', 'n2'])
+  it('leaves a model that a user imported before the manager built one', async () => {
+    const world = startModelling(['n1', 'n2'])
     await world.runFor(1_000)
     world.found('n1', call('openat'))
     world.killAgent('n2')
@@ -270,7 +274,7 @@ describe('a modelling of behaviour', () => {
     await world.stop()
   })
 
-  it('marks as its own what a manager before it has written without a mark', async () => {
+  it('marks as its own a model that an earlier manager wrote without a mark', async () => {
     const world = await withoutTheSecond()
     world.editModel(({ metadata: { annotations: _, ...metadata }, ...model }) => ({ ...model, metadata }))
     world.killManager()
@@ -283,7 +287,7 @@ describe('a modelling of behaviour', () => {
     await world.stop()
   })
 
-  it('adds to what it has written itself, whoever leads', async () => {
+  it('adds recordings to its own model, even after a change of leader', async () => {
     const world = await withoutTheSecond()
     world.killManager()
     world.startManager()
@@ -293,8 +297,8 @@ describe('a modelling of behaviour', () => {
     await world.stop()
   })
 
-  it('keeps the profiles of a file that went with its manager where a node that has recorded some of it is gone, and says so', async () => {
-    const world = begun(['n1', 'n2'])
+  it('keeps the profiles and says so when the file was lost with its manager and a recorded node is gone', async () => {
+    const world = startModelling(['n1', 'n2'])
     world.settings.largest = 3_000
     await world.runFor(1_000)
     for (let i = 0; i < 20; i++) world.found('n1', file(`/srv/${'d'.repeat(60)}/${i}`, 'r'))
@@ -331,8 +335,8 @@ describe('a modelling of behaviour', () => {
     await world.stop()
   })
 
-  it('made anew without nodes that are gone, adds those that come later', async () => {
-    const world = begun(['n1', 'n2', 'n3'])
+  it('that was built again without nodes that are gone adds nodes that come later', async () => {
+    const world = startModelling(['n1', 'n2', 'n3'])
     world.settings.largest = 3_000
     await world.runFor(1_000)
     for (let i = 0; i < 20; i++) world.found('n1', file(`/srv/${'d'.repeat(60)}/${i}`, 'r'))
@@ -355,7 +359,7 @@ describe('a modelling of behaviour', () => {
     await world.stop()
   })
 
-  it('goes on to say what there was no room for when another manager leads', async () => {
+  it('still says which records exceeded the limits after a change of leader', async () => {
     const world = await withoutTheSecond()
     const leftOut = {
       type: 'LeftOut',
@@ -376,18 +380,18 @@ describe('a modelling of behaviour', () => {
     await world.stop()
   })
 
-  for (const when of ['while it is recorded', 'when it is over'])
-    it(`says of a recording that cannot be read any more ${when} that it is missing`, async () => {
-      const world = begun(['n1'])
+  for (const when of ['during the recording', 'after the recording'])
+    it(`says that a recording is missing if it becomes unreadable ${when}`, async () => {
+      const world = startModelling(['n1'])
       await world.runFor(1_000)
       world.found('n1', call('openat'))
       await world.runFor(10_000)
       world.killAgent('n1')
       world.breakRecording('n1')
-      if (when === 'when it is over') world.end()
+      if (when === 'after the recording') world.end()
       world.startAgent('n1')
       await world.runFor(1_000)
-      if (when === 'while it is recorded') world.end()
+      if (when === 'during the recording') world.end()
       await world.runUntil(() => conditions(world)['n1']?.status === 'True', 120_000)
       expect(conditions(world)['n1']).to.include({ reason: 'PartlyRecorded' })
       expect(conditions(world)['n1']?.message)
@@ -396,8 +400,8 @@ describe('a modelling of behaviour', () => {
       await world.stop()
     })
 
-  it('has workers send again what they know whenever a recorder begins', async () => {
-    const world = begun(['n1'])
+  it('makes workers send all their facts again whenever a recorder starts', async () => {
+    const world = startModelling(['n1'])
     await world.runFor(1_000)
     world.killAgent('n1')
     world.startAgent('n1')
@@ -407,11 +411,11 @@ describe('a modelling of behaviour', () => {
   })
 
   for (const { of, files, least } of [
-    { of: 'a small one every few seconds', files: 20, least: 3_000 },
-    { of: 'a large one more rarely, as all of it is written', files: 4_000, least: 7_000 },
+    { of: 'a small recording every few seconds', files: 20, least: 3_000 },
+    { of: 'a large recording less often, because each write writes all of it', files: 4_000, least: 7_000 },
   ])
     it(`keeps a recording on the disk: ${of}`, async () => {
-      const world = begun(['n1'])
+      const world = startModelling(['n1'])
       await world.runFor(1_000)
       for (let i = 0; i < files; i++) world.found('n1', file(`/srv/${i >>> 6}/${i}${'x'.repeat(200)}`, 'r'))
       for (let second = 0; second < 60; second++) {
@@ -427,8 +431,8 @@ describe('a modelling of behaviour', () => {
       await world.stop()
     })
 
-  it('begins anew with another recording, and forgets with the ArmorProfile', async () => {
-    const world = begun(['n1'])
+  it('starts again with another recording, and forgets the recording with the ArmorProfile', async () => {
+    const world = startModelling(['n1'])
     await world.runFor(1_000)
     world.found('n1', call('openat'))
     await world.runFor(5_000)
@@ -450,12 +454,12 @@ describe('a modelling of behaviour', () => {
   })
 
   for (let seed = 1; seed <= 10; seed++)
-    it(`has the same model whoever is killed, or says when nobody recorded: 50 kills, seed ${seed}`, async () => {
+    it(`has the same model after 50 kills, or says when no agent recorded: seed ${seed}`, async () => {
       const { world, done } = await killedNowAndThen(seed)
       const model = new Set(world.model?.data.dynamicResult?.appArmor?.files?.map(({ path }) => path))
       const said = conditions(world)
       const missing = done.filter(({ name }) => !model.has(name))
-      expect(missing, 'nobody was killed where it hurts').not.to.have.length(0)
+      expect(missing, 'no kill lost a record').not.to.have.length(0)
       for (const { node, name, time } of missing) {
         const { message = '' } = said[node]!
         const gaps = [...message.matchAll(/from (\S+) to (\S+) /g)].map(([, from, to]) => [from!, to!].map(Date.parse))
@@ -478,7 +482,7 @@ interface Done {
 /** Three nodes record an operation each second. An agent or the manager is killed and restarted 50 times. */
 async function killedNowAndThen(seed: number): Promise<{ world: ModelWorld; done: Done[] }> {
   const nodes = ['n1', 'n2', 'n3']
-  const world = begun(nodes, seed)
+  const world = startModelling(nodes, seed)
   const random = seededRandom(seed)
   const done: Done[] = []
   const steps = 600

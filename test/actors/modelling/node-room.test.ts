@@ -27,7 +27,7 @@ const files = Array.from({ length: 500 }, (_, i) => ({
 }))
 const leftOutOf = (recording: OwnRecording): string[] => recording.summary().leftOut.map(({ kind }) => kind)
 
-describe('the room that a node has for recordings', function () {
+describe('the quota of a node for recordings', function () {
   this.timeout(300_000)
   const collect = () => {
     setFlagsFromString('--expose-gc')
@@ -39,7 +39,7 @@ describe('the room that a node has for recordings', function () {
     ['of ten namespaces', (i: number) => `greedy-${i}`],
     ['of one namespace', () => 'greedy'],
   ] as const)
-    it(`holds ten recordings with long names, ${what}, says what is left out, and keeps a small one of another whole`, () => {
+    it(`holds ten recordings with long names, ${what}, says what it drops, and keeps a small recording whole`, () => {
       const before = collect()
       const node = new NodeQuota()
       const all = Array.from({ length: 10 }, (_, i) => {
@@ -61,7 +61,7 @@ describe('the room that a node has for recordings', function () {
       expect(small.stored().behaviour.result.appArmor?.files).to.have.length(500)
     })
 
-  it('is free again when a recording begins anew, or goes', () => {
+  it('is free again when a recording restarts or is deleted', () => {
     const node = new NodeQuota()
     fill(recordingIn(node, 'demo/varmor-web'), 1)
     expect(node.taken).to.be.greaterThan(4 * MIB)
@@ -75,7 +75,7 @@ describe('the room that a node has for recordings', function () {
     expect(node.taken, 'of one that is over').to.equal(0)
   })
 
-  it('lets in again what it had, in any order', () => {
+  it('accepts its earlier recordings again, in any order', () => {
     const before = new NodeQuota()
     const keys = ['a/x', 'b/x', 'c/x', 'd/x']
     const stored = keys.map((key, i) => {
@@ -93,7 +93,7 @@ describe('the room that a node has for recordings', function () {
     }
   })
 
-  it('is never more than full, no namespace has more than a quarter, and what is given back is free', () => {
+  it('is never exceeded, gives no namespace more than a quarter, and is free again after each deletion', () => {
     const step = fc.record({ of: fc.nat(5), bytes: fc.integer({ min: 1, max: 300 }), gives: fc.boolean() })
     fc.assert(
       fc.property(fc.array(step, { maxLength: 200 }), (steps) => {

@@ -255,7 +255,7 @@ export class ModelWorld {
     if (!checked.ok) return { kind: 'refused', status: 400, message: JSON.stringify(checked.errors) }
     this.reports.push(report)
     const manager = this.#manager
-    if (manager === undefined) return { kind: 'unreachable', message: 'nobody leads' }
+    if (manager === undefined) return { kind: 'unreachable', message: 'no manager leads' }
     try {
       const answer = await manager.family.of(KEY).ask({ type: 'report', report: checked.report }, { timeout: 15_000 })
       return { kind: 'answer', answer }

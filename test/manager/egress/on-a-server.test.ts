@@ -64,7 +64,7 @@ describe('the addresses of Pods on an API server', () => {
     expect(await egress()).to.deep.equal(['10.0.0.2'])
     await world.until(world.retire(first))
     await addPod('three', '10.0.0.3')
-    expect(await egress(), 'nobody leads').to.deep.equal(['10.0.0.2'])
+    expect(await egress(), 'no manager leads').to.deep.equal(['10.0.0.2'])
     world.startManager()
     await world.runFor(20_000)
     expect(await egress()).to.deep.equal(['10.0.0.2', '10.0.0.3'])
