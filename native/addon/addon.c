@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The audit listener for Node.js; fork-binding.c has the fork tree, known-binding.c the decoder of known records.
- * Only src/audit/source/audit-addon.ts loads this addon; it declares the types and describes each function.
+ * Makes the audit listener available to Node.js. fork-binding.c does the same for the fork tree, and known-binding.c
+ * for the decoder of known records. Only src/audit/source/audit-addon.ts loads this addon; it declares the types and
+ * describes each function.
  *
- * If the caller does not read, the listener's thread stops, and new records wait in the kernel's socket buffer.
+ * If the caller does not read, the listener's thread waits, and new records stay in the kernel's socket buffer.
  */
 #include <errno.h>
 #include <node_api.h>
@@ -148,7 +149,10 @@ static napi_value get_stats(napi_env env, napi_callback_info info)
 	return stats;
 }
 
-/* The kernel puts a priority and a time before each line, so the whole log may be longer than the kernel's buffer. */
+/*
+ * Returns the kernel's log. The kernel adds a priority and a time to each line, so the text may be longer than the
+ * kernel's buffer.
+ */
 static char *kernel_log(int *len)
 {
 	int size = klogctl(SYSLOG_ACTION_SIZE_BUFFER, NULL, 0);

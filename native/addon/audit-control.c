@@ -14,20 +14,24 @@
 #include "clocks.h"
 
 /*
- * Seconds to wait for an answer to a question that is asked only once: without the answer, the backlog limit would stay
- * low. A kernel thread answers, mostly within microseconds; later if rules are being loaded or the machine is very
+ * Seconds to wait for the answer to a request that is sent only once. Without the answer, the backlog limit would stay
+ * low. A kernel thread usually answers within microseconds, but later if a program loads rules or the machine is very
  * busy.
  */
 #define PATIENCE_S 5
 /*
- * Microseconds to wait for the answer to a sample. The wait is shorter, because the listener reads no records
- * meanwhile.
+ * Microseconds to wait for the answer to a sample. This wait is short, because the listener does not read records
+ * during it.
  */
 #define SAMPLE_PATIENCE_US 250000
-/* Maximum other messages before the wait for an answer fails, such as late answers to earlier questions. */
+/*
+ * Maximum other messages before the wait for an answer fails. Such a message is, for example, a late answer to an
+ * earlier request.
+ */
 #define MAX_STRANGERS 64
 /*
- * Bytes of the receive buffer for the list of rules. The kernel drops a rule's message if there is no room for 100 ms.
+ * Bytes of the receive buffer for the list of rules. The kernel drops a rule's message if the buffer stays full for 100
+ * ms.
  */
 #define LIST_BUFFER (4 * 1024 * 1024)
 
@@ -41,12 +45,12 @@ union answer {
 	char bytes[8192]; /* a rule has 1,040 bytes and its texts; texts that do not fit are cut */
 };
 
-/* All listeners of this process, on all its threads, share this claim. */
+/* All listeners of this process share this claim, whatever their thread. */
 static struct {
 	pthread_mutex_t lock;
 	unsigned int users;
 	uint32_t before;
-	uint32_t set; /* 0: the limit was never changed by this process */
+	uint32_t set; /* 0: this process never changed the limit */
 } backlog = { .lock = PTHREAD_MUTEX_INITIALIZER };
 
 static int wait_at_most(struct audit_control *control, struct timeval timeout)
@@ -101,7 +105,7 @@ static int ask(struct audit_control *control, struct request *request, uint16_t 
 	return 0;
 }
 
-/* Waits for the answer to the last question. Returns its length, or -errno. */
+/* Waits for the answer to the last request. Returns its length, or -errno. */
 static ssize_t receive_answer(struct audit_control *control, union answer *answer)
 {
 	int strangers;
@@ -275,7 +279,7 @@ static void raise_limit(struct audit_control *control, uint32_t wanted, struct b
 {
 	struct audit_status status;
 
-	/* A limit of 0 means "no limit" to the kernel, so it is never too low. */
+	/* For the kernel, 0 means "no limit", so 0 is never too low. */
 	if (limit->before != 0 && limit->before < wanted) {
 		limit->error = -set_backlog_limit(control, wanted);
 		if (!limit->error) {
@@ -329,8 +333,8 @@ void backlog_limit_release(struct audit_control *control, struct backlog_limit *
 }
 
 /*
- * process.exit() and an uncaught error end Node.js by exit(), which closes no listener. The kernel closes the sockets,
- * but the raised limit would stay. If another thread holds the lock for a claim, the limit does stay, because waiting
+ * process.exit() and an uncaught error end Node.js by exit(), which does not close listeners. The kernel closes the
+ * sockets, but would keep the raised limit. The limit stays only if another thread holds the lock: a wait for the lock
  * is not safe here.
  */
 __attribute__((destructor)) static void put_back_at_exit(void)

@@ -14,7 +14,7 @@
 #include "side-thread.h"
 
 #define NEVER UINT64_MAX
-#define ENOUGH_RECORDS 16 /* with this many records in a batch, more would hardly lower the cost per record */
+#define ENOUGH_RECORDS 16 /* above this number of records in a batch, the cost per record hardly falls */
 
 enum listener_phase { RUN, DRAIN, DISCARD };
 
@@ -32,7 +32,7 @@ static void take_sample(struct listener *l)
 
 	if (!l->backlog.known || audit_control_status(&l->control, &status))
 		return;
-	/* A lower value means that a program reset the counter (auditctl --reset-lost), so it counts from zero. */
+	/* If the value is lower than before, a program has reset the counter to zero (auditctl --reset-lost). */
 	add(&l->counts.kernel_lost, status.lost < l->last_lost ? status.lost : status.lost - l->last_lost);
 	l->last_lost = status.lost;
 	atomic_store(&l->counts.kernel_backlog, status.backlog);
@@ -86,8 +86,8 @@ static int receive(struct listener *l, struct intake *in)
 }
 
 /*
- * Counts a record about a change of the audit system's settings or rules (AUDIT_CONFIG_CHANGE). Counts it a second time
- * if it reports the removal of a rule that suppresses records.
+ * Counts a record about a change of the audit system's settings or rules (AUDIT_CONFIG_CHANGE). Also counts the removal
+ * of a rule that suppresses records.
  */
 static void note_change(struct listener *l, const struct intake *in)
 {
@@ -143,8 +143,8 @@ static void discard(struct listener *l, struct intake *in)
 }
 
 /*
- * Hands over a batch that is old enough, or that is large enough while the socket is empty. While the reader is behind,
- * the batch is filled up instead, because each batch has a fixed cost.
+ * Hands over a batch if it is old enough, or if it is large enough and the socket is empty. While the reader is behind,
+ * the batch is filled instead, because each batch has a fixed cost.
  */
 static void flush(struct listener *l, bool empty, uint64_t now)
 {
@@ -160,7 +160,7 @@ static void flush(struct listener *l, bool empty, uint64_t now)
 		publish(l);
 }
 
-/* Sleeps until the owner wakes the thread, the timeout ends, or (with `socket`) the socket has data. */
+/* Sleeps until the owner wakes the thread, the timeout is over, or (with `socket`) the socket has data. */
 static void wait_for(struct listener *l, bool socket, int timeout)
 {
 	struct pollfd fds[2] = {
@@ -182,7 +182,7 @@ static int until(uint64_t due, uint64_t now)
 	return due - now > INT_MAX ? INT_MAX : (int)(due - now);
 }
 
-/* Waits until there is work: room in a batch, new records, a batch that is old enough, or the next sample. */
+/* Waits for work: room in a batch, new records, a batch that is old enough, or the next sample. */
 static void rest(struct listener *l, const struct intake *in, bool stored, int got, uint64_t sample_due)
 {
 	uint64_t now = now_ms();
@@ -228,7 +228,7 @@ static int run(struct listener *l, struct intake *in)
 	return 0;
 }
 
-/* Takes the messages that the socket still holds. Puts them into batches while the owner reads these. */
+/* Moves the messages that are still in the socket into batches, as long as the owner reads batches. */
 static int drain(struct listener *l, struct intake *in)
 {
 	int got = 1;
@@ -402,7 +402,7 @@ static void discard_unread(struct listener *l)
 	struct batch *batch;
 
 	while ((batch = batch_ring_oldest(&l->ring))) {
-		/* The batch was counted as passed when it was framed, but it was never read. */
+		/* The records were counted as passed when they were framed, but the reader never read them. */
 		atomic_fetch_sub(&l->counts.passed, batch->records);
 		add(&l->counts.discarded, batch->records);
 		batch_ring_release(&l->ring);

@@ -20,16 +20,16 @@ struct listener_options {
 	uint32_t batches; /* at least 2: one batch is filled while others are read */
 	uint32_t flush_ms; /* about the longest time that a record waits for its batch to fill */
 	/*
-	 * Once the socket is empty, the thread sleeps this long before it reads again, at most 1000. With 0, every record
-	 * costs a wake-up: bench/audit/source/multicast.bench.ts has both figures.
+	 * Milliseconds that the thread sleeps when the socket is empty, at most 1000. With 0, each record costs a wake-up;
+	 * bench/audit/source/multicast.bench.ts measures both.
 	 */
 	uint32_t nap_ms;
 	uint32_t sample_ms; /* interval between reads of the kernel's lost counter; 0: only at the end */
 	uint32_t receive_buffer; /* bytes */
 	uint32_t backlog_limit; /* the kernel's limit is raised to this if it is lower; 0: it is not changed */
 	/*
-	 * For a bench: an open socket whose packets look like the kernel's messages, because the kernel cannot make
-	 * records as fast as the listener reads them. The listener closes it. 0: the kernel's multicast.
+	 * For a bench: a socket whose packets look like the kernel's messages. The kernel cannot make records as fast as the
+	 * listener reads them. The listener closes this socket. 0: the kernel's multicast.
 	 */
 	uint32_t feed;
 	struct type_set types; /* record types that are handed to the reader */
@@ -82,7 +82,9 @@ struct listener {
 /* Opens the socket and starts the thread. On failure returns NULL, fills in the failure and releases everything. */
 struct listener *listener_start(const struct listener_options *options, struct failure *failure);
 
-/* Leaves the multicast group and returns at once. The thread still reads what is in the socket, and then ends. */
+/*
+ * Leaves the multicast group and returns at once. The thread reads the messages that are in the socket, and then ends.
+ */
 void listener_stop(void *listener);
 
 /* Returns the oldest full batch or NULL; listener_release gives it back. */
@@ -92,12 +94,15 @@ void listener_release(void *listener);
 /* Whether the listener has reached its end: no batch comes after this. */
 bool listener_ended(void *listener);
 
-/* Number of messages so far for which the receive buffer was full; UINT64_MAX if the kernel does not count them. */
+/*
+ * Number of messages so far that were dropped because the receive buffer was full; UINT64_MAX if the kernel does not
+ * count them.
+ */
 uint64_t listener_socket_drops(struct listener *listener);
 
 /*
  * Ends the thread now, joins it, restores the backlog limit, closes and frees everything except the counts. Records
- * that were not read count as discarded. A second call does nothing. listener_free needs a closed listener.
+ * that were not read count as discarded. A second call does nothing. Call this before listener_free.
  */
 void listener_close(void *listener);
 void listener_free(void *listener);

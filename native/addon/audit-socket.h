@@ -21,13 +21,16 @@ int audit_socket_open(uint32_t buffer, struct failure *failure);
 /* Leaves the group: the socket's buffer keeps its messages and gets no new ones. */
 int audit_socket_leave(int fd);
 
-/* Sets the receive buffer to `bytes`, or as near to it as is allowed. Returns 0, or -1 with errno. */
+/* Sets the receive buffer to `bytes`, or to the largest size that is allowed. Returns 0, or -1 with errno. */
 int socket_force_buffer(int fd, uint32_t bytes);
 
 /* Bytes of the receive buffer as the kernel accounts for them: twice the requested number. */
 uint32_t audit_socket_buffer(int fd);
 
-/* Counts the messages so far for which the receive buffer was full (Linux 4.12; wraps at 2^32). Returns 0 or -errno. */
+/*
+ * Reads the number of messages so far that were dropped because the receive buffer was full (Linux 4.12; wraps at
+ * 2^32). Returns 0 or -errno.
+ */
 int audit_socket_drops(int fd, uint32_t *drops);
 
 #endif

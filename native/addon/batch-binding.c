@@ -15,7 +15,7 @@ void batch_binding_wake(void *context)
 		napi_call_threadsafe_function(b->wake, NULL, napi_tsfn_nonblocking);
 }
 
-/* Runs on the JavaScript thread; env is NULL while the environment is being torn down. */
+/* Runs on the JavaScript thread. env is NULL while Node.js destroys the environment. */
 static void call_wake(napi_env env, napi_value callback, void *context, void *data)
 {
 	struct batch_binding *b = context;
@@ -96,7 +96,10 @@ napi_value batch_binding_open(napi_env env, struct batch_binding *b, void *produ
 		return throw_failure(env, failure);
 	}
 	b->producer = producer;
-	/* Added after the thread-safe function, so this hook runs before that function's hook: the thread ends first. */
+	/*
+	 * Hooks run in reverse order. This hook is added after the thread-safe function's hook, so the thread ends before that
+	 * function is released.
+	 */
 	napi_add_env_cleanup_hook(env, close_binding, b);
 	if (napi_create_external(env, b, finalize_handle, NULL, &handle) != napi_ok) {
 		close_binding(b);

@@ -9,8 +9,8 @@
 #include "napi-help.h"
 
 /*
- * Hands batches that a thread makes to JavaScript, which pulls them: the thread only signals that a batch is ready
- * (by a thread-safe function; signals merge while one is pending), and `read` takes the oldest batch.
+ * Hands a thread's batches to JavaScript. The thread signals by a thread-safe function that a batch is ready, and
+ * JavaScript calls `read` to take the oldest batch. While a signal is pending, further signals are dropped.
  */
 
 /* The functions of a producer. `close` ends its thread and joins it; a second call does nothing. */
@@ -23,7 +23,7 @@ struct batch_producer {
 	void (*free)(void *producer);
 };
 
-/* Released with the last of its two users: the handle in JavaScript and the thread-safe function. */
+/* Released by the last of its two users: the handle in JavaScript, and the thread-safe function. */
 struct batch_binding {
 	napi_env env;
 	const struct batch_producer *ask;
@@ -40,7 +40,7 @@ struct batch_binding *batch_binding_new(napi_env env, napi_value callback, const
 /* Called on the producer's thread: a batch may be ready. The context is the binding. */
 void batch_binding_wake(void *context);
 
-/* Returns the handle of a started producer. If that is NULL, throws the failure; the binding must not be used then. */
+/* Returns the handle of a started producer. If `producer` is NULL, throws the failure, and the binding is unusable. */
 napi_value batch_binding_open(napi_env env, struct batch_binding *binding, void *producer, const struct failure *failure);
 
 /* Gets the binding from the first argument, and the second argument if `second` is not NULL. NULL with an exception. */

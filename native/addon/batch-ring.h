@@ -8,19 +8,17 @@
 #include <stdint.h>
 
 /*
- * Passes batches from one writing to one reading thread in a fixed number of fixed buffers, which are all the memory
- * that a listener holds. The writer fills the buffer after the last full buffer. If no buffer is free, the writer
- * waits, and new records wait in the kernel's socket buffer.
+ * Passes batches from a writing thread to a reading thread, in a fixed number of buffers. The writer fills the buffer
+ * after the last full buffer. If all buffers are full, the writer waits, and new records stay in the kernel's socket
+ * buffer.
  *
- *        head                head + ready
- *         |                       |
- *   [ ] [full] [full] [full] [being filled] [ ]
+ * head                head + ready |                       | [ ] [full] [full] [full] [being filled] [ ]
  */
 struct batch {
 	char *bytes;
 	size_t len;
 	uint64_t records;
-	uint64_t position; /* used by the writer: the position in its source behind the last record */
+	uint64_t position; /* for the writer: the position in its source after the last record */
 };
 
 struct batch_ring {
@@ -36,16 +34,16 @@ struct batch_ring {
 int batch_ring_init(struct batch_ring *ring, unsigned int slots, size_t batch_bytes);
 void batch_ring_free(struct batch_ring *ring);
 
-/* Writer: the batch to fill, or NULL while the reader holds everything. */
+/* Writer: the batch to fill, or NULL while all buffers are full. */
 struct batch *batch_ring_filling(struct batch_ring *ring);
-/* Writer: hands the batch over. */
+/* Writer: hands the filled batch to the reader. */
 void batch_ring_publish(struct batch_ring *ring);
-/* Writer: whether the reader has taken everything that was handed over. */
+/* Writer: whether the reader has released all batches. */
 bool batch_ring_is_empty(struct batch_ring *ring);
 
-/* Reader: the oldest full batch, or NULL. It stays the reader's until batch_ring_release. */
+/* Reader: the oldest full batch, or NULL. The reader may use it until batch_ring_release. */
 struct batch *batch_ring_oldest(struct batch_ring *ring);
-/* Reader: gives the oldest batch back. Returns true if the writer may wait for room, or for an empty ring. */
+/* Reader: releases the oldest batch. Returns true if the writer may be waiting for room, or for an empty ring. */
 bool batch_ring_release(struct batch_ring *ring);
 
 #endif

@@ -2,7 +2,7 @@
   'target_defaults': {
     'defines': ['NAPI_VERSION=8', '_GNU_SOURCE'],
     'cflags_c': ['-std=gnu11', '-Wall', '-Wextra', '-Werror', '-fvisibility=hidden'],
-    # Node's common.gypi switches this warning off; unused parameters are worth knowing about.
+    # Node's common.gypi disables this warning, but an unused parameter may be a mistake.
     'cflags!': ['-Wno-unused-parameter'],
   },
   'targets': [
@@ -38,7 +38,7 @@
     },
   ],
   'conditions': [
-    # Without libbpf there is no BPF enforcer.
+    # The BPF enforcer needs libbpf.
     ['OS=="linux" and "<!(test -e /usr/include/bpf/libbpf.h && echo yes || echo no)"=="yes"', {
       'targets': [
         {

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The BPF programs for Node.js: loading, maps, and the ring. src/enforcer/bpf/addon.ts and
+ * Lets Node.js load the BPF programs, use their maps, and read the ring. src/enforcer/bpf/addon.ts and
  * src/audit/source/ring-addon.ts have the types and describe each function. A function that may wait for the kernel
  * runs on a thread of libuv's pool and returns a promise.
  */
@@ -22,7 +22,7 @@
 
 static const napi_type_tag state_tag = { 0x5a0e37b1c2d84f96, 0x91c6e0b7f3a85d42 };
 
-/* A state, owned by its object in JavaScript and by the jobs that still run. */
+/* A state. Its object in JavaScript and the running jobs own it together. */
 struct handle {
 	struct state state;
 	int owners; /* used on the JavaScript thread only */
@@ -33,7 +33,7 @@ struct write {
 	unsigned char *key;
 	unsigned char *value; /* NULL: remove the entry */
 	size_t length;
-	uint32_t inner; /* if not 0, put a new map of this size into the map, with `value` as the new map's value */
+	uint32_t inner; /* if not 0: the map is a map of maps, and gets a new inner map of this size with `value` */
 };
 
 /* Work for another thread, and its result. */
@@ -559,13 +559,16 @@ static napi_value get_entries(napi_env env, napi_callback_info info)
 
 		if (bpf_map_get_next_key(map->fd, last, entry))
 			break;
-		/* The last key is looked up again, because the kernel returns the first key after a key that is removed. */
+		/*
+		 * If the last key was removed meanwhile, the kernel returns the first key of the map again. So this also looks up the
+		 * last key.
+		 */
 		if ((!last || !bpf_map_lookup_elem(map->fd, last, value)) && !bpf_map_lookup_elem(map->fd, entry, value)) {
 			last = entry;
 			count++;
 			continue;
 		}
-		/* Another agent has removed one of the two keys, so the walk restarts. */
+		/* Another agent has removed the last key or this key, so the walk restarts. */
 		if (restarts++ >= MAX_RESTARTS) {
 			free(entries);
 			return give_up(env, "entries of a map that changes all the time");
@@ -578,7 +581,7 @@ static napi_value get_entries(napi_env env, napi_callback_info info)
 	return result;
 }
 
-/* Puts a number at an offset of a map, if `expected` is there (below 0: any value). */
+/* Writes a number at an offset of a map, if `expected` is there (below 0: any value). */
 static napi_value swap(napi_env env, napi_callback_info info)
 {
 	struct failure failure = { "swap", 0 };

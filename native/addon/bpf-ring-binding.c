@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The ring of records for Node.js: src/audit/source/ring-addon.ts has the types and describes each function. */
+/*
+ * Makes the ring of records available to Node.js. src/audit/source/ring-addon.ts has the types and describes each
+ * function.
+ */
 #include "bpf-ring-binding.h"
 
 #include "batch-binding.h"
@@ -85,7 +88,7 @@ static napi_value taken(napi_env env, napi_callback_info info)
 	return position;
 }
 
-/* JavaScript has stored all records up to a position, and has reported this many lost records. */
+/* Called when JavaScript has stored all records up to a position, and has reported this number of lost records. */
 static napi_value done(napi_env env, napi_callback_info info)
 {
 	double position, full, no_scratch;

@@ -5,7 +5,7 @@
 #include <node_api.h>
 #include <stdbool.h>
 
-/* Adds `openRing`, `ringStats`, `done` and the functions that all producers of batches have to the exports. */
+/* Adds to the exports: `openRing`, `ringStats`, `done`, and the functions that all producers of batches have. */
 bool bpf_ring_binding_define(napi_env env, napi_value exports);
 
 #endif

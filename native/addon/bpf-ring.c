@@ -32,7 +32,7 @@ static void publish(struct bpf_ring *r)
 	r->options.wake(r->options.context);
 }
 
-/* Puts a record into a batch. Returns false when no batch has room now. */
+/* Puts a record into a batch. Returns false if all batches are full. */
 static bool put(struct bpf_ring *r, const void *record, uint32_t size, uint64_t behind)
 {
 	struct batch *batch = batch_ring_filling(&r->ring);
@@ -58,8 +58,8 @@ static bool put(struct bpf_ring *r, const void *record, uint32_t size, uint64_t 
 
 /*
  * Reads the ring's records (Documentation/bpf/ringbuf.rst). Each record follows an 8-byte header, whose first word is
- * the length with two flags, and begins at a multiple of eight. The data is mapped twice in a row, so that every
- * record is contiguous. Returns the number of records; -1 when no batch has room.
+ * the length with two flags, and begins at a multiple of eight. The data is mapped twice in a row, so that each record
+ * is contiguous. Returns the number of records; -1 if all batches are full.
  */
 static int drain(struct bpf_ring *r)
 {
@@ -89,7 +89,8 @@ static bool all_done(struct bpf_ring *r)
 }
 
 /*
- * Hands over a batch that is old enough. While the reader is behind, fills it up, because each batch has a fixed cost.
+ * Hands over a batch that is old enough. While the reader is behind, the batch is filled instead, because each batch
+ * has a fixed cost.
  */
 static void flush(struct bpf_ring *r, bool now)
 {
@@ -103,7 +104,7 @@ static void flush(struct bpf_ring *r, bool now)
 		publish(r);
 }
 
-/* Sleeps until the owner wakes the thread, the timeout ends, or (with `ring`) the ring has data. */
+/* Sleeps until the owner wakes the thread, the timeout is over, or (with `ring`) the ring has data. */
 static void wait_for(struct bpf_ring *r, bool ring, int timeout)
 {
 	struct pollfd fds[2] = {
@@ -132,7 +133,10 @@ static void *read_ring(void *arg)
 		}
 		was_stalled = false;
 		flush(r, false);
-		/* While records are not done, the kernel wakes no reader and poll never blocks: sleep, then check again. */
+		/*
+		 * Until all records are done, the kernel does not wake the reader, and poll never blocks. So this sleeps and then
+		 * checks again.
+		 */
 		if (!all_done(r))
 			wait_for(r, false, (int)r->options.nap_ms);
 		else if (taken == 0)
@@ -179,7 +183,7 @@ static int map_memory(struct bpf_ring *r)
 	r->producer = producer;
 	r->data = (const unsigned char *)producer + page;
 	r->next = atomic_load(r->consumer);
-	/* A killed agent had stored the results of these records, but had not yet told the kernel. */
+	/* An earlier agent stored the results of these records, but was killed before it could tell the kernel. */
 	if (r->id == r->options.from_id && r->options.from > r->next && r->options.from <= atomic_load(r->producer)) {
 		r->next = (unsigned long)r->options.from;
 		atomic_store_explicit(r->consumer, r->next, memory_order_release);
@@ -311,7 +315,7 @@ void bpf_ring_close(void *ring)
 	close_one(&r->wake_fd);
 }
 
-/* Separate from close, because the last records may be marked as done after it. */
+/* Separate from close, because the last records may be marked as done after close. */
 void bpf_ring_free(void *ring)
 {
 	struct bpf_ring *r = ring;

@@ -45,8 +45,8 @@ struct bpf_ring {
 	const _Atomic unsigned long *producer;
 	const unsigned char *data;
 	unsigned long next; /* position of the next record to read */
-	uint64_t taken; /* position behind the last batch that the owner has read */
-	_Atomic uint64_t given; /* position behind the last record in a batch */
+	uint64_t taken; /* position after the last batch that the owner has read */
+	_Atomic uint64_t given; /* position after the last record that is in a batch */
 	uint64_t last[BPF_RING_COUNTERS]; /* counters when the ring was closed */
 	uint32_t size; /* bytes of the ring's data */
 	uint32_t id; /* id of the ring's map */
@@ -65,9 +65,9 @@ struct bpf_ring {
 struct bpf_ring *bpf_ring_start(const struct bpf_ring_options *options, struct failure *failure);
 
 /*
- * The functions of struct batch_producer. After a stop, the thread still reads what is in the ring. A record stays in
- * the ring until bpf_ring_done: if this process is killed, the next reader begins with the first record that is not
- * done.
+ * The functions of struct batch_producer. After a stop, the thread still reads the records in the ring. A record stays
+ * in the ring until bpf_ring_done, so if this process is killed, the next reader starts with the first record that is
+ * not done.
  */
 void bpf_ring_stop(void *ring);
 struct batch *bpf_ring_oldest(void *ring);
@@ -76,7 +76,7 @@ bool bpf_ring_ended(void *ring);
 void bpf_ring_close(void *ring);
 void bpf_ring_free(void *ring);
 
-/* All records up to the position are stored safely: the kernel may reuse their room. */
+/* Lets the kernel overwrite all records up to the position, because they are stored safely. */
 void bpf_ring_done(struct bpf_ring *ring, uint64_t position);
 
 /* The sum over all processors of one of the programs' counters, by its number. */

@@ -24,7 +24,10 @@
 #include "side-thread.h"
 
 #define LINK "link_"
-/* Iterators are pinned as programs, which the guard hides from confined tasks (guard.bpf.c); each run makes a link. */
+/*
+ * Iterators are pinned as programs, because the guard keeps confined tasks away from programs (guard.bpf.c). Each run
+ * makes a link.
+ */
 #define ITERATOR "iter_"
 #define RECORDS "varmor_records"
 #define MAX_LINKS 256
@@ -41,7 +44,7 @@ static pthread_mutex_t printing = PTHREAD_MUTEX_INITIALIZER;
 static char printed[STATE_LOG];
 static size_t printed_length;
 
-/* Keeps the end of the output, because the verifier's last lines give the reason. */
+/* Keeps the end of libbpf's output, because the last lines of the verifier give the reason. */
 static int print(enum libbpf_print_level level, const char *format, va_list args)
 {
 	char *text;
@@ -98,7 +101,10 @@ static void *let_go(void *context)
 	return NULL;
 }
 
-/* Holds descriptors: Linux 6.1 detaches a program, in 0.1 s or more, when its link's last pin or descriptor goes. */
+/*
+ * Keeps descriptors of the links open. When the last pin or descriptor of a link is gone, the kernel detaches its
+ * program, which takes 0.1 s or more on Linux 6.1.
+ */
 static void remove_pins(DIR *dir, const char *folder, struct held_links *held, int *error)
 {
 	char path[2 * STATE_PATH + 256];
@@ -207,7 +213,7 @@ static int attach_programs(struct bpf_object *object, const char *folder, struct
 			return fail(failure, "attach", name, errno);
 		path_of(path, sizeof(path), folder, LINK, name);
 		error = bpf_link__pin(link, path);
-		/* From now on only the pin keeps the link. */
+		/* Closes the descriptor. The pin keeps the link. */
 		bpf_link__destroy(link);
 		if (error)
 			return fail(failure, "pin", name, error);
@@ -278,7 +284,10 @@ static int load_object(struct bpf_object *object, const char *folder, struct sta
 	error = bpf_object__pin_maps(object, folder);
 	if (error)
 		return fail(failure, "pin the maps", "", error);
-	/* Filled in first: programs run as soon as they are attached, and need the node's mount namespace. */
+	/*
+	 * The settings must be complete before the first program is attached, because the programs need the node's mount
+	 * namespace.
+	 */
 	if (fill_settings(object, load, 0, failure))
 		return -1;
 	links = attach_programs(object, folder, failure);
@@ -307,8 +316,8 @@ static int make_parent(const char *folder, struct state_failure *failure)
 static int load_into(const char *draft, struct state_load *load, struct state_failure *failure)
 {
 	/*
-	 * Relocates the programs against the kernel's own types only. By default libbpf searches the modules' types for a
-	 * type that the kernel lacks; this needs CAP_SYS_ADMIN, and libbpf before 1.3 fails without it.
+	 * Relocates the programs against the kernel's own types only. By default libbpf also searches the types of modules,
+	 * which needs CAP_SYS_ADMIN; libbpf before 1.3 fails without it.
 	 */
 	LIBBPF_OPTS(bpf_object_open_opts, options, .btf_custom_path = "/sys/kernel/btf/vmlinux");
 	struct bpf_object *object;
@@ -324,7 +333,7 @@ static int load_into(const char *draft, struct state_load *load, struct state_fa
 		error = fail(failure, "make the folder", draft, errno);
 	else
 		error = load_object(object, draft, load, failure);
-	/* The links are pinned; only the descriptors go. */
+	/* This only closes descriptors, because the links are pinned. */
 	bpf_object__close(object);
 	return error;
 }
@@ -463,7 +472,7 @@ int state_remove_where(struct state_map *map, uint32_t offset, uint32_t number)
 			memcpy(&found, next + offset, sizeof(found));
 			is_one = found == number;
 		}
-		/* A deleted key cannot continue the walk: it continues from the last key that stays. */
+		/* The walk cannot continue from a deleted key, so it continues from the last key that was not deleted. */
 		if (is_one && bpf_map_delete_elem(map->fd, next) == 0) {
 			removed++;
 			continue;
@@ -533,7 +542,10 @@ int state_follow(struct state *state, const char *folder)
 	return error;
 }
 
-/* Returns a descriptor to read the iterator once; below 0 with errno. A map iterator walks the profiles' records. */
+/*
+ * Returns a descriptor to read the iterator once; below 0 with errno. An iterator over map entries reads the records of
+ * the profiles.
+ */
 static int open_iterator(const struct state *state, const char *name)
 {
 	union bpf_iter_link_info over = { 0 };

@@ -7,8 +7,8 @@
 #include <stdint.h>
 
 /*
- * The programs and maps of one build, pinned in a folder of a BPF file system: they outlive the process that loaded
- * them. One thread looks up the maps of a state; any thread may use a map that was looked up.
+ * The programs and maps of one build. They are pinned in a folder of a BPF file system, so they outlive the process
+ * that loaded them. Only one thread may look up the maps of a state, but any thread may use a map after that.
  */
 
 #define STATE_PATH 256
@@ -29,14 +29,14 @@ struct state_load {
 	uint32_t profiles; /* room for this many profile slots */
 	uint32_t host_mnt_ns;
 	uint32_t strict_start;
-	/* Answers. */
-	bool reused; /* the folder was there already */
-	char absent[1024]; /* names of programs whose hook this kernel lacks, separated by blanks */
+	/* Results. */
+	bool reused; /* the folder existed already */
+	char absent[1024]; /* names of programs whose hook the kernel lacks, separated by spaces */
 };
 
 /*
- * Loads and attaches the object, unless its folder exists. The folder appears only when it is complete. Returns 0, or
- * -1 with the failure.
+ * Loads and attaches the object, unless its folder exists. The folder becomes visible when it is complete. Returns 0,
+ * or -1 with the failure.
  */
 int state_load(struct state_load *load, struct state_failure *failure);
 
@@ -75,13 +75,21 @@ struct state_map *state_map(struct state *state, const char *name);
 /* Bytes that a look-up returns; a per-CPU map returns the values of all processors. 0 with errno. */
 size_t state_value_size(const struct state_map *map);
 
-/* Sets a value of the map's sizes; NULL removes the entry, and a missing entry is no error. Returns 0 or -errno. */
+/*
+ * Sets a value; the sizes are the map's. NULL removes the entry; a missing entry is not an error. Returns 0 or -errno.
+ */
 int state_set(struct state_map *map, const void *key, const void *value);
 
-/* Puts a new map with this one value, padded with zeros to `size`, into a map of maps. Returns 0 or -errno. */
+/*
+ * Creates an inner map with this value, padded with zeros to `size`, and puts it into a map of maps. Returns 0 or
+ * -errno.
+ */
 int state_set_inner(struct state_map *map, const void *key, const void *value, size_t length, uint32_t size);
 
-/* Removes the entries that have the number at the offset of key and value joined. Returns their count or -errno. */
+/*
+ * Removes the entries that have the number at the offset, counted from the start of the key through the value. Returns
+ * their count or -errno.
+ */
 int state_remove_where(struct state_map *map, uint32_t offset, uint32_t number);
 
 /*
@@ -90,10 +98,7 @@ int state_remove_where(struct state_map *map, uint32_t offset, uint32_t number);
  */
 int state_swap(struct state_map *map, size_t offset, uint64_t expected, uint32_t number);
 
-/*
- * Lets the iterator bind tasks that the programs in this folder have bound; NULL ends that. Returns 0 or
- * -errno.
- */
+/* Makes the iterator bind tasks that the programs in this folder have bound; NULL ends this. Returns 0 or -errno. */
 int state_follow(struct state *state, const char *folder);
 
 /* Reads all output of a pinned iterator. Returns memory that the caller frees, and its length; NULL with errno. */

@@ -16,7 +16,7 @@ struct part {
 
 #define PART(text) ((struct part){ (text), sizeof(text) - 1 })
 
-/* Controllers of cgroup version 1 that every container has and into which cgroup managers move processes. */
+/* Controllers of cgroup version 1 for which every runtime makes a group for each container. */
 static const struct part preferred[] = { PART("pids"), PART("memory"), PART("devices"), PART("name=systemd") };
 
 static bool is_same(struct part a, struct part b)
@@ -51,7 +51,7 @@ static bool take(struct part *rest, char separator, struct part *taken)
 	return true;
 }
 
-/* Drops a name that was cut, because its remainder may be the name of another group. */
+/* Drops a cut name, because the rest of it may be the name of another group. */
 static void drop_cut_name(struct part *path)
 {
 	if (path->length < LONGEST_PATH)
@@ -75,7 +75,7 @@ static bool parse_line(struct part line, struct part *controllers, struct part *
 	return true;
 }
 
-/* "/" for a controller that the text does not have. */
+/* Returns the path of a controller's group; "/" if the text does not have the controller. */
 static struct part path_of(struct part text, struct part controller)
 {
 	struct part line, controllers, path, one, found = PART("/");
@@ -90,7 +90,10 @@ static struct part path_of(struct part text, struct part controller)
 	return found;
 }
 
-/* Uses no other controllers: where runtimes make no groups, a process may create a group with any name. */
+/*
+ * Does not use other controllers: if the runtime did not make a group there, a process may create a group with any
+ * name.
+ */
 static struct part path_in(struct part text)
 {
 	struct part path;
@@ -104,7 +107,10 @@ static struct part path_in(struct part text)
 	return path_of(text, PART(""));
 }
 
-/* An id ends a name: "<id>" or "docker-<id>.scope". "crio-conmon-<id>.scope" is the monitor, not the container. */
+/*
+ * Finds an id at the end of a name: "<id>" or "docker-<id>.scope". "crio-conmon-<id>.scope" is CRI-O's monitor, not the
+ * container.
+ */
 static bool has_id(struct part name, char *id)
 {
 	const char *digits;
@@ -134,7 +140,9 @@ void cgroup_container(const char *text, size_t length, char id[CONTAINER_ID_BYTE
 	struct part path = path_in((struct part){ text, length }), name;
 
 	*id = '\0';
-	/* The first id is the outermost container's: a container's processes can create groups only below its own group. */
+	/*
+	 * The first id in the path counts, because a container's processes can create groups only below the container's group.
+	 */
 	while (take(&path, '/', &name))
 		if (has_id(name, id))
 			return;

@@ -8,8 +8,8 @@
 #define CONTAINER_ID_BYTES 65
 
 /*
- * Finds the id of the container that the text of /proc/<pid>/cgroup names; empty for none. A test checks that
- * src/audit/enrich/cgroup-path.ts finds the same ids.
+ * Finds the container's id in the text of /proc/<pid>/cgroup; the id is empty if the text names no container. A test
+ * checks that src/audit/enrich/cgroup-path.ts finds the same ids.
  */
 void cgroup_container(const char *text, size_t length, char id[CONTAINER_ID_BYTES]);
 

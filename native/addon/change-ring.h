@@ -12,8 +12,8 @@
 #include "audit-socket.h"
 
 /*
- * The ring into which the BPF programs put changes of processes (native/bpf/changes.h). It has one reader at a time.
- * This code does not use libbpf, which a node without BPF may lack.
+ * The ring into which the BPF programs put changes of processes (native/bpf/changes.h). Only one reader may use it at a
+ * time. This code does not use libbpf, because a node without BPF may lack libbpf.
  */
 struct change_ring {
 	int fd;
@@ -32,7 +32,7 @@ void change_ring_close(struct change_ring *ring);
 
 /*
  * Returns the next change, valid until change_ring_done; a VARMOR_CHANGE_PLACED is a struct varmor_placed. Returns NULL
- * if none is ready: a change that a program is still writing holds up the changes behind it.
+ * if no change is ready. A change that a program is still writing delays all later changes.
  */
 const struct varmor_change *change_ring_next(struct change_ring *ring);
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Fork trees for Node.js; src/audit/lineage/fork-addon.ts has the types. One JavaScript thread opens and closes a tree.
- * All other threads use it by its number, because their environments share no objects.
+ * Makes fork trees available to Node.js; src/audit/lineage/fork-addon.ts has the types. A JavaScript thread opens and
+ * closes a tree. All other threads use the tree by its number, because JavaScript threads do not share objects.
  */
 #include "fork-binding.h"
 
@@ -39,7 +39,7 @@ static struct opened *slot_of(uint32_t number)
 	return NULL;
 }
 
-/* A borrowed tree cannot be closed until it is given back. Returns NULL if the tree is closed. */
+/* Returns the tree, which cannot be closed until the caller returns it; NULL if the tree is closed. */
 static struct opened *borrow(uint32_t number)
 {
 	struct opened *o;
@@ -60,12 +60,12 @@ static void give_back(struct opened *o)
 	pthread_mutex_unlock(&registry.lock);
 }
 
-/* Called under the lock. Each user borrows the tree for one call only, so the wait is short. */
+/* Called under the lock. Waits only for a short time, because a user borrows the tree for a single call. */
 static void close_slot(struct opened *o)
 {
 	struct fork_tree *tree = o->tree;
 
-	o->number = 0; /* no new user finds it */
+	o->number = 0; /* new users no longer find the tree */
 	while (o->users)
 		pthread_cond_wait(&registry.left, &registry.lock);
 	o->tree = NULL;
@@ -100,7 +100,7 @@ static uint32_t keep(struct fork_tree *tree, napi_env env)
 	return number;
 }
 
-/* A null leaves the folder empty. */
+/* With null, the folder stays empty. */
 static bool get_folder(napi_env env, napi_value object, char *folder, size_t room)
 {
 	napi_valuetype kind = napi_undefined;

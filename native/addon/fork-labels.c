@@ -13,8 +13,8 @@ void fork_labels_set(struct fork_table *t, struct fork_entry *e, uint16_t label)
 }
 
 /*
- * Takes the label whose last users died longest ago; 0 if living processes use all labels. These users also lose their
- * parents, because a parent may be in another container.
+ * Frees the label whose users died longest ago and returns it; 0 if living processes use all labels. These users also
+ * lose their parents, because a parent may be in another container.
  */
 static uint16_t take_from_dead(struct fork_table *t)
 {
@@ -34,7 +34,7 @@ static uint16_t take_from_dead(struct fork_table *t)
 		if (!t->labels[label].users)
 			return label;
 	}
-	/* Dead entries before this may have got a label since the last walk. */
+	/* An earlier dead entry may have got a label since the last walk, so the next walk starts at the first entry. */
 	t->last_unnamed = 0;
 	return 0;
 }

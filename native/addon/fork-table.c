@@ -7,9 +7,12 @@
 
 #include "fork-labels.h"
 
-/* Start times this close are equal: /proc counts ticks of 10 ms, and the two clocks are not read at once. */
+/*
+ * Start times with less than this difference count as equal. /proc counts in ticks of 10 ms, and the two clocks are
+ * read one after the other.
+ */
 #define SAME_START UINT64_C(40000000)
-/* Stamps of events may lag, so an answer about one second must also cover this time after it. */
+/* An event's time stamp may be late, so an answer for a second must also hold for this time after it. */
 #define SOON UINT64_C(3000000000)
 
 int fork_table_init(struct fork_table *t, uint32_t capacity, uint64_t now)
@@ -57,7 +60,10 @@ static uint32_t *bucket_of(struct fork_table *t, pid_t pid)
 	return &t->buckets[(uint32_t)pid & (t->capacity - 1)];
 }
 
-/* The first process with this pid from the link on. A bucket lists processes of one pid from youngest to oldest. */
+/*
+ * Returns the first process with this pid, starting at the link. A bucket has the processes of a pid from youngest to
+ * oldest.
+ */
 static struct fork_entry *with_pid(struct fork_table *t, uint32_t link, pid_t pid)
 {
 	struct fork_entry *e = at(t, link);
@@ -84,7 +90,7 @@ static struct fork_entry *with_key(struct fork_table *t, uint64_t key)
 	return index < t->used && t->entries[index].serial == (uint32_t)key ? &t->entries[index] : NULL;
 }
 
-/* True if no event says that it has ended, and no lost event could have said so. */
+/* Whether the process certainly lives: no event reported its end, and no lost event can have reported it. */
 static bool surely_lives(const struct fork_entry *e)
 {
 	return !e->end && e->until == UINT64_MAX;
@@ -176,7 +182,9 @@ static struct fork_entry *add(struct fork_table *t, pid_t pid, uint64_t start)
 		return NULL;
 	}
 	serial = e->serial + 1;
-	/* No parent: it is this entry with an older serial, which is never valid. */
+	/*
+	 * The process has no parent. This is stored as a link to the entry itself with an older serial, which is never valid.
+	 */
 	*e = (struct fork_entry){
 		.start = start, .until = UINT64_MAX, .pid = pid, .serial = serial, .older = *bucket,
 	};
@@ -194,7 +202,7 @@ static struct fork_entry *parent_of(struct fork_table *t, const struct fork_entr
 	return parent->serial == e->parent_serial && !parent->barred ? parent : NULL;
 }
 
-/* From now on another process has the pid. */
+/* Notes that another process has the pid from this time on. */
 static void give_up_pid(struct fork_table *t, struct fork_entry *e, uint64_t when)
 {
 	if (!e->end)
@@ -215,7 +223,9 @@ void fork_table_fork(struct fork_table *t, pid_t parent_pid, pid_t child_pid, ui
 		t->reuses += !before->end || before->end + SOON > when;
 		give_up_pid(t, before, when);
 	}
-	/* Its first thread had ended, but another thread still runs, perhaps as the first thread after an exec. */
+	/*
+	 * The parent's first thread has ended, but another thread still runs. After an exec, that thread is the first thread.
+	 */
 	if (parent && parent->end)
 		revive(t, parent);
 	child = add(t, child_pid, when);
@@ -234,7 +244,7 @@ void fork_table_exit(struct fork_table *t, pid_t pid, bool first, uint64_t when)
 
 	if (when > t->latest)
 		t->latest = when;
-	/* No event named this process since events were last lost, so other processes may have had the pid. */
+	/* The process caused no event since events were last lost, so other processes may have had the pid. */
 	if (!e || e->until != UINT64_MAX)
 		know_from(t, when);
 	if (!e || !(first || e->headless))
@@ -263,7 +273,7 @@ static bool is_same(const struct fork_entry *e, uint64_t start)
 	return e->start < start + SAME_START && start < e->start + SAME_START;
 }
 
-/* Returns the entry of a living process; NULL if it is not sure that it lives. */
+/* Returns the entry of a process that /proc showed; NULL if the process may have ended. */
 static struct fork_entry *see(struct fork_table *t, const struct fork_sight *sight, uint64_t began)
 {
 	struct fork_entry *e = youngest(t, sight->pid);
@@ -272,7 +282,7 @@ static struct fork_entry *see(struct fork_table *t, const struct fork_sight *sig
 		e->until = UINT64_MAX;
 		return e;
 	}
-	/* This process was forked after /proc was read. */
+	/* The entry is for a younger process, forked after /proc was read. */
 	if (e && e->start > sight->start)
 		return NULL;
 	/* Another process may have got the pid since /proc was read. */
@@ -357,7 +367,7 @@ bool fork_table_holds(struct fork_table *t, uint64_t key, pid_t pid, uint64_t si
 	return e && e->pid == pid && surely_lives(e) && e->start <= since && e->label && strcmp(t->labels[e->label].id, id) == 0;
 }
 
-/* Finds the label of a process or of its nearest ancestor with a label, and the process to look up in /proc. */
+/* Finds the label of a process or of its nearest labelled ancestor, and the process to look up in /proc. */
 static uint16_t trace(struct fork_table *t, struct fork_entry *first, struct fork_answer *answer)
 {
 	struct fork_entry *e = first;
@@ -382,7 +392,7 @@ static uint16_t trace(struct fork_table *t, struct fork_entry *first, struct for
 bool fork_table_find(struct fork_table *t, pid_t pid, uint64_t earliest, uint64_t latest, struct fork_answer *answer)
 {
 	struct fork_entry *last = youngest(t, pid), *e = last;
-	/* `needed` is the time at which the next process found must still have had the pid. */
+	/* The next older process counts only if it still had the pid at this time. */
 	uint64_t needed = latest;
 	uint16_t label = 0;
 
@@ -395,7 +405,7 @@ bool fork_table_find(struct fork_table *t, pid_t pid, uint64_t earliest, uint64_
 		/* Between two entries, an unknown process may have had the pid. */
 		if (e->until < needed)
 			return false;
-		/* Its last thread had ended, else no other process could have got its pid. */
+		/* `end` is the end of the last thread here: before that, no other process could have got the pid. */
 		if (e != last && e->end && e->end < earliest)
 			break;
 		next = trace(t, e, answer);

@@ -8,8 +8,8 @@
 #include <sys/types.h>
 
 /*
- * Maximum containers that are known at a time; beyond it, dead processes lose their containers. And bytes of the
- * longest id with its NUL.
+ * FORK_LABELS: maximum containers that are known at a time; beyond it, dead processes lose their containers.
+ * FORK_LABEL_BYTES: length of the longest id with its NUL.
  */
 #ifndef FORK_LABELS
 #define FORK_LABELS 2048
@@ -17,31 +17,30 @@
 #define FORK_LABEL_BYTES 65
 /* Maximum entries of a table: with more entries, a key would not fit into a double. */
 #define FORK_ENTRIES (1u << 20)
-/* Maximum generations that an answer climbs. */
+/* Maximum number of ancestors that a search visits. */
 #define FORK_DEPTH 256
 
 /*
- * Keeps the parent and the container of all living processes and of the last dead ones, in fixed memory. A pid has one
- * entry for each process that had it. A child inherits its parent's container, as in the kernel; if the container
- * becomes known later, older children find it by climbing. Times are nanoseconds of CLOCK_MONOTONIC. Not thread safe.
- *
- * A process owns its pid from its start until the kernel gives the number out again, not only until its first thread
- * ends. The table never answers for times while events were lost or before the first event.
+ * Stores the parent and the container of all living processes and of recently ended processes, in fixed memory. A pid
+ * has an entry for each process that had it. A child inherits its parent's container. If the container becomes known
+ * later, a search finds it in an ancestor. Times are nanoseconds of CLOCK_MONOTONIC. Not thread safe.
+ * An entry owns its pid until the kernel gives the pid to another process, not only until its first thread ends. The
+ * table has no answers for times before the first event, and for times in which events were lost.
  */
 struct fork_entry {
 	uint64_t start;
-	uint64_t end; /* end of the last thread that ended after the first thread; 0: alive, as far as is known */
-	uint64_t until; /* until this time it surely has the pid; UINT64_MAX: it still has the pid */
+	uint64_t end; /* end of the first thread, or of a thread that ended after it; 0: alive, as far as is known */
+	uint64_t until; /* the process certainly has the pid until this time; UINT64_MAX: it still has the pid */
 	pid_t pid;
-	uint32_t serial; /* changes when the entry is used again */
-	uint32_t parent; /* index, valid while that entry has this serial: */
+	uint32_t serial; /* changes when the entry is reused */
+	uint32_t parent; /* index of the parent's entry, valid while that entry has this serial: */
 	uint32_t parent_serial;
-	uint32_t older; /* next in the same bucket; this and the following are indices plus 1; 0: none */
+	uint32_t older; /* next entry in the same bucket; this and the next two fields are indices plus 1; 0: none */
 	uint32_t died_before;
 	uint32_t died_after;
 	uint16_t label; /* 0: not known */
 	bool headless; /* its first thread has ended */
-	bool barred; /* nothing is inherited from it */
+	bool barred; /* children do not inherit from it */
 	bool seen; /* found by the current scan */
 };
 
@@ -58,13 +57,13 @@ struct fork_table {
 	uint32_t living;
 	uint32_t first_dead; /* the entry that is reused next */
 	uint32_t last_dead;
-	uint32_t last_unnamed; /* dead entries up to this one have lost their labels */
+	uint32_t last_unnamed; /* dead entries up to this entry have lost their labels */
 	uint64_t latest; /* time of the last event */
-	uint64_t known_from; /* a process without an entry that had a pid after this time has caused no event since */
-	uint64_t forgotten; /* until then, an unlisted process may have got a pid that /proc showed earlier */
+	uint64_t known_from; /* a process that has a pid after this time, but no entry, has caused no event since then */
+	uint64_t forgotten; /* until this time, a process without an entry may have got a pid that /proc showed earlier */
 	uint64_t reuses; /* pids that were reused soon after their last process, and times that events were lost */
-	uint64_t full; /* forks that found only living processes */
-	uint64_t unlabelled; /* labels without room, because living processes use all labels */
+	uint64_t full; /* forks for which all entries had living processes */
+	uint64_t unlabelled; /* containers that did not get a label, because living processes use all labels */
 	struct fork_label labels[FORK_LABELS];
 	uint16_t labels_used;
 };
@@ -72,9 +71,11 @@ struct fork_table {
 /* What is known about a process. */
 struct fork_answer {
 	char container[FORK_LABEL_BYTES]; /* empty: not known */
-	uint64_t start; /* of the oldest process that may be meant */
-	uint32_t processes; /* may be meant: more than 1 if the pid was reused; `container` holds for all, or is empty */
-	/* Look this pid up in /proc: the process, or its nearest living ancestor of no known container; 0: none. */
+	uint64_t start; /* start of the oldest process that may be the requested process */
+	uint32_t processes; /* number of candidates: above 1 if the pid was reused; `container` is for all, or empty */
+	/*
+	 * The pid to look up in /proc: of the process, or of its nearest living ancestor without a known container; 0: none.
+	 */
 	pid_t ask;
 	uint64_t ask_key;
 	bool ask_itself;
@@ -87,34 +88,39 @@ struct fork_sight {
 	char container[FORK_LABEL_BYTES];
 };
 
-/* Rounds capacity up to a power of two, FORK_ENTRIES at most. Events come from `now` on. Returns 0 or -errno. */
+/*
+ * Creates a table for events from `now` on. Rounds capacity up to a power of two, at most FORK_ENTRIES. Returns 0 or
+ * -errno.
+ */
 int fork_table_init(struct fork_table *table, uint32_t capacity, uint64_t now);
 void fork_table_free(struct fork_table *table);
 
-/* Notes a fork: from now on the child's pid means a new process. */
+/* Notes a fork: after `when`, the child's pid means a new process. */
 void fork_table_fork(struct fork_table *table, pid_t parent, pid_t child, uint64_t when);
 
 /*
- * Notes that a thread of the process ended. The first thread mostly ends last, and then its entry may be reused; if
- * other threads still run, the process ends with the last thread.
+ * Notes that a thread of the process ended. Usually the first thread ends last, and then the entry may be reused. If
+ * other threads still run, the process ends with its last thread.
  */
 void fork_table_exit(struct fork_table *table, pid_t pid, bool first, uint64_t when);
 
 /*
- * Notes that events were lost between `now` and the earlier of `sure` and the last noted event. After that, the owner
- * of every pid is unsure until a scan sees the living processes.
+ * Notes that events were lost. The loss began at the last noted event or at `sure`, whichever is earlier, and ended at
+ * `now`. After that, the owner of each pid is uncertain until a scan finds the living processes.
  */
 void fork_table_lost(struct fork_table *table, uint64_t sure, uint64_t now);
 
-/* Adds what /proc showed after `began`, if no events were lost since then. Accepts rounded start times. */
+/*
+ * Adds the processes that /proc showed after `began`, if events were not lost since then. Accepts rounded start times.
+ */
 void fork_table_scan(struct fork_table *table, const struct fork_sight *sights, size_t count, uint64_t began);
 
-/* Gives the key of the process that has the pid now; false if it is not sure that a process has the pid. */
+/* Returns the key of the process that has the pid now; false if it is uncertain that a process has the pid. */
 bool fork_table_living(struct fork_table *table, pid_t pid, uint64_t *key);
 
 /*
- * Sets the container of the process with the key, if there is room; an empty id sets nothing. Returns whether the
- * process lives: if it has ended, what /proc showed for its pid may belong to another process.
+ * Sets the container of the process with the key, if there is room; an empty id changes nothing. Returns whether the
+ * process still lives. If not, facts from /proc about its pid may be about another process.
  */
 bool fork_table_label(struct fork_table *table, uint64_t key, const char *id);
 
@@ -124,13 +130,13 @@ bool fork_table_label(struct fork_table *table, uint64_t key, const char *id);
  */
 bool fork_table_label_started(struct fork_table *table, pid_t pid, uint64_t earliest, uint64_t latest, const char *id);
 
-/* Stops inheritance from the process with the key: its apparent children may be children of other processes. */
+/* Stops inheritance from the process with the key, because its apparent children may be children of other processes. */
 void fork_table_bar(struct fork_table *table, uint64_t key);
 
 /* Whether the process with the key lives, is in the container, and has had the pid since the given time. */
 bool fork_table_holds(struct fork_table *table, uint64_t key, pid_t pid, uint64_t since, const char *id);
 
-/* Answers for the process that had the pid between earliest and latest. False if it may be an unknown process. */
+/* Finds the process that had the pid between earliest and latest. False if this may be an unknown process. */
 bool fork_table_find(struct fork_table *table, pid_t pid, uint64_t earliest, uint64_t latest,
 		     struct fork_answer *answer);
 

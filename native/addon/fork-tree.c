@@ -13,13 +13,15 @@
 #include "side-thread.h"
 
 #define NS_PER_S 1e9
-/* A scan costs some milliseconds, so scans are at least this far apart. */
+/* Minimum milliseconds between two scans. A scan takes some milliseconds. */
 #define SCAN_PAUSE_MS 1000
-/* Older times come from an old log, and the wall clock may have been set since. */
+/*
+ * Maximum age of a time in a query. An older time is from an old log, and the wall clock may have been set since then.
+ */
 #define LONG_PAST_S 120.0
-/* The wall clock is slewed by less than this between two checks; a larger change is a step. */
+/* A larger change of the wall clock between two checks is a step; slewing changes the clock less. */
 #define STEP_S 0.05
-/* Events from before a step of the clock arrive within this time after it. */
+/* Events from before a step of the clock arrive at most this long after the step. */
 #define STEP_DISTRUST_NS UINT64_C(10000000000)
 
 /*
@@ -43,7 +45,7 @@ static double clock_offset(void)
 	return (double)offset / NS_PER_S;
 }
 
-/* Called under the lock, after all events from before the loss were taken. */
+/* Called under the lock, after the last event from before the loss was handled. */
 static void end_loss(struct fork_tree *t)
 {
 	if (!t->losing)
@@ -69,7 +71,7 @@ static void apply(struct fork_tree *t, const struct proc_report *report)
 	case PROC_THREAD_ENDED:
 		fork_table_exit(&t->table, report->pid, false, report->when);
 		break;
-	case PROC_ANSWER: /* an answer to another listener */
+	case PROC_ANSWER: /* the kernel's answer to another listener */
 		break;
 	case PROC_NOTHING:
 		add(&t->counts.malformed, 1);
@@ -129,8 +131,8 @@ static void apply_change(struct fork_tree *t, const struct varmor_change *change
 }
 
 /*
- * Takes what is in the ring, under the lock. The ring only counts lost changes, so a change may have been lost at any
- * time since the last check that found the same count. Facts noted since that check are not sure.
+ * Handles the changes in the ring, under the lock. The ring only counts lost changes. So if the count has grown, a
+ * change may have been lost at any time since the previous check, and facts since then are uncertain.
  */
 static void drain_ring(struct fork_tree *t)
 {
@@ -151,11 +153,9 @@ static void drain_ring(struct fork_tree *t)
 }
 
 /*
- * Takes what is in the socket, under the lock. Returns 0 or -errno.
- *
- * A full socket first reports the loss, then gives its messages, and takes no new messages until it is empty
- * (netlink_overrun). So events that it gives after the report are from before the loss, if they are older than the
- * read.
+ * Handles the messages in the socket, under the lock. Returns 0 or -errno.
+ * A full socket first reports the loss, then returns its messages, and accepts no new messages until it is empty
+ * (netlink_overrun). So an event that is read after the report is from before the loss, if it is older than the read.
  */
 static int drain(struct fork_tree *t)
 {
@@ -184,7 +184,7 @@ static int drain(struct fork_tree *t)
 	return n < 0 ? n : 0;
 }
 
-/* Called without the lock, which it takes only to add what it has read. */
+/* Called without the lock. Takes the lock only to add the processes that it has found. */
 static int scan(struct fork_tree *t)
 {
 	uint64_t began = now_ns();
@@ -200,7 +200,7 @@ static int scan(struct fork_tree *t)
 	} else {
 		pthread_mutex_lock(&t->lock);
 		error = drain(t);
-		/* After a loss, the processes seen may have ended; the next scan finds out. */
+		/* If events were lost during the scan, processes that it found may have ended. The next scan corrects this. */
 		if (!t->lost)
 			fork_table_scan(&t->table, sights, count, began);
 		pthread_mutex_unlock(&t->lock);
@@ -210,7 +210,7 @@ static int scan(struct fork_tree *t)
 	return error;
 }
 
-/* scan_due: another thread may have found the loss, and no event might come to wake this one. */
+/* scan_due: another thread has found a loss. Do not wait for an event, because no event may come. */
 static void sleep_until_due(struct fork_tree *t, bool scan_due)
 {
 	struct pollfd fds[2] = {
@@ -223,7 +223,7 @@ static void sleep_until_due(struct fork_tree *t, bool scan_due)
 		poll(fds, 1, SCAN_PAUSE_MS);
 	else if (!t->options.nap_ms || poll(fds, 1, (int)t->options.nap_ms) == 0)
 		poll(fds, 2, -1);
-	/* Mostly there is nothing to read, so the result is ignored. */
+	/* Usually there is nothing to read, so the result is ignored. */
 	(void)!read(t->wake_fd, &pokes, sizeof(pokes));
 }
 
@@ -301,7 +301,7 @@ static int open_all(struct fork_tree *t, struct failure *failure)
 	if (failure->error)
 		return -1;
 	t->offset = clock_offset();
-	/* The scan follows the start of listening, so that no process is missed in between. */
+	/* The scan starts after listening has started, so that no process is missed in between. */
 	failure->step = "scan";
 	failure->error = -scan(t);
 	if (failure->error)
@@ -352,8 +352,8 @@ void fork_tree_close(struct fork_tree *t)
 }
 
 /*
- * Takes the waiting reports, under the lock. Returns whether the table can answer: with a broken socket it is out of
- * date, and the thread ends and reports the error.
+ * Handles the waiting reports, under the lock. Returns whether the table is up to date. If the socket is broken, the
+ * table is out of date, and the thread ends with the error.
  */
 static bool catch_up(struct fork_tree *t)
 {
@@ -366,7 +366,7 @@ static bool catch_up(struct fork_tree *t)
 	return true;
 }
 
-/* Whether the wall clock, which stamps the events, has made no step for a while. Called under the lock. */
+/* Whether the wall clock, whose time queries use, has not made a step for a while. Called under the lock. */
 static bool clock_is_even(struct fork_tree *t)
 {
 	double offset = clock_offset(), step = offset - t->offset;

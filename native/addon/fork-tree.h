@@ -16,12 +16,12 @@ struct fork_tree_options {
 	uint32_t entries; /* processes that are known at a time */
 	uint32_t receive_buffer; /* bytes */
 	/*
-	 * The thread sleeps this long between two checks. Each query reads waiting events itself, so a long sleep delays no
-	 * answer.
+	 * Milliseconds that the thread sleeps between two checks. A long sleep does not delay queries, because each query
+	 * reads the waiting events itself.
 	 */
 	uint32_t nap_ms;
 	char root[FORK_ROOT_BYTES]; /* a proc file system that shows the node's processes */
-	/* The folder with the pinned maps of the BPF programs that report processes; empty: the process connector does. */
+	/* The folder with the pinned maps of the BPF programs that report processes; empty: use the process connector. */
 	char folder[FORK_ROOT_BYTES];
 };
 
@@ -34,7 +34,7 @@ struct fork_tree_counts {
 	_Atomic uint64_t overruns; /* times that the socket returned ENOBUFS or the ring's programs counted losses */
 	_Atomic uint64_t scans; /* scans of /proc */
 	_Atomic uint64_t failed_scans; /* failed scans; each is tried again */
-	_Atomic uint64_t clock_steps; /* steps of the wall clock; the tree gives no answer for a while after each */
+	_Atomic uint64_t clock_steps; /* steps of the wall clock; after each step, the tree gives no answers for a while */
 	_Atomic int error; /* errno that ended the thread, or 0 */
 };
 
@@ -48,11 +48,11 @@ struct fork_tree {
 	struct intake intake;
 	/* The lock guards these fields, too. */
 	bool lost; /* a scan is due */
-	bool losing; /* the socket's buffer was full; its events from before the loss are still to be read */
+	bool losing; /* the socket's buffer was full, and its events from before the loss are not all read */
 	uint64_t losing_since;
-	uint64_t calm; /* the ring lost nothing before this time */
-	uint64_t ring_lost; /* losses that the ring's programs had counted at the last check */
-	uint64_t ring_lost_before; /* losses that they had counted at the first check */
+	uint64_t calm; /* until this time the ring has lost no changes */
+	uint64_t ring_lost; /* number of losses at the last check */
+	uint64_t ring_lost_before; /* number of losses at the first check */
 	double offset; /* seconds from CLOCK_MONOTONIC to the wall clock, at the last check */
 	uint64_t stepped; /* when the offset last changed; 0: never */
 	struct change_ring ring; /* has no descriptor if the connector is used */
@@ -79,13 +79,14 @@ struct fork_tree *fork_tree_open(const struct fork_tree_options *options, struct
 void fork_tree_close(struct fork_tree *tree);
 
 /*
- * As fork_table_find, with Unix seconds, also for `start`; for any thread. The answer includes all events that the
- * kernel has reported by now: it reports a fork before the child runs. Times that are long past give no answer.
+ * Like fork_table_find, with Unix seconds (also for `start`), and for any thread. The answer includes all events that
+ * the kernel has reported. The kernel reports a fork before the child runs. There is no answer for times that are long
+ * past.
  */
 bool fork_tree_find(struct fork_tree *tree, pid_t pid, double earliest, double latest, struct fork_answer *answer,
 		    double *start);
 
-/* The fork table's functions of the same names describe these. */
+/* See the functions of the same names in fork-table.h. */
 bool fork_tree_living(struct fork_tree *tree, pid_t pid, uint64_t *key);
 bool fork_tree_label(struct fork_tree *tree, uint64_t key, const char *id);
 bool fork_tree_label_started(struct fork_tree *tree, pid_t pid, double earliest, double latest, const char *id);

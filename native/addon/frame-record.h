@@ -9,9 +9,9 @@
 #define FRAME_OVERHEAD 12
 
 /*
- * Writes one audit record as the line "type=N payload\n", the form of audit.log. Newlines and NULs become spaces, and
- * NULs at the end are dropped: any process with CAP_AUDIT_WRITE chooses the bytes of a user space record
- * (AUDIT_USER_AVC), and a newline in them would otherwise forge a second record.
+ * Writes one audit record as the line "type=N payload\n", the form of audit.log. Newlines and NULs become spaces; NULs
+ * at the end are dropped. A process with CAP_AUDIT_WRITE chooses the bytes of a user space record (AUDIT_USER_AVC), and
+ * could otherwise forge a second record by a newline.
  *
  * Returns the number of bytes written, at most len + FRAME_OVERHEAD; 0 if room is smaller than that.
  */

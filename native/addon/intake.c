@@ -12,7 +12,7 @@ int intake_init(struct intake *in)
 	unsigned int i;
 
 	memset(in, 0, sizeof(*in));
-	/* Pages of the large buffers that are never touched take no memory. */
+	/* The buffers are large, but pages that are never touched take no memory. */
 	in->messages = malloc(INTAKE_MESSAGES * sizeof(*in->messages));
 	if (!in->messages)
 		return -ENOMEM;

@@ -45,12 +45,12 @@ int intake_init(struct intake *in);
 void intake_free(struct intake *in);
 
 /*
- * Reads what the socket holds now, without waiting. Returns the number of messages, or -errno if the socket can give
- * no more. Adds the number of times that the socket's buffer was full to `overruns`.
+ * Reads the messages that are in the socket, without waiting. Returns the number of messages, or -errno if the socket
+ * is broken. Adds to `overruns` how often the socket's buffer was full.
  */
 int intake_receive(struct intake *in, int fd, unsigned int *overruns);
 
-/* Whether the message at `next` is passed on; if not, the reason. */
+/* Returns whether the message at `next` is passed to the reader, or why not. */
 enum verdict intake_verdict(const struct intake *in, const struct type_set *types);
 
 /* Frames the message at `next`, whose verdict must be to pass. Returns as frame_record does. */

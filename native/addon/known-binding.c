@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Known records for Node.js; src/audit/batch/known-addon.ts has the types. */
+/* Makes known records available to Node.js; src/audit/batch/known-addon.ts has the types. */
 #include "known-binding.h"
 
 #include <stdlib.h>
@@ -12,7 +12,7 @@
 
 #define MAX_TEXT 65536
 #define MAX_FORK_KEY 0x1p53
-#define MAX_SECONDS 1e9 /* more would not fit as nanoseconds */
+#define MAX_SECONDS 1e9 /* a larger number would not fit as nanoseconds */
 
 /* The numbers have the order of `state` in known-addon.ts. */
 enum {
@@ -29,12 +29,12 @@ enum {
 	STATE_NUMBERS = STATE_VALUES + 2 * KNOWN_VALUES,
 };
 
-/* Kinds and counters are memory of JavaScript, which keeps them at least as long as this binding. */
+/* Kinds and counters are in memory of JavaScript, which keeps that memory at least as long as this binding. */
 struct binding {
 	struct known_records *records;
 	int32_t *state;
 	const struct known_form *learnt; /* the form that was learnt last, for comparison */
-	bool counted; /* V8 was told the size of this memory */
+	bool counted; /* V8 knows the size of this memory */
 };
 
 struct array {
@@ -59,7 +59,7 @@ static bool get_int(napi_env env, napi_value value, int64_t least, int64_t most,
 {
 	double given;
 
-	/* Read as a double, because napi_get_value_int64 turns NaN and infinity into 0, and cuts fractions. */
+	/* Read as a double, because napi_get_value_int64 changes NaN and infinity to 0 and drops fractions. */
 	if (napi_get_value_double(env, value, &given) == napi_ok && is_whole(given, (double)least, (double)most)) {
 		*number = (int64_t)given;
 		return true;
@@ -117,7 +117,7 @@ static napi_value open_known(napi_env env, napi_callback_info info)
 		free_binding(env, b, NULL);
 		return give_up(env, "memory");
 	}
-	/* Tells V8, which otherwise sees only a small object and would not collect it to free these megabytes. */
+	/* Tells V8 the size. Otherwise V8 sees only a small object, and does not collect it to free these megabytes. */
 	b->counted = napi_adjust_external_memory(env, (int64_t)known_records_bytes, &all) == napi_ok;
 	TRY(napi_type_tag_object(env, object, &tag));
 	known_records_use_counters(b->records, events.data, touched.data, &b->state[STATE_TOUCHED]);

@@ -11,14 +11,16 @@
 #define MAX_TEXT (64u << 10)
 #define MAX_ABOUT 4096u
 /*
- * A process must have lived this many seconds before an event's second: around its start, the event may be of another
- * process. This is more than slack.before of src/audit/lineage/lineage-resolver.ts.
+ * Facts about a process count only for events this many seconds after its start: an event around the start may be of
+ * another process. This is more than slack.before of src/audit/lineage/lineage-resolver.ts.
  */
 #define SETTLED 1.0
 
 static struct known_process *set_of(struct known_records *k, enum known_family family, uint32_t pid)
 {
-	/* Mixed, because the product alone would put neighbouring pids into one set for one multiplier in some hundreds. */
+	/*
+	 * The product alone would put neighbouring pids into the same set for some multipliers, so this also mixes its bits.
+	 */
 	uint32_t hash = record_hash_mix(pid * k->multiplier);
 
 	return k->process[family] + (size_t)(hash >> (32 - KNOWN_SET_BITS)) * KNOWN_WAYS;
@@ -48,7 +50,7 @@ bool known_facts_is_foreign(const struct known_records *k, const uint8_t *bytes,
 	return number && known_facts_is_label(k, (int)number - 1, bytes, len);
 }
 
-/* NULL if the process' openings belong to no container. */
+/* Returns the id of the process' container; NULL if it has none. */
 static const char *container_of(const struct known_records *k, const struct known_process *p)
 {
 	const struct known_opening *o;
@@ -63,7 +65,7 @@ static const char *container_of(const struct known_records *k, const struct know
 	return NULL;
 }
 
-/* Extends facts that were found for one second to another second, if the process still has its pid in it. */
+/* Extends facts from one second to another second, if the process still has its pid then. */
 static bool renew(const struct known_records *k, const struct known_run *run, struct known_process *p)
 {
 	const char *container = container_of(k, p);
@@ -77,7 +79,8 @@ static bool renew(const struct known_records *k, const struct known_run *run, st
 }
 
 /*
- * Checked in the middle of a second, too: otherwise all due processes would be looked up when the next second begins.
+ * Whether the process must be looked up again. This is also checked within a second; otherwise all processes would be
+ * looked up at the start of the next second.
  */
 static bool is_due(const struct known_run *run, const struct known_process *p)
 {
@@ -115,7 +118,10 @@ void known_records_forget(struct known_records *k)
 {
 	uint32_t i;
 
-	/* Each process and foreign record has a label. Without labels, do not touch the pages of these tables. */
+	/*
+	 * Each process and each foreign record has a label. So without labels these tables are empty, and their pages stay
+	 * untouched.
+	 */
 	if (k->labels > 0) {
 		forget_processes(k);
 		memset(k->foreign, 0, sizeof(k->foreign));
@@ -178,7 +184,7 @@ void known_records_begin(struct known_records *k, bool held)
 		k->held_since = k->batch;
 }
 
-/* Joins texts into one allocation; NULL if there is no room for them. */
+/* Copies the texts into one allocation; NULL if the limit of bytes is reached or memory ran out. */
 static char *keep_texts(struct known_records *k, const struct known_text *texts, int count)
 {
 	uint32_t len = 0;
@@ -247,7 +253,7 @@ int known_records_add_opening(struct known_records *k, const struct known_openin
 	return (int)k->openings++;
 }
 
-/* Returns the process' own place, or the place in its set that was taught first. */
+/* Returns the place of the process, or else the place in its set whose facts are oldest. */
 static struct known_process *place_of(struct known_records *k, enum known_family family, uint32_t pid)
 {
 	struct known_process *first = set_of(k, family, pid), *p, *oldest = first;
@@ -261,7 +267,7 @@ static struct known_process *place_of(struct known_records *k, enum known_family
 	return oldest;
 }
 
-/* Whether the facts for other kinds of events are about the same process and agree with the new facts. */
+/* Whether the present facts, for another kind of event, are about the same process and agree with the new facts. */
 static bool is_same(const struct known_records *k, const struct known_process *p, const struct known_process_facts *facts)
 {
 	int i;

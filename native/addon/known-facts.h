@@ -17,7 +17,7 @@
 #define KNOWN_SECOND_DIGITS 11 /* digits */
 
 struct known_label {
-	char *text; /* its bytes, then its JSON */
+	char *text; /* the label's bytes, then its JSON */
 	uint32_t len;
 	uint32_t json_len;
 };
@@ -53,7 +53,7 @@ struct known_records {
 	int32_t *touched;
 	int32_t *touched_count;
 	uint64_t batch;
-	uint64_t held_since; /* facts from before this batch do not hold unless they are renewed */
+	uint64_t held_since; /* facts from before this batch are invalid unless they are renewed */
 	uint32_t multiplier; /* random, so that an attacker cannot choose which processes share a set */
 	double second;
 	char digits[KNOWN_SECOND_DIGITS + 1];
@@ -70,9 +70,12 @@ struct known_records {
 	struct known_process process[KNOWN_FAMILIES][KNOWN_PROCESSES];
 };
 
-/* Returns the process with this pid, even if its facts do not hold. */
+/* Returns the process with this pid, even if its facts are invalid. */
 struct known_process *known_facts_process(struct known_records *k, enum known_family family, uint32_t pid);
-/* Whether its facts are valid for the second whose texts are known. Facts for another second need the fork tree. */
+/*
+ * Whether the process' facts are valid for the second whose texts are known. To use facts from another second, this
+ * asks the fork tree.
+ */
 bool known_facts_hold(const struct known_records *k, const struct known_run *run, struct known_process *p);
 bool known_facts_is_label(const struct known_records *k, int number, const uint8_t *bytes, size_t len);
 /* Whether AppArmor's records under the label are skipped. */

@@ -5,11 +5,11 @@
 #include <string.h>
 
 #define MAX_NODES 4096
-/* Maximum branches of a node: a record that matches no branch costs a comparison with each branch. */
+/* Maximum branches of a node. A record that matches no branch is compared with each branch. */
 #define MAX_SIBLINGS 32
 #define MAX_PID_DIGITS 10
 
-/* A literal and the value behind it. Siblings are the branches of a place; the last one that matched comes first. */
+/* A literal and the value after it. Siblings are alternatives at the same place, with the last match first. */
 struct node {
 	struct node *next;
 	struct node *child;
@@ -50,7 +50,7 @@ static bool is_at(const uint8_t *bytes, size_t len, size_t at, const void *text,
 	return text_len <= len - at && memcmp(bytes + at, text, text_len) == 0;
 }
 
-/* A security context may hold blanks. It ends before the first ` pid=`, which no later value can hold. */
+/* A security context may contain blanks. It ends before the first ` pid=`, which no later value can contain. */
 static size_t subject_end(const uint8_t *bytes, size_t len, size_t at)
 {
 	if (at < len && bytes[at] == '=')
@@ -84,7 +84,7 @@ static size_t value_end(enum known_family family, enum known_value value, const 
 	return value == KNOWN_PROFILE ? subject_end(bytes, len, at) : skip(bytes, len, at, WORD);
 }
 
-/* Recursive: as deep as a form has parts. */
+/* Recursive. The depth is at most the number of a form's parts. */
 static const struct known_form *match_from(struct node **first, enum known_family family, const uint8_t *bytes, size_t len,
 					   size_t at, struct known_range *values, size_t *end)
 {
@@ -221,7 +221,7 @@ struct known_form *known_form_new(const struct known_form *head, const struct kn
 	return form;
 }
 
-/* Whether literals and values alternate, and only the last literal has the end of the line. */
+/* Whether literals and values alternate, and only the last literal contains the end of the line. */
 static bool is_form(const struct known_part *parts, uint32_t count, uint32_t needed)
 {
 	const uint8_t *line_end;
@@ -253,7 +253,7 @@ static struct node *same_among(struct node *n, const struct known_part *part)
 	return NULL;
 }
 
-/* Drops the form that matched least lately, to make room for a new form. */
+/* Drops the form whose last match is oldest, to make room for a new form. */
 static void drop_last(struct known_forms *f, struct node **first)
 {
 	struct node **link = first, *n;

@@ -6,7 +6,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/* The table of kinds, in memory of src/audit/batch/kind-table.ts, which describes its columns. */
+/* The table of kinds. Its memory belongs to src/audit/batch/kind-table.ts, which describes the columns. */
 struct known_kinds {
 	int32_t *places;
 	uint32_t place_count; /* a power of two */
@@ -20,14 +20,14 @@ struct known_kinds {
 	uint32_t owners; /* elements of each of the two arrays above */
 	int32_t *touched_others; /* has twice as many elements */
 	int32_t *line_kinds;
-	uint32_t line_count; /* room for this many lines; 0: the kinds of lines are not wanted */
+	uint32_t line_count; /* maximum number of lines; 0: the kinds of lines are not stored */
 	int32_t *sums;
 };
 
 /* `sums` has the order of KindTable's sums. */
 enum { KINDS_ROWS, KINDS_ARENA_END, KINDS_TOUCHED, KINDS_TOUCHED_OTHERS, KINDS_LINES, KINDS_SEED, KINDS_SUMS };
 
-/* Events are of one kind if these fields and the bytes that they are counted by are equal. */
+/* Events have the same kind if these fields and the bytes by which they are counted are equal. */
 struct known_kind {
 	int32_t place; /* the container's place */
 	int32_t head;
@@ -35,7 +35,9 @@ struct known_kind {
 	uint8_t number; /* encode/event-head.ts */
 };
 
-/* Returned instead of a row. Other kind: the event gets no row. New kind: JavaScript must make the row. */
+/*
+ * Returned instead of a row. KNOWN_OTHER_KIND: the event gets no row. KNOWN_NEW_KIND: JavaScript must create the row.
+ */
 #define KNOWN_OTHER_KIND (-1)
 #define KNOWN_NEW_KIND (-2)
 

@@ -84,8 +84,8 @@ static bool locate(const struct known_records *k, const struct known_run *run, s
 }
 
 /*
- * Whether the record's type begins unlike every type that src/audit/decode/locate-record.ts knows, as in most lines of
- * audit.log.
+ * Whether the record's type starts unlike all types that src/audit/decode/locate-record.ts knows. This is true for most
+ * lines of audit.log.
  */
 static bool is_other_type(const struct known_run *run)
 {
@@ -116,7 +116,7 @@ static char *put_range(char *at, const uint8_t *bytes, struct known_range range)
 	return known_put(at, bytes + range.start, range.end - range.start);
 }
 
-/* Builds the key that an event is counted by. Returns its length; 0 if it is too long. */
+/* Builds the key by which an event is counted. Returns its length; 0 if it is too long. */
 static uint32_t key_of(const struct known_form *form, const struct record *r, const uint8_t *bytes, uint8_t *key)
 {
 	struct known_range range = { 0, 0 };
@@ -180,7 +180,7 @@ static char *put_piece(const struct known_records *k, const struct known_run *ru
 	}
 }
 
-/* An upper bound of the line's length, as if each part of the record were as long as the whole record. */
+/* Returns an upper bound of the line's length, as if each part of the record were as long as the whole record. */
 static size_t line_room(const struct known_records *k, const struct record *r, const struct known_form *form,
 			const struct known_process *p, const struct known_opening *o)
 {
@@ -199,7 +199,7 @@ static void count_opening(struct known_records *k, int number)
 		k->touched[(*k->touched_count)++] = number;
 }
 
-/* Returns false and writes nothing if any fact is missing. */
+/* Writes the line. Returns false and writes nothing if a fact is missing. */
 static bool write_line(struct known_records *k, struct known_run *run, const struct record *r,
 		       const struct known_form *form, const struct known_process *p)
 {

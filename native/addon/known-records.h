@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Turns audit records of known forms into lines of violations.log, if the process' container is known. The decoder in
- * TypeScript teaches it all facts and writes the same bytes (src/audit/batch/known-records.ts). It stops before each
- * record for which it lacks a fact. For use by one thread only.
+ * TypeScript (src/audit/batch/known-records.ts) writes the same bytes, and teaches this code all facts. This code stops
+ * before a record for which a fact is missing. Not thread safe.
  */
 #ifndef VARMOR_KNOWN_RECORDS_H
 #define VARMOR_KNOWN_RECORDS_H
@@ -10,7 +10,7 @@
 #include "known-forms.h"
 #include "known-kinds.h"
 
-/* Maximum openings that are known at a time: JavaScript has a counter for each. */
+/* Maximum openings that are known at a time. JavaScript has a counter for each opening. */
 #define KNOWN_OPENINGS 4096
 
 enum known_stop { KNOWN_AT_END, KNOWN_NO_FORM, KNOWN_NO_PROCESS, KNOWN_OTHER_RECORD };
@@ -20,17 +20,20 @@ struct known_run {
 	size_t len;
 	uint8_t *out;
 	size_t out_room;
-	/* Whether a process has had its pid, and been in the container, since then; NULL if there is no fork tree. */
+	/*
+	 * Returns whether the process has had its pid, and was in the container, since the time `since`; NULL if there is no
+	 * fork tree.
+	 */
 	bool (*holds)(uint32_t tree, uint64_t key, uint32_t pid, double since, const char *container);
 	uint64_t now; /* nanoseconds of CLOCK_MONOTONIC */
-	/* Where the run begins; afterwards, where it stopped. */
+	/* The offset at which the run starts; afterwards, the offset at which it stopped. */
 	size_t at;
 	size_t out_len;
 	/* Results of the run. */
 	uint32_t written;
 	uint32_t filtered;
 	enum known_stop stop;
-	/* About the record at which the run stopped, if only its process is unknown. */
+	/* Facts about the record at which the run stopped, if only its process is unknown. */
 	uint8_t kind;
 	size_t audit;
 	size_t end;
@@ -42,19 +45,19 @@ struct known_text {
 	uint32_t len;
 };
 
-/* A living process in the fork tree: with it, facts found for one second can hold for other seconds, too. */
+/* A living process in the fork tree. With it, facts from one second can be valid for other seconds, too. */
 struct known_fork {
 	uint32_t tree; /* 0: none */
 	uint64_t key;
-	uint64_t until; /* nanoseconds of CLOCK_MONOTONIC; after this, JavaScript is asked again what the process runs */
+	uint64_t until; /* nanoseconds of CLOCK_MONOTONIC; then JavaScript must check again what the process runs */
 };
 
 /* The facts that a line states about its process. */
 struct known_process_facts {
 	uint32_t pid;
-	double second; /* Unix second for which it is valid, or more seconds by `fork`; 0: all of this batch from `since` on */
+	double second; /* Unix second of the facts (`fork`: of more seconds, too); 0: all of this batch from `since` on */
 	double since;
-	bool of_batch; /* the facts hold for this batch only */
+	bool of_batch; /* the facts are valid only for this batch */
 	struct known_fork fork;
 	int label;
 	struct known_text about;
@@ -83,17 +86,17 @@ void known_records_free(struct known_records *k);
 struct known_forms *known_records_forms(struct known_records *k);
 void known_records_use_kinds(struct known_records *k, const struct known_kinds *kinds);
 /*
- * The openings' counters, and a list of the counters above zero, which JavaScript empties. `KNOWN_OPENINGS` elements
- * each.
+ * Sets the arrays for the openings' counters and for the list of counters above zero. Each has `KNOWN_OPENINGS`
+ * elements. JavaScript empties the list.
  */
 void known_records_use_counters(struct known_records *k, uint32_t *events, int32_t *touched, int32_t *touched_count);
 
-/* Begins a batch. held: facts that were found for a second still hold for that second. */
+/* Begins a batch. held: facts about a second remain valid for that second. */
 void known_records_begin(struct known_records *k, bool held);
 /* Forgets everything except the forms. */
 void known_records_forget(struct known_records *k);
 
-/* Each returns a number; -1 if there is no room until known_records_forget. */
+/* Each returns a number; -1 if the table is full until known_records_forget. */
 int known_records_add_label(struct known_records *k, struct known_text bytes, struct known_text json);
 int known_records_add_opening(struct known_records *k, const struct known_opening_facts *facts);
 /* From now on, AppArmor's records under the label are skipped. */

@@ -8,14 +8,14 @@
 
 #include "audit-socket.h"
 
-/* Reports an error of Node-API itself: out of memory, or an exception is already pending. */
+/* Throws an error because a call of Node-API failed: out of memory, or an exception is already pending. */
 napi_value give_up(napi_env env, const char *what);
 
 #define TRY(call) do { if ((call) != napi_ok) return give_up(env, #call); } while (0)
 
 bool set_number(napi_env env, napi_value object, const char *name, double value);
 bool set_null(napi_env env, napi_value object, const char *name);
-/* Sets the value, or null if it is not known. */
+/* Sets the property to the value, or to null if the value is not known. */
 bool set_known(napi_env env, napi_value object, const char *name, bool known, double value);
 
 /* Makes an error with step and errno; NULL with an exception. */

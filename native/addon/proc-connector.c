@@ -16,7 +16,9 @@
 
 #include "clocks.h"
 
-/* Milliseconds to wait for an answer. The kernel answers within the call that asks, so this is ample. */
+/*
+ * Milliseconds to wait for an answer. The kernel answers during the request's system call, so this is more than enough.
+ */
 #define ANSWER_TIMEOUT_MS 250
 /* Offset of the kernel's event: it follows two headers, without padding. */
 #define EVENT (NLMSG_HDRLEN + sizeof(struct cn_msg))
@@ -34,8 +36,8 @@ struct request {
 } __attribute__((packed));
 
 /*
- * Passes answers, exits, and forks of a process (the child's thread and process have the same number). BPF loads
- * convert from network byte order, so the numbers to compare with are converted in the same way.
+ * Passes answers, exits, and forks of a process (not of a thread: the child's thread id equals its process id). Loads
+ * in the filter convert from network byte order, so the numbers for comparison are converted, too.
  */
 static int attach_filter(int fd)
 {
@@ -71,8 +73,8 @@ static int ask(int fd, uint32_t op, uint32_t ack)
 }
 
 /*
- * Sets errno to the kernel's answer; 0 means success. All listeners receive the answer; its ack is the asker's plus 1
- * (the kernel sets seq itself). Events that come before the answer are ignored.
+ * Sets errno to the kernel's answer; 0 means success. All listeners receive each answer. The ack of our answer is our
+ * ack plus 1, because the kernel sets seq itself. Events before the answer are ignored.
  */
 static int await_answer(int fd, uint32_t ack)
 {
@@ -136,7 +138,7 @@ failed:
 
 void proc_connector_close(int fd)
 {
-	/* Older kernels count listeners only by these requests. A failure does no harm here. */
+	/* Older kernels count listeners only by these requests. A failure does not matter. */
 	(void)ask(fd, PROC_CN_MCAST_IGNORE, 0);
 	close(fd);
 }

@@ -12,10 +12,10 @@ enum proc_change { PROC_NOTHING, PROC_FORKED, PROC_ENDED, PROC_THREAD_ENDED, PRO
 
 struct proc_report {
 	enum proc_change change;
-	pid_t pid; /* of the child, or of the process that ended or one of whose threads ended */
+	pid_t pid; /* of the child; or of the process that ended, or whose thread ended */
 	pid_t parent; /* of a child */
 	uint64_t when; /* CLOCK_MONOTONIC, ns */
-	uint32_t error; /* of an answer: an errno or 0 */
+	uint32_t error; /* of an answer: errno or 0 */
 	uint32_t ack; /* of an answer */
 };
 
@@ -31,7 +31,7 @@ int proc_connector_open(uint32_t buffer, struct failure *failure);
 /* Lowers the kernel's count of listeners by one and closes the socket. */
 void proc_connector_close(int fd);
 
-/* Parses a netlink message of len bytes. The report is empty if it is not a whole message of the connector. */
+/* Parses a netlink message of len bytes. The report is empty if the message is incomplete or not from the connector. */
 struct proc_report proc_connector_parse(const char *message, size_t len);
 
 #endif

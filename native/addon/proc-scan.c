@@ -17,9 +17,9 @@
 _Static_assert(FORK_LABEL_BYTES == CONTAINER_ID_BYTES, "a label is the id of a container");
 
 /*
- * Field 3 is the state, field 22 the start in ticks since the boot (proc_pid_stat(5)). Field 2 may hold spaces and
- * brackets. asleep: how long the machine has slept since its boot, which CLOCK_MONOTONIC leaves out. Returns false for
- * a dead process.
+ * Parses the state (field 3) and the start in ticks since the boot (field 22; see proc_pid_stat(5)). Field 2 may
+ * contain spaces and brackets. asleep: time that the machine was suspended since the boot, which CLOCK_MONOTONIC
+ * excludes. Returns false for a dead process.
  */
 static bool parse_stat(const char *stat, int64_t tick, int64_t asleep, struct fork_sight *sight)
 {
@@ -53,7 +53,10 @@ static size_t read_text(int folder, const char *name, char *text, size_t size)
 	return (size_t)n;
 }
 
-/* Reads all files through one open folder, which always belongs to the same process. False if the process is gone. */
+/*
+ * Reads all files by the descriptor of the process' folder, so that they belong to the same process. False if the
+ * process is gone.
+ */
 static bool look(int root, const char *name, int64_t tick, int64_t asleep, struct fork_sight *sight)
 {
 	int folder = openat(root, name, O_RDONLY | O_DIRECTORY | O_CLOEXEC);

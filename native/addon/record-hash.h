@@ -35,7 +35,7 @@ static inline uint32_t record_hash(const uint8_t *bytes, size_t len, uint32_t se
 		}
 		return record_hash_mix(a);
 	}
-	/* The last sixteen bytes may overlap the sixteen before them. */
+	/* The last sixteen bytes may overlap the previous sixteen bytes. */
 	for (at = 0;; at += 16) {
 		if (at > len - 16)
 			at = len - 16;

@@ -8,7 +8,8 @@
 #include "napi-help.h"
 
 /*
- * A kernel thread lists the rules and may be late, so a thread of libuv's pool waits for it, not the JavaScript thread.
+ * A kernel thread lists the rules and may be slow. So a thread of libuv's pool waits for the list, not the JavaScript
+ * thread.
  */
 struct reading {
 	napi_async_work work;

@@ -23,7 +23,7 @@ void side_thread_wake(int fd)
 {
 	uint64_t one = 1;
 
-	/* If the counter is full, the thread wakes as well. */
+	/* If the write fails because the counter is full, the thread wakes, too. */
 	while (write(fd, &one, sizeof(one)) < 0 && errno == EINTR)
 		;
 }

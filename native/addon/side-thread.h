@@ -6,9 +6,9 @@
 #include <stdatomic.h>
 #include <stdint.h>
 
-/* Shared by the addon's threads: how they start, wake up and count. */
+/* Functions to start and wake the addon's threads, and to count in them. */
 
-/* Starts a thread that takes no signals, which are for the process' own threads. Returns 0 or -errno. */
+/* Starts a thread that blocks all signals, because the threads of Node.js handle them. Returns 0 or -errno. */
 int side_thread_start(pthread_t *thread, const char *name, void *(*run)(void *), void *context);
 
 /* Wakes the thread that polls this eventfd. */
