@@ -48,7 +48,7 @@ const recentlyShown = (profile: ArmorProfile): Partial<Observation> => ({
   profile,
   memory: { ...freshMemory(), profilePace: { at: NOW, changes: 0 } },
 })
-const begun: AnyPolicy = (() => {
+const started: AnyPolicy = (() => {
   const seen = withSettled(observationOf({ policy: restarting, profile: shown(2, restarting) }))
   return { ...restarting, status: statusOf(decide(seen))! }
 })()
@@ -111,7 +111,7 @@ const table: Record<Situation['is'], Row[]> = {
       also: ({ ended }) => expect(ended).to.equal(true),
     },
     {
-      title: 'leaves a policy that others hold',
+      title: 'leaves a policy with finalizers of other clients',
       seen: { policy: policyOf({ deletionTimestamp, finalizers: ['other'] }) },
       effect: 'none',
       also: ({ ended }) => expect(ended).to.equal(true),
@@ -119,7 +119,7 @@ const table: Record<Situation['is'], Row[]> = {
   ],
   'gone, still shown': [
     {
-      title: 'waits for the watch, and does not let it go once more',
+      title: 'waits for the watch, and does not release the policy again',
       seen: { policy: policyOf({ uid: 'let-go', deletionTimestamp }), memory: { ...freshMemory(), gone: 'let-go' } },
       effect: 'none',
       also: ({ ended }) => expect(ended).to.equal(false),
@@ -127,7 +127,7 @@ const table: Record<Situation['is'], Row[]> = {
   ],
   'not kept': [
     {
-      title: 'leaves the profile, and looks again',
+      title: 'leaves the profile, and checks again',
       seen: { isUnkept: true, profile: profileOf(policyOf()) },
       effect: 'none',
       also: ({ ended, timers }) => expect([ended, timers.removal]).to.deep.equal([false, settings.maxInterval]),
@@ -147,7 +147,7 @@ const table: Record<Situation['is'], Row[]> = {
   ],
   deleted: [
     {
-      title: 'lets the policy go, and leaves what others hold it by',
+      title: 'releases the policy, and leaves finalizers of other clients',
       seen: { policy: policyOf({ deletionTimestamp, finalizers: ['other', POLICY_FINALIZER] }) },
       effect: 'set-policy-finalizers',
       also: ({ effect }) => expect(effect).to.deep.include({ finalizers: ['other'] }),
@@ -156,7 +156,7 @@ const table: Record<Situation['is'], Row[]> = {
   'deleted, profile left': [
     { title: 'deletes the profile', seen: { policy: deleted, profile: profileOf(deleted) }, effect: 'delete-profile' },
     {
-      title: 'takes workloads out of the profile first',
+      title: 'first restarts workloads without the profile',
       seen: { policy: policyOf({ deletionTimestamp }, { spec: restarting.spec }), profile: profileOf(restarting) },
       effect: 'write-policy-status',
       also: (decision) => {
@@ -175,13 +175,17 @@ const table: Record<Situation['is'], Row[]> = {
       also: waitsFor('n1'),
     },
     {
-      title: 'lets the profile go when no node has it',
+      title: 'releases the profile when no node has it',
       seen: { policy: deleted, profile: profileOf(deleted, { deletionTimestamp }) },
       effect: 'release-profile',
     },
   ],
   'not held': [
-    { title: 'holds it', seen: { policy: policyOf({ finalizers: ['other'] }) }, effect: 'set-policy-finalizers' },
+    {
+      title: 'adds the finalizer',
+      seen: { policy: policyOf({ finalizers: ['other'] }) },
+      effect: 'set-policy-finalizers',
+    },
   ],
   'profile unusable': [
     {
@@ -190,7 +194,7 @@ const table: Record<Situation['is'], Row[]> = {
       effect: 'delete-profile',
     },
     {
-      title: 'waits for one that someone deleted',
+      title: 'waits for the end of a profile that a user deleted',
       seen: {
         policy: policyOf(),
         profile: profileOf(policyOf(), { deletionTimestamp }),
@@ -202,9 +206,9 @@ const table: Record<Situation['is'], Row[]> = {
   ],
   'not compiled': [{ title: 'compiles', seen: { policy: policyOf() }, effect: 'compile' }],
   'profile differs': [
-    { title: 'makes the profile', seen: { policy: policyOf() }, prepared: withCompiled, effect: 'apply-profile' },
+    { title: 'creates the profile', seen: { policy: policyOf() }, prepared: withCompiled, effect: 'apply-profile' },
     {
-      title: 'changes it',
+      title: 'changes the profile',
       seen: {
         policy: policyOf({}, { spec: policySpec({ rules: ['disallow-umount'] }) }),
         profile: profileOf(policyOf()),
@@ -238,7 +242,7 @@ const table: Record<Situation['is'], Row[]> = {
       },
     },
     {
-      title: 'says that it takes too long, and has it compiled again another day',
+      title: 'says that the policy takes too long, and compiles it again much later',
       seen: { policy: policyOf() },
       prepared: (seen) => {
         const prepared = withCompiled(seen)
@@ -294,7 +298,7 @@ const table: Record<Situation['is'], Row[]> = {
       also: (decision) => expect(statusOf(decision)).to.deep.include({ phase: 'Protecting', ready: true }),
     },
     {
-      title: 'names nodes without an agent where its pods can land',
+      title: 'names nodes without an agent where pods of the policy can land',
       seen: { policy: policyOf(), profile: shown(2), nodes: nodesOf({ uncovered: { nodes: ['b1', 'b2'], count: 7 } }) },
       prepared: withSettled,
       effect: 'write-policy-status',
@@ -308,7 +312,7 @@ const table: Record<Situation['is'], Row[]> = {
       },
     },
     {
-      title: 'completes a modelling that made a model',
+      title: 'completes a modelling that gave a model',
       seen: {
         policy: policyOf({}, { spec: modeled }),
         profile: { ...shown(2, policyOf({}, { spec: modeled })), spec: modeledProfile() },
@@ -322,7 +326,7 @@ const table: Record<Situation['is'], Row[]> = {
       { silent: { nodes: ['n2'], count: 1 }, summary: { desired: 2, loaded: 1, failed: 0, blocking: 1 } },
       { failures: [{ node: 'n2', message: 'no' }], summary: { desired: 2, loaded: 1, failed: 1, blocking: 1 } },
     ].map((nodes) => ({
-      title: 'completes a modelling, although a node is down or fails, as the policy could never be changed else',
+      title: 'completes a modelling although a node is down or fails, so that users can change the policy',
       seen: {
         policy: policyOf({}, { spec: modeled }),
         ...recentlyShown({ ...shown(1, policyOf({}, { spec: modeled })), spec: modeledProfile() }),
@@ -337,7 +341,7 @@ const table: Record<Situation['is'], Row[]> = {
       },
     })),
     {
-      title: 'names what single nodes leave out beyond what all do',
+      title: 'names rules that only some nodes leave out',
       seen: {
         policy: policyOf({}, { spec: policySpec({ enforcer: 'AppArmorSeccomp' }) }),
         profile: shown(2, policyOf({}, { spec: policySpec({ enforcer: 'AppArmorSeccomp' }) })),
@@ -354,7 +358,7 @@ const table: Record<Situation['is'], Row[]> = {
         expect(ready(decision)?.message).to.contain('left out on n1, n2 and 2 more by AppArmor: disallow-mount'),
     },
     {
-      title: 'says that there is no agent at all',
+      title: 'says that no node has an agent',
       seen: {
         policy: policyOf(),
         profile: { ...shown(0), status: { desiredNumberLoaded: 0, currentNumberLoaded: 0, observedGeneration: 1 } },
@@ -367,7 +371,10 @@ const table: Record<Situation['is'], Row[]> = {
     {
       title: 'does not restart workloads before all nodes have the profile',
       seen: {
-        policy: { ...begun, status: { ...begun.status!, restart: { change: 'create-before', since: '', done: true } } },
+        policy: {
+          ...started,
+          status: { ...started.status!, restart: { change: 'create-before', since: '', done: true } },
+        },
         profile: shown(1, restarting),
         nodes: waitingFor({ blockers: ['n1'] }),
       },
@@ -380,7 +387,7 @@ const table: Record<Situation['is'], Row[]> = {
       },
     },
     {
-      title: 'says that a restart begins before it begins',
+      title: 'writes the start of a restart to the status before the restart',
       seen: { policy: restarting, profile: shown(2, restarting) },
       prepared: withSettled,
       effect: 'write-policy-status',
@@ -390,8 +397,8 @@ const table: Record<Situation['is'], Row[]> = {
       },
     },
     {
-      title: 'restarts workloads when its status says so',
-      seen: { policy: begun, profile: shown(2, restarting) },
+      title: 'restarts workloads after the status has the start',
+      seen: { policy: started, profile: shown(2, restarting) },
       prepared: withSettled,
       effect: 'none',
       also: ({ rollout }) => expect(rollout).to.deep.include({ type: 'wanted' }),

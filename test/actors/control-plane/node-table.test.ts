@@ -26,23 +26,23 @@ const late: Step = { at: GRACE, expire: true }
 
 describe('which nodes count', () => {
   const rows: { title: string; steps: Step[]; counts: boolean; bare?: boolean; more?: boolean }[] = [
-    { title: 'one where an agent is expected', steps: [{ at: 0, set: 'yes' }, late], counts: true },
-    { title: 'one where none is', steps: [{ at: 0, set: 'no' }], counts: false, bare: true },
+    { title: 'a node where an agent is expected', steps: [{ at: 0, set: 'yes' }, late], counts: true },
+    { title: 'a node where no agent is expected', steps: [{ at: 0, set: 'no' }], counts: false, bare: true },
     {
-      title: 'one where none is and no pods can land',
+      title: 'a node where no agent is expected and no pods can land',
       steps: [{ at: 0, set: 'no', schedulable: false }],
       counts: false,
     },
-    { title: 'one that joined just now', steps: [joins, { at: 50, expire: true }], counts: true, more: true },
-    { title: 'one that did not report in time', steps: [joins, late], counts: false, bare: true },
-    { title: 'one that reported in time', steps: [joins, { at: 50, reports: true }, late], counts: true },
+    { title: 'a node that joined just now', steps: [joins, { at: 50, expire: true }], counts: true, more: true },
+    { title: 'a node that did not report in time', steps: [joins, late], counts: false, bare: true },
+    { title: 'a node that reported in time', steps: [joins, { at: 50, reports: true }, late], counts: true },
     {
-      title: 'one that reported before its Node was seen',
+      title: 'a node that reported before the manager saw its Node object',
       steps: [{ at: 0, reports: true }, joins, late],
       counts: true,
     },
     {
-      title: 'one that had reported, and was started anew',
+      title: 'a node that had reported and was restarted',
       steps: [
         joins,
         { at: 50, reports: true },
@@ -53,25 +53,25 @@ describe('which nodes count', () => {
       counts: true,
     },
     {
-      title: 'one that did not report in time, and was started anew',
+      title: 'a node that did not report in time and was restarted',
       steps: [joins, late, { at: 150, boots: true }, { at: 160, set: 'unsaid' }],
       counts: false,
       bare: true,
     },
-    { title: 'one that reports in the end', steps: [joins, late, { at: 200, reports: true }], counts: true },
+    { title: 'a node that reports late', steps: [joins, late, { at: 200, reports: true }], counts: true },
     {
-      title: 'one that did not report in time, and changes',
+      title: 'a node that did not report in time and then changes',
       steps: [joins, late, { at: 150, set: 'unsaid', schedulable: false }, { at: 160, set: 'unsaid' }],
       counts: false,
       bare: true,
     },
     {
-      title: 'one that is expected later',
+      title: 'a node where an agent is expected later',
       steps: [joins, late, { at: 150, set: 'yes' }, { at: 400, expire: true }],
       counts: true,
     },
     {
-      title: 'one that reported, and is not expected any more',
+      title: 'a node that reported and where no agent is expected now',
       steps: [
         { at: 0, set: 'yes' },
         { at: 10, reports: true },
@@ -92,6 +92,6 @@ describe('which nodes count', () => {
   })
 
   for (const { title, steps, counts, bare = false, more = false } of rows)
-    it(`${title}: ${counts ? 'counts' : 'does not'}`, () =>
+    it(`${title}: ${counts ? 'counts' : 'does not count'}`, () =>
       expect(after(steps)).to.deep.equal({ desired: counts ? 1 : 0, uncovered: bare ? ['n1'] : [], more }))
 })

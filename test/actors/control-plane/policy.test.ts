@@ -43,7 +43,7 @@ describe('a policy', () => {
     expect(world.manager?.events.map(({ reason }) => reason)).to.deep.equal([])
   })
 
-  it('of the whole cluster has its ArmorProfile in the install namespace', async () => {
+  it('for the whole cluster has its ArmorProfile in the install namespace', async () => {
     const world = worldOf(1)
     const key = world.clusterPolicy('web', policySpec())
     await ready(world, key)
@@ -65,7 +65,7 @@ describe('a policy', () => {
     expect(before).to.deep.equal({ 'policy-finalizers': 1, profile: 1, 'policy-status': 1, 'profile-status': 1 })
   })
 
-  it('does not look again when the watch brings what it has written itself, and does when that brings anything else', async () => {
+  it('ignores its own writes in the watch, but handles writes of other clients', async () => {
     let looks = 0
     const model = (): undefined => void looks++
     const world = worldOf(3, { model })
@@ -84,7 +84,7 @@ describe('a policy', () => {
     expect(world.getProfile(AP)?.metadata.labels).not.to.deep.equal({})
   })
 
-  it('makes its ArmorProfile again that went while the watch was late, where no node says so', async () => {
+  it('creates its ArmorProfile again after a deletion that a late watch reports, even without nodes', async () => {
     const world = worldOf(0)
     const key = world.policy('web', policySpec())
     await world.runUntil(() => world.manager?.session.profile('demo', AP) !== undefined, 60_000)
@@ -104,7 +104,7 @@ describe('a policy', () => {
     expect(await world.runUntil(() => world.getProfile(AP) !== undefined, 60_000)).to.equal(true)
   })
 
-  it('is not ready while a node has the generation of before', async () => {
+  it('is not ready while a node has the previous generation', async () => {
     const world = worldOf(2)
     const key = world.policy('web', policySpec())
     await ready(world, key)
@@ -138,7 +138,7 @@ describe('a policy', () => {
     await ready(world, key)
   })
 
-  it('is not ready any more when a node joins, until that has loaded the profile', async () => {
+  it('is not ready from when a node joins until this node has loaded the profile', async () => {
     const world = worldOf(1)
     const key = world.policy('web', policySpec())
     await ready(world, key)
@@ -153,12 +153,12 @@ describe('a policy', () => {
   })
 
   const joins: { title: string; every: number; silent: number }[] = [
-    { title: 'each 20 s', every: 20_000, silent: 0 },
-    { title: 'each 45 s', every: 45_000, silent: 0 },
-    { title: 'each 70 s, whose agents need a minute', every: 70_000, silent: 60_000 },
+    { title: 'every 20 s', every: 20_000, silent: 0 },
+    { title: 'every 45 s', every: 45_000, silent: 0 },
+    { title: 'every 70 s, with agents that need a minute', every: 70_000, silent: 60_000 },
   ]
   for (const { title, every, silent } of joins)
-    it(`is ready as soon as nodes are that join ${title}: they change nobody's mind`, async () => {
+    it(`is ready as soon as the new nodes are ready when nodes join ${title}`, async () => {
       const world = worldOf(2)
       const key = world.policy('web', policySpec())
       await ready(world, key)
@@ -173,7 +173,7 @@ describe('a policy', () => {
       expect(world.condition(key, 'Ready')).to.deep.include({ status: 'True', reason: 'AllAgentsReady' })
     })
 
-  it('keeps its status over a restart of the manager, until the nodes had the time to report', async () => {
+  it('keeps its status after a restart of the manager until the nodes have had time to report', async () => {
     const world = worldOf(2)
     const key = world.policy('web', policySpec())
     await ready(world, key)
@@ -235,7 +235,7 @@ describe('a policy', () => {
         await ready(world, key)
       })
 
-    it('from the beginning has no profile, and every error in its status', async () => {
+    it('at its creation has no profile, and its status lists all errors', async () => {
       const world = worldOf(1)
       const key = world.policy('web', policySpec({ rules: ['nonsense-1', 'nonsense-2'] }))
       await world.runFor(5_000)
@@ -246,7 +246,7 @@ describe('a policy', () => {
     })
   })
 
-  it('that models behaviour may not be left before its time, and is not completed by the clock alone', async () => {
+  it('that models behaviour keeps its mode until the end, and is complete only with a model', async () => {
     let model: FoundModel | undefined
     const world = worldOf(1, { policy: { behaviorModeling: true }, model: () => model })
     const spec = policySpec()
@@ -300,7 +300,7 @@ describe('a policy', () => {
   })
 
   describe('that is deleted', () => {
-    it('goes when every node has unloaded its profile', async () => {
+    it('is removed when every node has unloaded its profile', async () => {
       const world = worldOf(3)
       const key = world.policy('web', policySpec())
       await ready(world, key)
@@ -312,7 +312,7 @@ describe('a policy', () => {
       for (const agent of world.agents.values()) expect(agent.loaded.size).to.equal(0)
     })
 
-    it('goes by three writes, none of which fails, however late watches are', async () => {
+    it('is removed by three writes, and no write fails, however late watches are', async () => {
       const world = worldOf(3, { lag: 2_000 })
       const key = world.policy('web', policySpec())
       await ready(world, key)
@@ -326,7 +326,7 @@ describe('a policy', () => {
       expect(world.manager!.counts['api-error']).to.equal(undefined)
     })
 
-    it('is not held up by a node that is gone, but by one that is silent for a minute', async () => {
+    it('waits for a silent node for a minute, and does not wait for a removed node', async () => {
       const world = worldOf(3)
       const key = world.policy('web', policySpec())
       await ready(world, key)
@@ -340,7 +340,7 @@ describe('a policy', () => {
       expect(world.getPolicy(key)).to.equal(undefined)
     })
 
-    it('goes at once when it never had a profile', async () => {
+    it('is removed at once when it never had a profile', async () => {
       const world = worldOf(1)
       const key = world.policy('web', policySpec({ rules: ['nonsense'] }))
       await world.runFor(5_000)
@@ -350,7 +350,7 @@ describe('a policy', () => {
     })
   })
 
-  it('has its ArmorProfile made again when someone deletes that, and an Event says so, once', async () => {
+  it('gets a new ArmorProfile when a user deletes it, and an Event says so, once', async () => {
     const world = worldOf(2)
     const key = world.policy('web', policySpec())
     await ready(world, key)
@@ -377,7 +377,7 @@ describe('a policy', () => {
     ['its manager', false],
     ['the garbage collector', true],
   ] as const)
-    it(`has no Event for the ArmorProfile of an earlier one of its name, which ${by} deletes`, async () => {
+    it(`sends no Event when ${by} deletes the ArmorProfile of an earlier policy of the same name`, async () => {
       const world = worldOf(2)
       const key = world.policy('web', policySpec())
       await ready(world, key)
@@ -394,7 +394,7 @@ describe('a policy', () => {
       expect(world.manager?.events).to.deep.equal([])
     })
 
-  it('takes back what someone changed in its ArmorProfile', async () => {
+  it('reverts a user’s changes of its ArmorProfile', async () => {
     const world = worldOf(1)
     const key = world.policy('web', policySpec())
     await ready(world, key)
@@ -407,7 +407,7 @@ describe('a policy', () => {
     await ready(world, key)
   })
 
-  it('whose actor fails names the failure in its status, once, and is ready when that has passed', async () => {
+  it('whose actor fails names the failure in its status, once, and is ready after the failure', async () => {
     const world = worldOf(2)
     const session = world.manager!.session
     const apply = session.applyProfile.bind(session)
@@ -435,7 +435,7 @@ describe('a policy', () => {
     expect(world.condition(key, 'Ready')).to.deep.include({ status: 'True', reason: 'AllAgentsReady', message: '' })
   })
 
-  it('of which a manager keeps an outline only says so, keeps its profile, and goes on when there is room', async () => {
+  it('that the manager keeps only as an outline says so, keeps its profile, and recovers later', async () => {
     const world = worldOf(1)
     const key = world.policy('web', policySpec())
     await ready(world, key)
@@ -469,7 +469,7 @@ describe('a policy', () => {
     await ready(world, key)
   })
 
-  it('is removed although the API server does not take that its actor failed', async () => {
+  it('is removed although the API server refuses the status with the actor’s failure', async () => {
     const world = worldOf(1)
     const key = world.policy('web', policySpec())
     await ready(world, key)
@@ -484,7 +484,7 @@ describe('a policy', () => {
     expect(await world.runUntil(() => world.getPolicy(key) === undefined, 300_000)).to.equal(true)
   })
 
-  it('comes through when the API server fails every second time', async () => {
+  it('gets ready although every second request to the API server fails', async () => {
     const world = worldOf(2)
     world.api.faults = { rate: 0.5, latency: 100 }
     const key = world.policy('web', policySpec())
@@ -497,7 +497,7 @@ describe('a policy', () => {
     const many = Array.from({ length: 60 }, (_, i) => `web-${i}`)
     const isReady = (world: World, key: string): boolean => world.getPolicy(key)?.status?.ready === true
 
-    it('waits to write its status, and writes then what is so then', async () => {
+    it('waits to write its status, and then writes the latest status', async () => {
       const world = worldOf(1)
       world.api.faults.latency = 2_000
       const session = world.manager!.session
@@ -521,7 +521,7 @@ describe('a policy', () => {
       expect(writing).to.equal(0)
     })
 
-    it('hears of changes while it waits', async () => {
+    it('handles changes while it waits', async () => {
       const world = worldOf(1)
       const { session } = world.manager!
       const writing = new Set<string>()
@@ -540,7 +540,7 @@ describe('a policy', () => {
       expect(await world.runUntil(isApplied, 5_000)).to.equal(true)
     })
 
-    it('says that its actor failed, also where all actors do', async () => {
+    it('says that its actor failed even if all actors fail', async () => {
       const world = worldOf(1)
       world.api.faults.latency = 2_000
       const { session } = world.manager!
@@ -560,7 +560,7 @@ describe('a policy', () => {
       expect(named).to.deep.equal(new Set(keys))
     })
 
-    it('waits for nobody whose policy waits for a compiler', async () => {
+    it('does not wait for policies that wait for a compiler', async () => {
       let isStuck = false
       const stuck = new Promise<never>(() => undefined)
       const world = worldOf(1, {

@@ -71,7 +71,7 @@ class Cluster {
 }
 
 describe('names of profiles', () => {
-  it('are plain for the policy that comes first, and have a hash for the second, whoever asks', () => {
+  it('are plain for the first policy, and have a hash for the second policy, whichever is asked for first', () => {
     for (const [first, second] of [rivals, [...rivals].reverse()] as const) {
       const cluster = new Cluster()
       cluster.policy(first!)
@@ -83,7 +83,7 @@ describe('names of profiles', () => {
     }
   })
 
-  it('stay with who has them: in the other order of time, after another start, and when the other one goes', () => {
+  it('stay with their policies: in another order, after a restart, and when the other policy is deleted', () => {
     const [one, other] = rivals
     const cluster = new Cluster()
     const names = cluster.manager()
@@ -121,7 +121,7 @@ describe('names of profiles', () => {
     expect(names.of(other).name).to.equal(plain)
   })
 
-  it('are decided one after the other, before anything is written', () => {
+  it('are decided one after the other, before any write', () => {
     const [one, other] = rivals
     const cluster = new Cluster()
     const names = cluster.manager()
@@ -219,7 +219,7 @@ describe('names of profiles', () => {
     expect(cluster.manager().of(one).name).to.equal(plain)
   })
 
-  it('say who has another name now', () => {
+  it('notify listeners of policies with a new name', () => {
     const [one, other] = rivals
     const cluster = new Cluster()
     const names = cluster.manager()

@@ -5,7 +5,7 @@ import { done, labels, restarting, worldOf } from './rollouts.ts'
 import type { World } from './world.ts'
 
 const DEADLINE = 60_000
-const HIS = 'Deployment/a/one'
+const VICTIM = 'Deployment/a/one'
 const OTHERS = ['b', 'c'].map((namespace) => `Deployment/${namespace}/one`)
 const spec = restarting({ target: { kind: 'Deployment', selector: { matchLabels: labels() } } })
 
@@ -21,14 +21,14 @@ async function cluster(): Promise<World> {
 
 type Annotations = Record<string, string>
 
-const annotate = (world: World, change: (annotations: Annotations) => void, workload = HIS): unknown =>
+const annotate = (world: World, change: (annotations: Annotations) => void, workload = VICTIM): unknown =>
   world.api.update(workload, (object) => {
     const { template } = (object as unknown as Workload).spec
     template.metadata!.annotations ??= {}
     change(template.metadata!.annotations)
   })
 
-const say = (world: World, change: string, time: string, workload = HIS): unknown =>
+const say = (world: World, change: string, time: string, workload = VICTIM): unknown =>
   annotate(
     world,
     (annotations) => {
@@ -55,9 +55,9 @@ const rows: { what?: string; act: (world: World, change: string) => void; every:
     every: DEADLINE / 3,
   },
   {
-    what: 'was restarted just now, and makes it anew',
+    what: 'was restarted just now, and recreates it',
     act: (world, change) => {
-      world.api.delete(HIS)
+      world.api.delete(VICTIM)
       world.workload('Deployment', 'one', { labels: labels(), namespace: 'a' })
       say(world, change, world.api.timeText())
     },
@@ -66,7 +66,7 @@ const rows: { what?: string; act: (world: World, change: string) => void; every:
   {
     what: 'was never restarted',
     act: (world) => {
-      world.repair(HIS)
+      world.repair(VICTIM)
       annotate(world, (annotations) => {
         delete annotations[RESTARTED_AT]
         annotations['container.apparmor.security.beta.varmor.org/main'] = 'localhost/his'
@@ -85,7 +85,7 @@ const restartsOf = (world: World, workload: string): number =>
   world.restarts.filter((one) => one.workload === workload).length
 
 /** Waits until the restarts have started. @returns the key of the policy, and the name of the change */
-async function begun(world: World): Promise<{ key: string; change: string }> {
+async function restartsStarted(world: World): Promise<{ key: string; change: string }> {
   const key = world.clusterPolicy('all', spec)
   await world.runUntil(() => world.getPolicy(key)?.status?.restart !== undefined)
   return { key, change: world.getPolicy(key)!.status!.restart!.change }
@@ -95,8 +95,8 @@ describe('a tenant whose Deployment', () => {
   for (const row of rows)
     it(`says again and again that it ${row.what} does not hold up the restarts in other namespaces`, async () => {
       const world = await cluster()
-      const { key, change } = await begun(world)
-      world.broken.add(HIS)
+      const { key, change } = await restartsStarted(world)
+      world.broken.add(VICTIM)
       again(world, change, row)
       await world.runFor(3 * DEADLINE)
       expect(OTHERS.map((other) => restartsOf(world, other))).to.deep.equal([1, 1])
@@ -107,15 +107,15 @@ describe('a tenant whose Deployment', () => {
     })
 
   for (const row of rows)
-    it(`says again and again that it ${row.what} does not keep others in a profile that goes, and is named`, async () => {
+    it(`says again and again that it ${row.what} does not delay the end of a profile, and is named`, async () => {
       const world = await cluster()
-      const { key } = await begun(world)
+      const { key } = await restartsStarted(world)
       await done(world, key)
       world.restarts.length = 0
-      world.broken.add(HIS)
+      world.broken.add(VICTIM)
       world.api.delete(key)
-      await world.runUntil(() => restartsOf(world, HIS) === 1)
-      again(world, world.changesOf(HIS).at(-1)!, row)
+      await world.runUntil(() => restartsOf(world, VICTIM) === 1)
+      again(world, world.changesOf(VICTIM).at(-1)!, row)
       await world.runFor(3 * DEADLINE)
       expect(OTHERS.map((other) => restartsOf(world, other))).to.deep.equal([1, 1])
       expect(world.manager!.limiter.inFlight).to.equal(0)
@@ -125,23 +125,23 @@ describe('a tenant whose Deployment', () => {
         )
     })
 
-  it('is not well, and who says of one more after the other that it was restarted just now, is waited for once', async () => {
+  it('is unhealthy delays restarts once, even if the tenant marks more Deployments as restarted just now', async () => {
     const world = await cluster()
     const more = ['two', 'three', 'four', 'five'].map((name) => {
       world.workload('Deployment', name, { labels: labels(), namespace: 'a' })
       return `Deployment/a/${name}`
     })
     await world.runFor(10_000)
-    const { change } = await begun(world)
-    for (const his of [HIS, ...more]) world.broken.add(his)
-    for (const [i, his] of more.entries())
-      world.clock.after((i + 1) * (DEADLINE - 5_000), () => say(world, change, '9999-01-01T00:00:00Z', his))
+    const { change } = await restartsStarted(world)
+    for (const one of [VICTIM, ...more]) world.broken.add(one)
+    for (const [i, one] of more.entries())
+      world.clock.after((i + 1) * (DEADLINE - 5_000), () => say(world, change, '9999-01-01T00:00:00Z', one))
     await world.runFor(2 * DEADLINE)
     expect(OTHERS.map((other) => restartsOf(world, other))).to.deep.equal([1, 1])
   })
 
   for (const code of ['CONFLICT', 'REFUSED'] as const)
-    it(`takes no restart, as ${code}, does not hold up the restarts in other namespaces`, async () => {
+    it(`refuses its restart with ${code} does not hold up the restarts in other namespaces`, async () => {
       const world = await cluster()
       const { session } = world.manager!
       const patch = session.patchWorkload.bind(session)
@@ -151,28 +151,28 @@ describe('a tenant whose Deployment', () => {
         tries++
         throw new PortError(code, 'it has changed meanwhile')
       }
-      const { key } = await begun(world)
+      const { key } = await restartsStarted(world)
       await world.runUntil(() => OTHERS.every((other) => restartsOf(world, other) === 1))
       expect(tries).to.be.at.most(2)
       await world.runFor(DEADLINE)
       session.patchWorkload = patch
       await done(world, key)
-      expect(restartsOf(world, HIS)).to.equal(1)
+      expect(restartsOf(world, VICTIM)).to.equal(1)
     })
 
-  it('is not well is waited for by the next manager as long as is left, by what the one before wrote', async () => {
+  it('is unhealthy delays the next manager only for the rest of the stored deadline', async () => {
     const world = await cluster()
-    const { key } = await begun(world)
-    world.broken.add(HIS)
-    await world.runUntil(() => restartsOf(world, HIS) === 1)
+    const { key } = await restartsStarted(world)
+    world.broken.add(VICTIM)
+    await world.runUntil(() => restartsOf(world, VICTIM) === 1)
     const { at } = world.restarts[0]!
     await world.runFor(DEADLINE - 20_000)
     world.crashManager()
     world.startManager()
     await world.runUntil(() => restartsOf(world, OTHERS[0]!) === 1)
-    expect(world.restarts.map(({ workload }) => workload)).to.deep.equal([HIS, OTHERS[0]])
+    expect(world.restarts.map(({ workload }) => workload)).to.deep.equal([VICTIM, OTHERS[0]])
     expect(world.restarts[1]!.at - at).to.be.within(DEADLINE, DEADLINE + 5_000)
-    world.repair(HIS)
+    world.repair(VICTIM)
     await done(world, key)
   })
 })

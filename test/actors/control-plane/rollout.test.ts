@@ -18,8 +18,8 @@ const withInit = (container: { name: string; restartPolicy?: string }) => {
   return { template: { ...template, spec: { ...template.spec, initContainers: [container] } } }
 }
 
-describe('the restart of workloads that were there before', () => {
-  it('restarts each that matches once, one after the other, and says so', async () => {
+describe('the restart of workloads that are older than the policy', () => {
+  it('restarts each matching workload once, one after the other, and sends Events', async () => {
     const { world, names } = worldOf(5)
     await world.runFor(10_000)
     const key = world.policy('web', restarting())
@@ -36,7 +36,7 @@ describe('the restart of workloads that were there before', () => {
     expect(world.restarts).to.have.length(5)
   })
 
-  it('says so again when another manager takes over, since the one before may have ended before it could', async () => {
+  it('repeats the start Event under a new leader, because the last leader may not have sent it', async () => {
     const { world } = worldOf(5)
     await world.runFor(10_000)
     const key = world.policy('web', restarting())
@@ -52,7 +52,7 @@ describe('the restart of workloads that were there before', () => {
     expect(world.manager!.events).to.deep.equal([])
   })
 
-  it('waits until the profile is loaded on every node where pods can land, and names those that lack it', async () => {
+  it('waits until each node where pods can land has loaded the profile, and names nodes without it', async () => {
     const { world } = worldOf(1)
     world.agents.get('node-1')!.setFailing('no AppArmor')
     const key = world.policy('web', restarting())
@@ -72,43 +72,47 @@ describe('the restart of workloads that were there before', () => {
     more: Parameters<World['workload']>[2]
     restarts: number
   }[] = [
-    { title: 'restarts one that opts in', more: { labels: labels() }, restarts: 1 },
-    { title: 'leaves one without the label that opts in', more: { labels: { app: 'web' } }, restarts: 0 },
-    { title: 'leaves one that the selector does not select', more: { labels: labels({ app: 'db' }) }, restarts: 0 },
-    { title: 'leaves one of another kind', kind: 'StatefulSet', more: { labels: labels() }, restarts: 0 },
+    { title: 'restarts a workload that opts in', more: { labels: labels() }, restarts: 1 },
+    { title: 'skips a workload without the label that opts in', more: { labels: { app: 'web' } }, restarts: 0 },
     {
-      title: 'leaves one whose containers are opted out',
+      title: 'skips a workload that the selector does not match',
+      more: { labels: labels({ app: 'db' }) },
+      restarts: 0,
+    },
+    { title: 'skips a workload of another kind', kind: 'StatefulSet', more: { labels: labels() }, restarts: 0 },
+    {
+      title: 'skips a workload whose containers are opted out',
       more: { labels: labels(), ...annotated('unconfined') },
       restarts: 0,
     },
     {
-      title: 'leaves one that is in its profile',
+      title: 'skips a workload that is in its profile',
       more: { labels: labels(), ...annotated(PROFILE, local) },
       restarts: 0,
     },
     {
-      title: 'restarts one that names its profile in an annotation, which the kubelet does not read',
+      title: 'restarts a workload that names its profile only in an annotation, which the kubelet does not read',
       more: { labels: labels(), ...annotated(PROFILE) },
       restarts: 1,
     },
     {
-      title: 'restarts one that names its profile in an annotation, and the runtime’s in the field',
+      title: 'restarts a workload with its profile in an annotation and RuntimeDefault in the field',
       more: { labels: labels(), ...annotated(PROFILE, { appArmorProfile: { type: 'RuntimeDefault' } }) },
       restarts: 1,
     },
-    { title: 'restarts one without pods', more: { labels: labels(), replicas: 0 }, restarts: 1 },
+    { title: 'restarts a workload without pods', more: { labels: labels(), replicas: 0 }, restarts: 1 },
     {
-      title: 'asks no init container to be in it',
+      title: 'skips a workload whose init container is not in the profile',
       more: { labels: labels(), ...withInit({ name: 'init' }) },
       restarts: 0,
     },
     {
-      title: 'asks a sidecar to be in it',
+      title: 'restarts a workload whose sidecar is not in the profile',
       more: { labels: labels(), ...withInit({ name: 'side', restartPolicy: 'Always' }) },
       restarts: 1,
     },
     {
-      title: 'asks init containers to be in it where these are confined',
+      title: 'restarts a workload whose init container is not in the profile if vArmor confines init containers',
       options: { rollout: { confineInitContainers: true } },
       more: { labels: labels(), ...withInit({ name: 'init' }) },
       restarts: 1,
@@ -135,7 +139,7 @@ describe('the restart of workloads that were there before', () => {
       expect(world.restarts.map(({ workload }) => workload)).to.deep.equal([name])
     })
 
-  it('leaves workloads that were made after it began', async () => {
+  it('skips workloads that were created after it started', async () => {
     const { world } = worldOf(2)
     const key = world.policy('web', restarting())
     await world.runUntil(() => world.getPolicy(key)?.status?.restart !== undefined, 60_000)
@@ -145,7 +149,7 @@ describe('the restart of workloads that were there before', () => {
     expect(world.restarts.map(({ workload }) => workload)).to.not.contain(late)
   })
 
-  it('pauses at a workload that does not become well, says why, and goes on when it does', async () => {
+  it('pauses at an unhealthy workload, says why, and continues when it is healthy', async () => {
     const { world, names } = worldOf(3, { rollout: { deadline: 60_000 } })
     await world.runFor(10_000)
     world.broken.add(names[0]!)
@@ -190,7 +194,7 @@ describe('the restart of workloads that were there before', () => {
     }
   }
 
-  it('goes on in other namespaces, so that no tenant holds up the others, and says all the time what is left', async () => {
+  it('continues in other namespaces, so that no tenant delays other tenants, and reports its progress', async () => {
     const { world, names, key, meanwhile, restarted } = await spread(1)
     const late =
       /^4 of 10 .*; Deployment a\/one was restarted and is not ready .*; restarts in other namespaces continue$/
@@ -202,7 +206,7 @@ describe('the restart of workloads that were there before', () => {
     expect(restarted()).to.have.members(names.flat())
   })
 
-  it('begins nothing more when it goes wrong in three namespaces', async () => {
+  it('starts no further restart after failures in three namespaces', async () => {
     const { world, names, key, restarted } = await spread(3)
     await world.runFor(300_000)
     expect(restarted()).to.deep.equal(names.slice(0, 3).map(([first]) => first))
@@ -226,7 +230,7 @@ describe('the restart of workloads that were there before', () => {
     expect(world.restarts).to.have.length(2)
   })
 
-  it('goes on after a failure of its actor, which reaches the actor of the policy', async () => {
+  it('continues after a failure of its actor', async () => {
     const { world, names } = worldOf(3)
     await world.runFor(10_000)
     const { session, failures } = world.manager!
@@ -247,7 +251,7 @@ describe('the restart of workloads that were there before', () => {
       })
   })
 
-  it('names the failure of its actor in the status of the policy, until it gets further', async () => {
+  it('names the failure of its actor in the policy’s status until it makes progress', async () => {
     const { world } = worldOf(3)
     await world.runFor(10_000)
     const { session } = world.manager!
@@ -270,7 +274,7 @@ describe('the restart of workloads that were there before', () => {
     expect(world.condition(key, 'Restarting')).to.deep.include({ status: 'False', reason: 'Done' })
   })
 
-  it('looks at all workloads once a second at most, however often they change', async () => {
+  it('checks all workloads at most once a second, however often they change', async () => {
     const { world } = worldOf(2, { rollout: { pollInterval: 600_000 } })
     await world.runFor(10_000)
     world.broken.add('Deployment/demo/web-0')
@@ -289,7 +293,7 @@ describe('the restart of workloads that were there before', () => {
     expect(surveys).to.be.within(5, 6)
   })
 
-  it('stops when updateExistingWorkloads is taken back', async () => {
+  it('stops when updateExistingWorkloads is set to false', async () => {
     const { world } = worldOf(20)
     await world.runFor(10_000)
     const key = world.policy('web', restarting())
@@ -303,7 +307,7 @@ describe('the restart of workloads that were there before', () => {
     expect(world.manager!.limiter.inFlight).to.equal(0)
   })
 
-  it('restarts for another enforcer, and not for other rules', async () => {
+  it('restarts workloads for another enforcer, but not for other rules', async () => {
     const { world, names } = worldOf(1)
     await world.runFor(5_000)
     const key = world.policy('web', restarting())
@@ -322,10 +326,10 @@ describe('the restart of workloads that were there before', () => {
   })
 
   for (const { others, failing } of [
-    { others: 'others restarted all', failing: '' },
-    { others: 'others waited for a node', failing: 'no AppArmor' },
+    { others: 'all were restarted without it', failing: '' },
+    { others: 'the restart without it waited for a node', failing: 'no AppArmor' },
   ])
-    it(`restarts again when the policy comes back to enforcers that it had, what was deployed without them meanwhile: ${others}`, async () => {
+    it(`restarts workloads that lack an enforcer when a policy gets it back: ${others}`, async () => {
       const { world, names } = worldOf(2)
       await world.runFor(5_000)
       const bpf = 'container.bpf.security.beta.varmor.org/main'
@@ -349,7 +353,7 @@ describe('the restart of workloads that were there before', () => {
       expect(events).to.deep.equal(['RestartBegun', 'RestartDone', 'RestartBegun', 'RestartDone'])
     })
 
-  it('is for the policy that comes first alone, however many match; the others say so, and go without one', async () => {
+  it('happens only for the policy with priority; the other policies say so and restart nothing', async () => {
     const { world, names } = worldOf(2)
     await world.runFor(5_000)
     const first = world.policy('web', restarting())
@@ -369,7 +373,7 @@ describe('the restart of workloads that were there before', () => {
     expect(world.restarts).to.have.length(2)
   })
 
-  it('never has more in flight than the limits allow', async () => {
+  it('never has more restarts in flight than the limits allow', async () => {
     const limits = { inFlight: 3, inFlightPerNamespace: 2, perMinute: 1_000, perMinutePerNamespace: 1_000 }
     const { world } = worldOf(0, { limits })
     for (let i = 0; i < 12; i++) world.workload('Deployment', `app-${i}`)
@@ -384,7 +388,7 @@ describe('the restart of workloads that were there before', () => {
     expect(max).to.equal(2)
   })
 
-  it('takes the workloads out of the profile before the policy goes', async () => {
+  it('removes the profile from workloads before it removes the policy', async () => {
     const { world, names } = worldOf(2)
     await world.runFor(5_000)
     const key = world.policy('web', restarting())
@@ -405,7 +409,7 @@ describe('the restart of workloads that were there before', () => {
     expect(world.restarts).to.have.length(4)
   })
 
-  it('lets a policy go without its workloads when that is asked for meanwhile', async () => {
+  it('removes a policy without restarts if the user disables restarts after the deletion', async () => {
     const { world, names } = worldOf(1, { rollout: { deadline: 30_000 } })
     await world.runFor(5_000)
     const key = world.policy('web', restarting())

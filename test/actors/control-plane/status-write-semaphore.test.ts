@@ -2,8 +2,8 @@ import { expect } from 'chai'
 import fc from 'fast-check'
 import { StatusWriteSemaphore, TIMEOUT } from '../../../actors/policy/status-write-semaphore.ts'
 
-describe('turns', () => {
-  it('are for so many at once; the others are called, first come, first served', () => {
+describe('the semaphore of status writes', () => {
+  it('admits a fixed number of writers, and calls the others in the order of their requests', () => {
     const called: string[] = []
     const turns = new StatusWriteSemaphore(2, (who) => void called.push(who))
     expect(['a', 'b', 'c', 'd', 'c'].map((who) => turns.take(who, 0))).to.deep.equal([true, true, false, false, false])
@@ -15,7 +15,7 @@ describe('turns', () => {
     expect(called).to.deep.equal(['c', 'd', 'e'])
   })
 
-  it('go to the next where who is called wants none any more', () => {
+  it('calls the next writer when a called writer leaves', () => {
     const called: string[] = []
     const turns = new StatusWriteSemaphore(1, (who) => void called.push(who))
     for (const who of ['a', 'b', 'c', 'd']) turns.take(who, 0)
@@ -26,7 +26,7 @@ describe('turns', () => {
     expect(turns.take('d', 0)).to.equal(true)
   })
 
-  it('are not kept for ever for who is called and has other things to do', () => {
+  it('takes a turn from a called writer that does not come within the timeout', () => {
     const turns = new StatusWriteSemaphore(1, () => undefined)
     for (const who of ['a', 'deaf', 'b']) turns.take(who, 0)
     turns.end()
@@ -37,7 +37,7 @@ describe('turns', () => {
     expect(turns.take('deaf', TIMEOUT)).to.equal(true)
   })
 
-  it('are never too many, and nobody is forgotten, whatever they do', () => {
+  it('never admits too many writers and forgets no writer, whatever they do', () => {
     const actions = fc.array(fc.tuple(fc.constantFrom('take', 'end', 'leave'), fc.nat(7)), { maxLength: 200 })
     fc.assert(
       fc.property(fc.integer({ min: 1, max: 3 }), actions, (atOnce, all) => {

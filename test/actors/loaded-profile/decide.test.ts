@@ -52,7 +52,7 @@ const outcomesOf = (seen: Observation, failed: readonly (LoadFailure | undefined
   goalsOf(seen).map((goal, i) => ({ goal, ...(failed[i] !== undefined && { failure: failed[i] }) }))
 
 describe('decisions on a loaded profile', () => {
-  it('give each enforcer one goal at the most, unload only what nobody uses, and never what is another ArmorProfile’s', () => {
+  it('give each enforcer at most one goal, and unload only unused profiles of no other ArmorProfile', () => {
     fc.assert(
       fc.property(observation, (seen) => {
         const goals = goalsOf(seen)
@@ -68,7 +68,7 @@ describe('decisions on a loaded profile', () => {
     )
   })
 
-  it('take no step where the goal is reached', () => {
+  it('take no step when the goal is reached', () => {
     const listed = fc.constantFrom(undefined, '', 'of one', 'of two', 'of all')
     fc.assert(
       fc.property(observation, listed, (seen, before) => {
@@ -88,7 +88,7 @@ describe('decisions on a loaded profile', () => {
     )
   })
 
-  it('report loaded only when each enforcer has what it is to have, and try again whatever failed', () => {
+  it('report a profile as loaded only when each enforcer has reached its goal, and retry each failure', () => {
     fc.assert(
       fc.property(observation, failures, fc.double({ min: 0, max: 1, noNaN: true }), (seen, failed, random) => {
         const outcomes = outcomesOf(seen, failed)
@@ -109,7 +109,7 @@ describe('decisions on a loaded profile', () => {
     )
   })
 
-  it('do not load again what an enforcer refused, until its content is another', () => {
+  it('do not load a refused profile again until its content changes', () => {
     const given = new Map([['AppArmor', { content: 'one', digest: 'of one' }] as const])
     const wanted = { uid: 'u', generation: 1, profile: 'varmor-demo-web', leaving: false, contents: given }
     const seen: Observation = {

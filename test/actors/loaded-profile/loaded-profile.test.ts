@@ -20,7 +20,7 @@ describe('a profile on a node', () => {
     expect(node.bpf.texts.size).to.equal(0)
   })
 
-  it('of equal content is acknowledged, and not loaded again', async () => {
+  it('with the same content is acknowledged, but not loaded again', async () => {
     node.apply()
     await node.is({ generation: 1 })
     node.apply({ generation: 2 })
@@ -36,7 +36,7 @@ describe('a profile on a node', () => {
     expect(node.appArmor.texts.get('varmor-demo-web')).to.equal('others')
   })
 
-  it('leaves the enforcer that the policy names no more', async () => {
+  it('is unloaded from an enforcer that the policy no longer names', async () => {
     node.apply({ enforcer: 'AppArmorBPF' })
     await node.is({ enforcers: ['AppArmor', 'BPF'] })
     node.apply({ enforcer: 'AppArmor', generation: 2 })
@@ -44,7 +44,7 @@ describe('a profile on a node', () => {
     expect(node.bpf.texts.size).to.equal(0)
   })
 
-  it('goes with its policy: unloaded, acknowledged, and forgotten when the object is gone', async () => {
+  it('is unloaded and acknowledged with the end of its policy, and forgotten when the object is gone', async () => {
     node.apply()
     await node.simulation.settle()
     node.apply({ generation: 2, leaving: true })
@@ -55,7 +55,7 @@ describe('a profile on a node', () => {
     expect(node.standings.size).to.equal(0)
   })
 
-  it('that pods still refer to allows all from then on, and its policy need not wait', async () => {
+  it('that pods still use allows everything after the end of its policy, and the policy need not wait', async () => {
     node.apply()
     await node.simulation.settle()
     node.used.add('varmor-demo-web')
@@ -74,7 +74,7 @@ describe('a profile on a node', () => {
     expect(node.appArmor.texts.get('varmor-demo-web'), 'a new policy of the name').to.equal('rules')
   })
 
-  it('goes also when nobody saw its object leave', async () => {
+  it('is unloaded when its object is gone, even if the agent missed the deletion', async () => {
     node.apply()
     await node.simulation.settle()
     node.remove()
@@ -86,7 +86,7 @@ describe('a profile on a node', () => {
     ['its policy', () => node.apply({ uid: 'u2' }), 'rules'],
     ['a pod that names it', () => void node.used.add('varmor-demo-web'), allowed],
   ] as const)
-    it(`stays where ${what} comes back while it waits to go`, async () => {
+    it(`stays if ${what} returns during the unload`, async () => {
       node.apply()
       await node.simulation.settle()
       const { unload } = node.appArmor
@@ -100,7 +100,7 @@ describe('a profile on a node', () => {
       expect(node.appArmor.texts.get('varmor-demo-web')).to.equal(text)
     })
 
-  it('that cannot be unloaded yet is tried again until it is gone', async () => {
+  it('that cannot be unloaded yet is retried until it is unloaded', async () => {
     node.apply()
     await node.simulation.settle()
     node.appArmor.unloadFaults = Array.from({ length: 5 }, () => fault('KERNEL_REFUSED', 'busy'))
@@ -111,7 +111,7 @@ describe('a profile on a node', () => {
   })
 
   describe('that an enforcer cannot load', () => {
-    it('is loaded by the others, and says which one lacks what', async () => {
+    it('is loaded by the other enforcers, and says which enforcer is absent and why', async () => {
       node = new Node(1, { BPF: 'BPF is not among the security modules' })
       node.apply({ enforcer: 'AppArmorBPFSeccomp' })
       await node.is({
@@ -123,7 +123,7 @@ describe('a profile on a node', () => {
       })
     })
 
-    it('is loaded by the others while AppArmor, which knows whose it is, waits for the parser', async () => {
+    it('is loaded by the other enforcers while AppArmor waits for the parser', async () => {
       const waiting: unknown[] = []
       node.appArmor.load = (...asked) => new Promise(() => waiting.push(asked))
       node.apply({ enforcer: 'AppArmorBPFSeccomp' })
@@ -141,7 +141,7 @@ describe('a profile on a node', () => {
       )
     })
 
-    it('says so when the object has nothing for an enforcer that it names', async () => {
+    it('says so when the object has no content for an enforcer that it names', async () => {
       const object = armorProfile()
       delete object.spec.profile.seccomp
       for (const one of node.wanted.set(key, object)) node.family.of(one).tell({ type: 'changed' })
@@ -152,7 +152,7 @@ describe('a profile on a node', () => {
       })
     })
 
-    it('is tried again with growing pauses when the reason may pass', async () => {
+    it('is retried with growing backoff when the reason may pass', async () => {
       node.seccomp.faults = Array.from({ length: 6 }, () => fault('IO', 'no space'))
       node.apply()
       await node.is({ state: 'failed', passing: true, enforcers: ['AppArmor'] })
@@ -164,7 +164,7 @@ describe('a profile on a node', () => {
       expect(node.appArmor.count('load')).to.equal(1)
     })
 
-    it('is not tried with the same content when it was refused, but with another, and at last again nevertheless', async () => {
+    it('is retried at once with new content, but with refused content only after some minutes', async () => {
       node.appArmor.faults = [fault('PROFILE_REJECTED', 'syntax error')]
       node.apply()
       await node.is({ state: 'failed', passing: false, enforcers: ['Seccomp'] })
@@ -184,7 +184,7 @@ describe('a profile on a node', () => {
       node.watch.stop()
     })
 
-    it('does not keep what others lost from being put back', async () => {
+    it('does not stop the repair of other enforcers', async () => {
       node.appArmor.faults = [fault('PROFILE_REJECTED')]
       node.apply()
       await node.simulation.settle()
@@ -196,7 +196,7 @@ describe('a profile on a node', () => {
     })
   })
 
-  describe('whose name another policy has, too', () => {
+  describe('whose name another policy also has', () => {
     const first = { namespace: 'a', name: 'varmor-a-b-c', uid: 'u1', text: 'first', created: '2026-01-01T00:00:00Z' }
     const second = {
       namespace: 'a-b',
@@ -207,10 +207,10 @@ describe('a profile on a node', () => {
     }
 
     for (const [order, specs] of [
-      ['first to last', [first, second]],
-      ['last to first', [second, first]],
+      ['first', [first, second]],
+      ['last', [second, first]],
     ] as const)
-      it(`is that of the older one, learnt from ${order}, until that one goes`, async () => {
+      it(`is the older policy’s, learnt ${order}, until this policy is deleted`, async () => {
         for (const spec of specs) {
           node.apply(spec)
           await node.simulation.settle()
@@ -227,7 +227,7 @@ describe('a profile on a node', () => {
   })
 
   describe('that was lost behind the agent’s back', () => {
-    it('is put back by the periodic look, without a word to the manager', async () => {
+    it('is loaded again by the periodic check, without a report to the manager', async () => {
       node.watch.start()
       node.apply()
       await node.simulation.settle()
@@ -240,7 +240,7 @@ describe('a profile on a node', () => {
       await node.is({ state: 'loaded' })
     })
 
-    it('is found by one listing an enforcer, however many profiles there are, and only its actor is woken', async () => {
+    it('is found by one listing for each enforcer of all profiles, and wakes only its own actor', async () => {
       for (let i = 0; i < 300; i++) node.apply({ name: `varmor-demo-p${i}` })
       await node.simulation.settle()
       expect(node.fakes.map((fake) => fake.count('list'))).to.deep.equal([1, 1, 1])
@@ -252,7 +252,7 @@ describe('a profile on a node', () => {
       expect(node.appArmor.count('load')).to.equal(301)
     })
 
-    it('is not taken for what the actors do while the listing is under way', async () => {
+    it('is not confused with changes by actors during the listing', async () => {
       const slow = new FakeProfileLoader('Seccomp')
       const listings = new EnforcerListings({ AppArmor: node.appArmor, BPF: node.bpf, Seccomp: slow })
       for (const name of ['varmor-a', 'varmor-b']) await slow.load(name, 'old')
@@ -268,7 +268,7 @@ describe('a profile on a node', () => {
       expect([...(await listings.listing('Seccomp'))]).to.deep.equal([['varmor-a', 'digest of new']])
     })
 
-    it('is not missed because a listing was under way already', async () => {
+    it('is not missed because another listing was already running', async () => {
       const seccomp = new FakeProfileLoader('Seccomp')
       const listings = new EnforcerListings({ AppArmor: node.appArmor, BPF: node.bpf, Seccomp: seccomp })
       await seccomp.load('varmor-a', 'old')
@@ -311,7 +311,7 @@ describe('a profile on a node', () => {
     await node.is({ state: 'loaded' })
   })
 
-  it('is loaded with 1,000 others in bounded parallelism', async () => {
+  it('is loaded among 1,000 profiles in bounded parallelism', async () => {
     for (const fake of node.fakes) fake.pause = () => new Promise((done) => void node.simulation.clock.after(10, done))
     for (let i = 0; i < 1_000; i++) node.apply({ name: `varmor-demo-p${i}` })
     await node.simulation.runFor(10_000)
@@ -321,7 +321,7 @@ describe('a profile on a node', () => {
     expect(node.appArmor.maxAtOnce).to.be.within(2, 64)
   })
 
-  it('takes no memory for a timer once it is loaded, and converges from the truth when it wakes', async () => {
+  it('keeps no timer once it is loaded, and converges from the actual state when it wakes', async () => {
     node.apply()
     await node.simulation.runFor(600_000)
     expect(node.simulation.system.stats().families['loaded-profile']).to.deep.include({ passivated: 0 })
@@ -331,7 +331,7 @@ describe('a profile on a node', () => {
     expect(node.appArmor.count('load')).to.equal(1)
   })
 
-  it('converges after a bug in an enforcer, and the manager hears of it', async () => {
+  it('converges after a bug in an enforcer, and reports the bug to the manager', async () => {
     const { load } = node.appArmor
     let bugs = 3
     node.appArmor.load = async (name, content) => {
@@ -345,7 +345,7 @@ describe('a profile on a node', () => {
     await node.is({ state: 'loaded', generation: 1 })
   })
 
-  it('is in the end what the newest object says, whatever node and kernel do meanwhile', async () => {
+  it('finally equals the newest object, whatever the node and the kernel do meanwhile', async () => {
     type Step = {
       kind: 'apply' | 'leave' | 'too-costly' | 'remove' | 'lose' | 'damage' | 'fail' | 'bug' | 'wait' | 'check'
       who: number
