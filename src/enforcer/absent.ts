@@ -2,7 +2,7 @@ import type { KernelEnforcer } from '../api/enforcer.ts'
 import { EnforcerError } from './enforcer-error.ts'
 import type { ProfileLoader } from './ports.ts'
 
-/** An enforcer that this node lacks. It has no profiles, and refuses each load with the reason. */
+/** Stands for an enforcer that this node lacks. It has no profiles, and refuses each load with the reason. */
 export class AbsentLoader implements ProfileLoader {
   readonly enforcer: KernelEnforcer
   /** Why the node lacks the enforcer. */
@@ -18,7 +18,7 @@ export class AbsentLoader implements ProfileLoader {
   }
 
   async unload(): Promise<void> {
-    // Nothing to remove: the enforcer has no profiles.
+    // There is nothing to remove, because the enforcer has no profiles.
   }
 
   async free(name: string): Promise<string> {

@@ -1,8 +1,8 @@
 import { everythingForAppArmor } from '../api/apparmor-everything.ts'
 
 /**
- * A profile that replaces the profile of a removed policy while pods still refer to it. Processes stay in their child
- * profiles.
+ * Returns a profile that allows everything. It replaces the profile of a removed policy while pods still refer to it.
+ * It has the same child profiles, because processes may run in these.
  */
 export function allowingAppArmor(name: string, children: readonly string[]): string {
   const block = (of: string, indent: string, more: readonly string[] = []): string[] => [

@@ -1,7 +1,7 @@
 import { parserProgram, type RunParser } from './apparmor-parser.ts'
 import type { NodeRoot } from './node-root.ts'
 
-/** AppArmor rule kinds that the node enforces beyond those of the oldest supported version. */
+/** The AppArmor rule kinds that the node enforces in addition to the kinds of the oldest supported version. */
 export interface NodeAppArmor {
   /** apparmor_parser's version as `[major, minor]`. */
   parser: readonly [number, number]
@@ -14,9 +14,9 @@ const features = 'sys/kernel/security/apparmor/features'
 const oldest = [3, 0] as const
 
 /**
- * Finds out what the parser and the kernel support. A rule of a newer kind is enforced only if the parser, the kernel
- * and the ABI of the profile all know the kind; otherwise AppArmor ignores the rule silently. A parser without a
- * description of ABI 4.0 counts as old.
+ * Finds out what the parser and the kernel support. AppArmor enforces a rule only if the parser, the kernel and the ABI
+ * of the profile all know its kind. Otherwise it ignores the rule silently. A parser without a description of ABI 4.0
+ * counts as old.
  */
 export async function nodeAppArmor(
   root: Pick<NodeRoot, 'read'>,

@@ -8,14 +8,15 @@ export const appArmorFolder = '/sys/kernel/security/apparmor'
 /** Reads which profiles are loaded. */
 export interface AppArmorKernel {
   /**
-   * A fingerprint of each loaded vArmor profile, by name: the modes of the profile and its children, and the kernel's
-   * hashes of them (with CONFIG_SECURITY_APPARMOR_HASH). Without hashes, only a changed mode or changed children change
-   * the fingerprint.
+   * Returns a fingerprint of each loaded vArmor profile, by name. It contains the modes of the profile and its
+   * children, and the kernel's hashes of them (with CONFIG_SECURITY_APPARMOR_HASH). Without hashes, the fingerprint
+   * changes only with a mode or with the set of children.
    */
   fingerprints(): Promise<Map<string, string>>
   /**
-   * How often any process has loaded or removed a profile since the boot (`aa_ns.revision` of Linux). Loading an
-   * unchanged profile may not count. Undefined if the kernel does not show the number, or has no profile yet.
+   * Returns how often profiles were loaded or removed since the boot, by any process (`aa_ns.revision` of Linux). A
+   * load of an unchanged profile may not count. Undefined if the kernel does not show the number, or has had no profile
+   * yet.
    */
   revision(): Promise<number | undefined>
 }
@@ -38,7 +39,7 @@ export function securityfs(folder = appArmorFolder): AppArmorKernel {
       return new Map(Array.from(parts, ([name, lines]) => [name, lines.sort().join('\n')]))
     },
     async revision() {
-      // Before the first profile change, reading the revision would block.
+      // Before the first change of a profile, a read of the revision would block.
       if (((await content(join(folder, 'profiles'))) ?? '') === '') return undefined
       const path = join(folder, 'revision')
       const file = await open(path).catch((error: unknown) => missing(path, error))
@@ -54,8 +55,8 @@ export function securityfs(folder = appArmorFolder): AppArmorKernel {
 }
 
 /**
- * Names of children that the kernel itself creates if a profile in complain mode has no rule for an executed program,
- * one for each program.
+ * Start of the names of children that the kernel creates. In complain mode, the kernel creates a child for each
+ * executed program for which the profile has no rule.
  */
 const learned = 'null-'
 
@@ -70,7 +71,7 @@ function ownParts(text: string): Map<string, string[]> {
     if (lines === undefined) parts.set(name, [`${full} ${mode}`])
     else lines.push(`${full} ${mode}`)
   }
-  // Remove children whose profile is not loaded: vArmor does not own them.
+  // Drop children whose parent profile is not loaded, because they do not belong to vArmor.
   for (const [name, lines] of parts) if (!lines.some((line) => line.startsWith(`${name} `))) parts.delete(name)
   return parts
 }

@@ -19,29 +19,29 @@ const leastTime = 10
 const bytesASecond = 5_000
 
 /**
- * CPU limit in seconds, at least `leastTime`. All built-in rules are 23 kB and take one second, with ten targets 274 kB
- * and ten seconds; a slow machine takes up to `slowest` times as long.
+ * CPU limit in seconds, at least `leastTime`. All built-in rules have 23 kB and take one second; with ten targets, they
+ * have 274 kB and take ten seconds. A slow machine takes up to `slowest` times as long.
  */
 const timeFor = (bytes: number): number => leastTime + Math.ceil(bytes / bytesASecond)
 
 /**
- * A profile that is compiled once to find out how slow the machine is. `usual`: milliseconds that this takes on an
- * older machine, with the start of the program.
+ * A profile that is compiled once to measure the machine's speed. `usual`: milliseconds that this takes on an older
+ * machine, including the start of the parser.
  */
 const yardstick = 'profile yardstick { deny "/**[a-m]????????" w, }\n'
 const usual = 30
 const slowest = 20
 
 /**
- * Seconds that a parser may wait for a busy CPU or a lock, beyond its CPU limit. A longer wait says nothing about the
- * profile, and all other profiles wait behind it.
+ * Seconds that a parser may wait for a busy CPU or a lock, in addition to its CPU limit. All other profiles wait behind
+ * it. A longer wait does not show that the profile is costly.
  */
 const timeout = 120
 
 /**
- * Maximum bytes of address space. All built-in rules with ten targets need a quarter of it. A rule such as
- * `/**a?????????????? w` needs unlimited memory, because the parser makes a state for each way to match a path. The
- * memory is that of the agent's container.
+ * Maximum bytes of the parser's address space. All built-in rules with ten targets need a quarter of this. A rule such
+ * as `/**a?????????????? w` needs unlimited memory, because the parser makes a state for each way to match a path. The
+ * parser uses the memory of the agent's container.
  */
 const maxMemory = 128 * mebibyte
 
@@ -51,8 +51,8 @@ const maxOutput = mebibyte
 const notStarted = [126, 127]
 
 /**
- * Runs the program with limits of memory and CPU time, and kills it when it takes far too long. The CPU limit grows
- * with the slowness of the machine, which the first texts measure.
+ * Runs the program with limits of memory and CPU time, and kills it if it takes far too long. The CPU limit is higher
+ * on a slow machine; the first run measures the speed.
  */
 export function parserProgram(program = 'apparmor_parser', time = timeFor, waits = timeout): RunParser {
   let slowness: Promise<number> | undefined
@@ -70,13 +70,15 @@ export function parserProgram(program = 'apparmor_parser', time = timeFor, waits
         // The C locale, because the code below parses the messages.
         env: { ...process.env, LC_ALL: 'C' },
       } as const
-      // A hard limit: the kernel kills the parser one second after the first signal, which shows the reason.
+      // The parser gets a signal at the soft limit, which shows the reason. The kernel kills it one second later, at
+      // the hard limit.
       const bounds = [`--as=${maxMemory}`, `--cpu=${seconds}:${seconds + 1}`]
       const child = execFile('prlimit', [...bounds, program, ...args], options, (error, stdout, stderr) => {
         if (error === null) resolve({ status: 0, stderr, stdout })
         else resolve(failedRun(program, error, stderr))
       })
-      // The parser may end before it has read all input; its exit status tells more.
+      // Ignore errors of the input: the parser may end before it has read everything, and its exit status gives the
+      // reason.
       child.stdin?.on('error', () => undefined)
       child.stdin?.end(stdin)
     })
@@ -96,19 +98,20 @@ function failedRun(program: string, { code, killed, signal, message }: ExecFileE
   return { status: undefined, stderr: stderr.trim() || `${program}: ${message}` }
 }
 
-/** Messages of the parser's part that talks to the kernel (parser_interface.c of AppArmor 2.13 to 4). */
+/** Messages from the part of the parser that calls the kernel (parser_interface.c of AppArmor 2.13 to 4). */
 const kernelWords =
   /unable to (?:add|replace|remove) |permission denied|find a suitable fs|access the profile|out of memory/i
 
 /**
- * `AppArmor parser error for FILE in profile FILE at line 12: syntax error, …`: the line is in the file that comes
+ * `AppArmor parser error for FILE in profile FILE at line 12: syntax error, …`. The line number is for the file named
  * last.
  */
 const located =
   /AppArmor parser error(?: for (?<file>\S+?))?(?:,? in (?:profile |file )?(?<within>\S+?))?,? (?:at )?line (?<line>\d+): *(?<reason>.*)/
 
 /**
- * The error lines in the output of a failed run, because warnings come first; the whole output if no line says "error".
+ * Makes an error from the output of a failed run. Only lines that say "error" count, because warnings come first; if
+ * there are none, the whole output counts.
  */
 export function parserError(step: string, profile: string, { status, stderr, costly }: ParserRun): EnforcerError {
   if (costly === 'time') {

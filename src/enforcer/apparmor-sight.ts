@@ -2,7 +2,7 @@ import type { AppArmorKernel } from './apparmor-kernel.ts'
 
 export type Fingerprints = ReadonlyMap<string, string>
 
-/** The profiles that the kernel showed, with its revision before and after. */
+/** The profiles that the kernel showed, and the kernel's revision before and after that. */
 export interface Sight {
   since: number | undefined
   fingerprints: Fingerprints
@@ -21,19 +21,19 @@ export interface LoadsDone {
   before: Sight
   /** Names of the loaded profiles. */
   names: readonly string[]
-  /** Whether a text may have been loaded already: loading it again may not count as a change. */
+  /** Whether a text may have been loaded already. A load of the same text may not count as a change. */
   mayBeThere: boolean
   /** Loads all profiles again. */
   again(): Promise<void>
 }
 
-/** Maximum repeated loads to get certainty. If the result is still uncertain, a later check of all profiles decides. */
+/** Maximum repeated loads. If the result is still uncertain after them, a later check of all profiles decides. */
 const confirmations = 3
 
 /**
- * The profiles that the kernel shows after loads, and whether these loads surely made them: another process may replace
- * a profile in between. If the kernel counted more changes than there were loads, some changes are not ours; but a load
- * may not count. If this is uncertain, all profiles are loaded again, until nothing changes between two loads.
+ * Returns the profiles that the kernel shows after loads, and whether these loads certainly made them, because another
+ * process may replace a profile in between. If the kernel counts more changes than loads, other processes made changes;
+ * but a load may not count. If this is uncertain, this loads all profiles again, until nothing else changes.
  */
 export async function sightAfter({ kernel, before, names, mayBeThere, again }: LoadsDone): Promise<{
   fingerprints: Fingerprints

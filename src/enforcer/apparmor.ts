@@ -12,9 +12,12 @@ import { checkName, contentDigest, type ProfileLoader } from './ports.ts'
 import { ProfileFolder } from './profile-folder.ts'
 
 export interface AppArmorOptions {
-  /** Folder of profiles, from which the system also loads them at boot. Default /etc/apparmor.d. */
+  /** Folder of profiles. The system also loads the profiles in it at boot. Default /etc/apparmor.d. */
   folder?: string
-  /** The parser's cache of compiled profiles, so that a restart need not compile. Default /var/cache/apparmor. */
+  /**
+   * The parser's cache of compiled profiles. With it, a restarted agent does not compile them again. Default
+   * /var/cache/apparmor.
+   */
   cache?: string
   kernel?: AppArmorKernel
   runParser?: RunParser
@@ -33,7 +36,7 @@ interface Load extends Asked {
   content: string
   /** Owner of the profile. */
   tenant: string
-  /** Whether the text allows everything that the kernel's profile of this name covers. */
+  /** Whether to load a text that allows everything, with the children of the loaded profile. */
   frees: boolean
   /** The file to compile. */
   path: string
@@ -46,7 +49,7 @@ interface Loaded {
   fingerprint: string
 }
 
-/** A text that cost too much, or ran together with such a text: it is compiled alone, after all other texts. */
+/** A text that cost too much, or that shared a run with such a text. It is compiled alone, after all other texts. */
 interface Suspect {
   run: ParserRun
   /** Milliseconds until the text is tried again. */
@@ -58,7 +61,7 @@ interface Leave extends Asked {
   needed: (() => Promise<boolean>) | undefined
 }
 
-/** Work that waits for a turn. A turn is mostly one run of the parser. */
+/** Work that waits for a turn. A turn is usually one run of the parser. */
 interface Lane<T> {
   waiting: T[]
   /** Removes the work for one turn. */
@@ -71,34 +74,40 @@ interface Lane<T> {
 }
 
 /**
- * Maximum profiles in one run of the parser: its command line is limited, and all profiles wait for the end of the run.
+ * Maximum profiles in one run of the parser. Its command line has a limit, and all these profiles wait for the end of
+ * the run.
  */
 const largestBatch = 200
 
 /**
- * Maximum new texts in one run, and maximum characters of these texts: they share the run's CPU limit, and a single
+ * Maximum new texts in one run, and maximum characters of these texts. They share the run's CPU limit, and a single
  * text may use all of it.
  */
 const maxNew = 32
 const maxCharacters = 100_000
 
 /**
- * Maximum suspects of a tenant that wait at a time. Their callers wait, too, and a node has at most 64 callers at a
- * time.
+ * Maximum waiting suspects of a tenant. A caller waits for each suspect, and a node has at most 64 callers at a time.
  */
 const maxSuspects = 32
-/** Maximum turns in a row for which a suspect waits: more texts may arrive in each turn. */
+/**
+ * Maximum turns in a row for which a suspect waits. Without this limit it could wait for ever, because new texts may
+ * arrive in each turn.
+ */
 const maxLeft = 4
 const suspectsKnown = 1_000
 
-/** Milliseconds until a costly text is tried again, at first and at most. Each try costs as much again. */
+/**
+ * Milliseconds until a costly text is tried again: the first delay, and the longest delay. Each try costs the same
+ * again.
+ */
 const firstWait = 600_000
 const maxWait = 86_400_000
 
 /**
  * Loads profiles with apparmor_parser. Loads and unloads that arrive during a run share the next run. A text is
  * compiled from a staged file, which gets its final name when the kernel has the text. Tenants take turns, and a run
- * has the costly texts of only one tenant, so these do not delay other tenants.
+ * has costly texts of only one tenant. So a tenant's costly texts do not delay other tenants.
  */
 export class AppArmorLoader implements ProfileLoader {
   readonly enforcer = 'AppArmor'
@@ -191,8 +200,8 @@ export class AppArmorLoader implements ProfileLoader {
   }
 
   /**
-   * Runs one piece of work after the other: the parser's lock protects only its cache, and an unload between stage and
-   * commit would leave the file.
+   * Runs one job at a time. The parser's lock protects only its cache, and an unload between stage and commit would
+   * leave the file.
    */
   #inTurn(work: () => Promise<void>): Promise<void> {
     const done = this.#turn.then(work)
@@ -210,7 +219,7 @@ export class AppArmorLoader implements ProfileLoader {
     return this.#inOrder(asked.name, wait)
   }
 
-  /** Runs the requests for a profile in order, so the last one decides. */
+  /** Runs the requests for a profile in order, so the last request decides. */
   async #inOrder<T>(name: string, work: () => Promise<T>): Promise<T> {
     const before = this.#last.get(name)
     const done = before === undefined ? work() : before.then(work, work)
@@ -226,7 +235,7 @@ export class AppArmorLoader implements ProfileLoader {
     if (lane.waiting.push(item) === 1) this.#next(lane)
   }
 
-  /** Schedules one or more turns for the waiting work; other lanes have turns in between. */
+  /** Schedules turns for the lane's work. Other lanes may have turns in between. */
   #next<T>(lane: Lane<T>): void {
     void this.#inTurn(async () => {
       const { left = 0 } = lane
@@ -251,7 +260,7 @@ export class AppArmorLoader implements ProfileLoader {
         const { name, frees } = load
         if (frees) {
           loaded ??= this.#kernel.fingerprints()
-          // A child profile that is missing in the new text stays loaded, with the processes in it.
+          // If the new text lacks a child profile, that child stays loaded, and processes stay confined by it.
           load.content = allowingAppArmor(name, childrenOf(name, await loaded))
         }
         load.staged = (await this.#files.read(name)) !== load.content
@@ -266,7 +275,7 @@ export class AppArmorLoader implements ProfileLoader {
     return this.#suspects.get(contentDigest(content)) !== undefined
   }
 
-  /** Compiles the text in another turn: together with other new texts, or alone and after them if it may be costly. */
+  /** Compiles the text in another turn: together with other new texts or, if it may be costly, alone and after them. */
   async #putOff(load: Load): Promise<void> {
     if (!this.#isSuspect(load)) return this.#push(this.#staged, load)
     const { name, tenant, staged } = load
@@ -283,14 +292,15 @@ export class AppArmorLoader implements ProfileLoader {
       const before = await readSight(this.#kernel)
       await this.#finish(await this.#compile(loads, later), before)
     } catch (error) {
-      // Loads that have their result already ignore this error.
+      // A load that already has its result ignores this error.
       for (const load of loads) if (!later.has(load)) load.reject(error)
     }
     for (const load of later) await each(load, () => this.#putOff(load))
   }
 
   /**
-   * Runs the parser once for all loads. If it refuses a text, runs it for each half, until the bad texts are found.
+   * Runs the parser once for all loads. If the parser refuses a text, runs it for each half of the loads, until the bad
+   * texts are found.
    * @param later receives the loads that need another turn
    * @returns loads that the kernel accepted
    */
@@ -323,7 +333,7 @@ export class AppArmorLoader implements ProfileLoader {
     const { name, content, staged } = load
     if (staged) await this.#files.discard(name)
     const { wait = 0 } = this.#suspects.get(contentDigest(content)) ?? {}
-    // A timeout says nothing about the text.
+    // After a timeout, retry at once, because the text need not be costly.
     const next = run.costly === 'time' ? 0 : Math.min(maxWait, Math.max(firstWait, wait * 2))
     if (run.costly !== undefined) this.#suspect(load, run, next)
     throw parserError('load the AppArmor profile', name, run)
@@ -334,18 +344,18 @@ export class AppArmorLoader implements ProfileLoader {
   }
 
   #parse(loads: readonly Load[]): Promise<ParserRun> {
-    // Ignore the cache: if the clock was set back, a new text may have an older time than the cached result of the
-    // previous text.
+    // Do not read the cache for new texts. If the clock was set back, a new text may have an earlier time than the
+    // cached result of the previous text.
     const useCache = loads.some(({ staged }) => staged) ? ['--skip-read-cache'] : []
-    // Without jobs the parser does not fork, so one limit covers all its resources and one signal ends it.
+    // Without jobs the parser does not fork, so the limits cover everything that it does, and a signal ends it.
     const options = ['--jobs=0', '--replace', '--write-cache', ...useCache, '--cache-loc', this.#cache]
     const bytes = loads.reduce((sum, { content }) => sum + content.length, 0)
     return this.#run([...options, ...loads.map(({ path }) => path)], '', bytes)
   }
 
   /**
-   * If another process has removed or changed the file since we read it, the parser compiled another text: then stages
-   * our text again.
+   * Stages our text again if another process has removed or changed the file since we read it. The parser then compiled
+   * another text.
    * @returns whether the file had changed
    */
   async #restage(load: Load): Promise<boolean> {
@@ -375,13 +385,13 @@ export class AppArmorLoader implements ProfileLoader {
         const digest = contentDigest(content)
         this.#suspects.delete(digest)
         if (fingerprint !== undefined && ours) this.#loaded.set(name, { digest, fingerprint })
-        // The next check of the loaded profiles then finds a difference and loads the profile again.
+        // Without this entry, the next check of the loaded profiles finds a difference and loads the profile again.
         else this.#loaded.delete(name)
         load.resolve()
       })
   }
 
-  /** Whether the kernel may have had the text before it was loaded. */
+  /** Whether the kernel may have had the text before this load. */
   #mayBeThere({ name, content }: Load, before: Fingerprints): boolean {
     const there = before.get(name)
     const known = this.#loaded.get(name)
@@ -390,7 +400,8 @@ export class AppArmorLoader implements ProfileLoader {
   }
 
   /**
-   * Unloads profiles. The file is removed last: after a crash in between, it shows that something is left to remove.
+   * Unloads profiles. Removes the file last, so that after a crash the file shows that the profile must still be
+   * removed.
    */
   async #unloadBatch(batch: readonly Leave[]): Promise<void> {
     try {
@@ -420,13 +431,13 @@ export class AppArmorLoader implements ProfileLoader {
   }
 
   /**
-   * Unloads all profiles in one run. The parser stops at the first failure; if it failed because a profile was already
+   * Unloads all profiles in one run. The parser stops at the first failure. If it fails because a profile is already
    * gone, another run unloads the rest.
    * @returns how the run failed, for each profile that is still loaded
    */
   async #removeFromKernel(names: readonly string[]): Promise<Map<string, ParserRun>> {
     if (names.length === 0) return new Map()
-    // Unloads by name with empty profiles, because the files may have changed since they were loaded.
+    // Unload by name, with empty profiles, because the files may have changed since they were loaded.
     const run = await this.#run(['--remove'], names.map((name) => `profile ${name} {\n}\n`).join(''))
     if (run.status === 0) return new Map()
     const loaded = await this.#kernel.fingerprints()
@@ -436,8 +447,8 @@ export class AppArmorLoader implements ProfileLoader {
   }
 
   /**
-   * Removes a profile's results from the cache, which has a folder for each set of kernel features, with a file for
-   * each profile that is named like the profile.
+   * Removes a profile's results from the cache. The cache has a folder for each set of kernel features. Each folder has
+   * a file with the profile's name.
    */
   async #uncache(name: string): Promise<void> {
     try {
@@ -475,7 +486,7 @@ function childrenOf(name: string, fingerprints: ReadonlyMap<string, string>): st
   return lines.flatMap((line) => /^([A-Za-z0-9][\w.-]*) [a-z]+$/.exec(line.slice(name.length + 2))?.[1] ?? [])
 }
 
-/** Does the work for a profile and reports a failure to its caller, so that other profiles continue. */
+/** Does the work for a profile. Reports a failure only to the profile's caller, so that other profiles continue. */
 async function each(load: Asked, work: () => Promise<void>): Promise<void> {
   try {
     await work()

@@ -13,23 +13,23 @@ import { checkName, contentDigest, type ProfileLoader } from './ports.ts'
 export interface BpfOptions extends Omit<StateOptions, 'containers' | 'profiles'> {
   addon: BpfAddon
   encoder: ProfileEncoder
-  /** The kernel holds back and counts records beyond this rate. Default: no limit. */
+  /** Maximum rate of records. Beyond it, the programs only count records. Default: no limit. */
   recordsRate?: RecordsRate
   /**
-   * The profiles that policies want, so that no namespace takes the share of others. Default: one tenant may use
+   * Returns the profiles that policies want. They limit each namespace to its share. Default: each namespace may use
    * everything.
    */
   claims?: () => Claims
-  /** Called when changed programs were loaded again, because containers then have other numbers. */
+  /** Called when damaged programs were replaced by new programs. Containers then have other numbers. */
   onReopened?: () => void
   /**
-   * Called when another process changed the maps of the programs in force. New programs are loaded; the old programs
-   * stay in force beside them until the new programs hold all profiles.
+   * Called when another process has changed the maps of the attached programs. The enforcer then loads new programs.
+   * The old programs stay attached until the new programs have all profiles.
    */
   onDamaged?: (error: EnforcerError) => void
   /**
-   * Called when containers that started before their profile can be bound: the profile is loaded, or no longer
-   * expected.
+   * Called when a container that started before its profile was loaded can be bound: the profile is loaded now, or no
+   * longer expected.
    */
   onArrived?: () => void
   /** Returns seconds since the boot, including suspended time. Tests replace it. */
@@ -50,8 +50,8 @@ export interface BpfContainer {
 }
 
 /**
- * Numbers of records: written to the ring; lost because the ring was full; lost because memory was missing; held back
- * because of the rate.
+ * Numbers of records: written to the ring; lost because the ring was full; lost because no scratch memory was free;
+ * held back because of the rate.
  */
 export interface BpfCounters {
   reported: number
@@ -70,25 +70,28 @@ interface Opened {
 /** Other programs that are still attached: of other builds, or damaged. */
 interface Others {
   folders: readonly string[]
-  /** Wanted profiles that only the other programs may have; undefined until the wanted profiles are known. */
+  /**
+   * Wanted profiles that the current programs do not have, but the other programs may have; undefined until the wanted
+   * profiles are known.
+   */
   names: Set<string> | undefined
-  /** Profiles that these programs could not load; the other programs keep enforcing them. */
+  /** Profiles that could not be loaded into the current programs; the other programs keep enforcing them. */
   refused: Set<string>
-  /** Whether all containers are also bound by these programs. */
+  /** Whether the current programs have bound all containers. */
   containers: boolean
 }
 
 /**
- * The BPF enforcer of a node. It stays in force when this process ends, and the next agent continues with it. Programs
- * of another build, and damaged programs, stay in force beside the new programs until these have all profiles. Until
- * then the old programs alone enforce the profiles that they have.
+ * The BPF enforcer of a node. Enforcement continues when this process ends, and the next agent uses the same programs.
+ * Programs of another build, and damaged programs, stay attached until the current programs have all profiles. Until
+ * then only the old programs enforce the profiles that they have.
  */
 export class BpfEnforcer implements ProfileLoader {
   readonly enforcer = 'BPF'
   readonly #options: BpfOptions
   #now: Opened
   #others: Others
-  /** The last call, for which the next call waits. */
+  /** The last call. The next call waits for it. */
   #last: Promise<unknown> = Promise.resolve()
   /** Known containers, which are added again when programs are loaded again. */
   readonly #known = new Map<string, BpfContainer>()
@@ -98,7 +101,7 @@ export class BpfEnforcer implements ProfileLoader {
   readonly #late = new Map<string, number>()
   /** Containers that were ever in `#late` and have not ended. */
   readonly #saidLate = new Set<string>()
-  /** Called at the end of each call. */
+  /** Resolvers of `loaded`, called at the end of each call. */
   readonly #waiters: (() => void)[] = []
   #ends = false
 
@@ -208,30 +211,32 @@ export class BpfEnforcer implements ProfileLoader {
   }
 
   /**
-   * Adds a container. From now on its new processes run in its profile, even if it is loaded later; with strict start,
-   * only when the profile is loaded or no longer expected. This does not wait for loads, because the runtime may delay
-   * all starts until it resolves. @throws {EnforcerError}
+   * Adds a container. Its new processes then run in its profile, even if the profile is loaded later. With strict
+   * start, the container is added only when the profile is loaded or no longer expected. Does not wait for loads,
+   * because the runtime may delay all starts until this resolves.
+   * @throws {EnforcerError}
    */
   async add(container: BpfContainer): Promise<void> {
     await this.#add(container)
   }
 
   /**
-   * Adds a running container. An unknown container has run without profile until now, and the next `find` reports that.
-   * The programs that it starts from now on run in its profile, perhaps before `find` sees its tasks.
+   * Adds a running container. If it was unknown, it has run without its profile until now, and the next `find` reports
+   * this. The programs that it starts from now on run in its profile, perhaps before `find` finds its tasks.
    */
   async start(container: BpfContainer): Promise<void> {
     const { id, profile } = container
     const isNew = !this.#known.has(id) && this.#isUnknown(id) && !this.#now.containers.isWaiting(id)
     await this.#add(container)
     if (!isNew || profile === '' || this.#options.strictStart === 1) return
-    // Note this at once, because the container may end while this call waits.
+    // The container may have ended while this call waited. Note now that it ran without its profile, because `find` may
+    // find no task.
     if (this.#known.has(id) && !this.#early.has(id) && !this.#saidLate.has(id)) this.#noteTasks(id, 0)
   }
 
   /**
-   * Removes a container that has ended. A container that is added with the same id while this waits is a new one, and
-   * stays.
+   * Removes a container that has ended. If a container with the same id is added while this call waits, the new
+   * container stays.
    */
   async remove(id: string): Promise<void> {
     this.#end(id)
@@ -247,7 +252,7 @@ export class BpfEnforcer implements ProfileLoader {
     return this.#inTurn(async () => {
       await this.#admit()
       const bound = new Map<number, number>()
-      // Note it even after an error: tasks that were bound before the error are not found again.
+      // Note the tasks even after an error, because a bound task is not found again.
       await this.#now.containers.find(bound).finally(() => this.#noteLate(bound))
       const late = new Map(this.#late)
       this.#late.clear()
@@ -255,9 +260,7 @@ export class BpfEnforcer implements ProfileLoader {
     })
   }
 
-  /**
-   * Sets the list of all containers of the node. Forgets all other containers, and binds running tasks as `find` does.
-   */
+  /** Sets the list of all containers of the node. Forgets all other containers, and binds running tasks like `find`. */
   async settle(containers: readonly BpfContainer[]): Promise<Map<string, number>> {
     const all = new Set(containers.map(({ id }) => id))
     // Containers that are added while this waits are newer than the list.
@@ -277,7 +280,7 @@ export class BpfEnforcer implements ProfileLoader {
     return bound
   }
 
-  /** Sets the wanted profiles. Other profiles that only programs of another build have are no longer waited for. */
+  /** Sets the wanted profiles. Containers no longer wait for other profiles. */
   expect(names: ReadonlySet<string>): Promise<void> {
     const loaded = new Set(this.#now.profiles.names)
     // Set this at once, because a container may start while this call waits.
@@ -311,9 +314,9 @@ export class BpfEnforcer implements ProfileLoader {
   }
 
   /**
-   * Prepares for the end of this process. Programs in unknown containers are no longer stopped, because the next agent
-   * is such a program and no process would continue it. Processes that wait for their profile continue, too, because an
-   * agent of another build would not find them.
+   * Prepares for the end of this process. Turns off strict start: the next agent starts in an unknown container, and no
+   * process could continue it. Also continues processes that wait for their profile, because an agent of another build
+   * would not find them.
    */
   relax(): Promise<void> {
     this.#ends = true
@@ -329,8 +332,8 @@ export class BpfEnforcer implements ProfileLoader {
   }
 
   /**
-   * Removes all pins. The kernel then detaches the programs, within milliseconds (Linux 6.1: seconds), and enforces no
-   * profile.
+   * Removes all pins. The kernel then detaches the programs, within milliseconds (Linux 6.1: seconds), and BPF
+   * enforcement ends.
    */
   end(): Promise<void> {
     return this.#inTurn(async () => {
@@ -361,7 +364,7 @@ export class BpfEnforcer implements ProfileLoader {
     return this.#now.containers.numberOf(id) === undefined
   }
 
-  /** Whether, as far as is known, this process will load the profile. */
+  /** Whether this process is expected to load the profile. */
   #isComing(profile: string): boolean {
     const { names, refused } = this.#others
     if (this.#ends || profile === '' || refused.has(profile) || this.#isLoaded(profile)) return false
@@ -373,8 +376,8 @@ export class BpfEnforcer implements ProfileLoader {
   }
 
   /**
-   * Containers that arrived before their profile and can be bound to it now. @param isUnknown true: only containers
-   * that the kernel does not know; false: only containers that it knows
+   * Containers that arrived before their profile and can be bound to it now.
+   * @param isUnknown true: only containers that the programs do not know; false: only containers that they know
    */
   #arrived(isUnknown: boolean): BpfContainer[] {
     const early = [...this.#early].flatMap((id) => this.#known.get(id) ?? [])
@@ -446,7 +449,7 @@ export class BpfEnforcer implements ProfileLoader {
     const names = new Set(this.#now.profiles.names)
     this.#now = await openOnce(this.#options, true)
     this.#others = { ...othersOf(this.#now), names }
-    // Damaged programs may hold no profiles, so no removal waits for them.
+    // Damaged programs may have lost their profiles, so the new programs enforce at once.
     this.#now.containers.takeOver((profile) => this.#now.profiles.slotOf(profile))
     for (const container of this.#known.values()) await this.#add(container)
     this.#now.containers.settled()
@@ -457,8 +460,8 @@ export class BpfEnforcer implements ProfileLoader {
   }
 
   /**
-   * Removes the other programs when these programs enforce everything that those enforce. A profile that cannot be
-   * loaded here keeps the other programs attached, but not their containers.
+   * Removes the other programs when the current programs enforce all profiles of the others. If a profile cannot be
+   * loaded, the other programs stay attached for it, but the current programs take over all other containers.
    */
   async #dropOthers(): Promise<void> {
     const { folders, names, refused, containers } = this.#others
@@ -467,7 +470,7 @@ export class BpfEnforcer implements ProfileLoader {
     const { profiles, containers: bound, state } = this.#now
     bound.takeOver((profile) => profiles.slotOf(profile))
     if (names.size > 0) return
-    // Call this before the removal: the other programs have a ring of their own, which is read until then.
+    // The other programs have their own ring, which is read until they are removed.
     for (const folder of folders) await state.drop(folder, true)
     this.#others = { ...this.#others, folders: [] }
   }
@@ -504,13 +507,13 @@ async function openOnce(options: BpfOptions, fresh: boolean): Promise<Opened> {
 }
 
 /**
- * Turns off strict start of other builds' programs. They do not learn about new containers, and would stop each new
+ * Turns off strict start in other builds' programs. They do not learn about new containers, so they would stop each new
  * container for ever.
  */
 async function relax(state: BpfState): Promise<void> {
   for (const folder of state.others)
     await state.beStrict(false, folder).catch((error: unknown) => {
-      // Ignore: another process has damaged that state.
+      // Ignore an error: another process has damaged that state.
       if (!(error instanceof EnforcerError)) throw error
     })
   await state.beStrict(false)

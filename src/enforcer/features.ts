@@ -5,8 +5,8 @@ import type { NodeRoot } from './node-root.ts'
 export type NodeFeatures = Readonly<Record<KernelEnforcer, string | undefined>>
 
 /**
- * Actions of the filters that we write (seccomp(2)). Kernels before 4.14 have neither a file that lists actions nor
- * SCMP_ACT_LOG.
+ * Actions of the filters that we write (seccomp(2)). Kernels before 4.14 lack SCMP_ACT_LOG, and the file that lists
+ * actions.
  */
 const neededActions = ['allow', 'errno', 'log', 'kill_process']
 

@@ -20,10 +20,10 @@ export interface FileSystem {
 
 const { O_CREAT, O_EXCL, O_NOFOLLOW, O_NONBLOCK, O_RDONLY, O_WRONLY, O_DIRECTORY } = constants
 
-/** File mode: other users may only read our files. */
+/** Mode bits with which other users could change our files. */
 const foreignWrite = 0o022
 
-/** Maximum bytes of our files, which are far smaller; a larger file is not ours. */
+/** Maximum bytes of our files. Our files are far smaller, so a larger file is not ours. */
 const largest = 16 * mebibyte
 
 export const nodeFileSystem: FileSystem = {

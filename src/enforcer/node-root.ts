@@ -1,7 +1,7 @@
 import { existsSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 
-/** Files of the node that show what its kernel supports; in tests, a folder. */
+/** Reads files that show what the node's kernel supports. Tests use a folder instead. */
 export interface NodeRoot {
   /** Text of the file without the line end; undefined if the file does not exist or cannot be read. */
   read(path: string): string | undefined

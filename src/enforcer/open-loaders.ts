@@ -11,7 +11,7 @@ import { SeccompLoader, type SeccompOptions } from './seccomp.ts'
 export interface LoaderOptions {
   appArmor?: AppArmorOptions
   seccomp?: SeccompOptions
-  /** undefined, or a reason, if BPF cannot be used. */
+  /** undefined or a reason: BPF cannot be used. */
   bpf?: BpfLoaderOptions | string
 }
 

@@ -8,8 +8,8 @@ const mode = 0o600
 
 /**
  * Our profile files in a folder that has other files, too. A file is always complete, even after a crash, because it is
- * written under another name and then renamed. Links, folders, and files of other programs are neither followed nor
- * replaced.
+ * written under another name and then renamed. This never follows or replaces links, folders, and files of other
+ * programs.
  */
 export class ProfileFolder {
   readonly folder: string
@@ -38,7 +38,7 @@ export class ProfileFolder {
       if ((await this.#fs.kind(path)) !== 'file') return undefined
       return await this.#fs.read(path)
     } catch (error) {
-      // ELOOP: the file was replaced by a link meanwhile.
+      // ELOOP: another process has replaced the file by a link.
       if (errnoOf(error) === 'ENOENT' || errnoOf(error) === 'ELOOP') return undefined
       throw ioError('read the profile', path, error)
     }

@@ -13,8 +13,8 @@ export interface SeccompOptions {
 }
 
 /**
- * Loads seccomp filters, which are files: the runtime reads the file when it creates a container that names it. So
- * loading means writing the file, and changes reach only new containers.
+ * Loads seccomp filters by writing them to files. The runtime reads a file when it creates a container that names it,
+ * so changes apply only to new containers.
  */
 export class SeccompLoader implements ProfileLoader {
   readonly enforcer = 'Seccomp'
@@ -51,7 +51,7 @@ export class SeccompLoader implements ProfileLoader {
   }
 }
 
-/** Refuses a text that is not a filter, because the runtime would refuse every container that names the file. */
+/** Refuses a text that is not a filter. The runtime would refuse every container that names such a file. */
 function checkFilter(name: string, content: string): void {
   const refuse = (reason: string): EnforcerError =>
     new EnforcerError('BAD_CONTENT', 'load the seccomp profile', { profile: name, reason })

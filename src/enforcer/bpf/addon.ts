@@ -9,11 +9,11 @@ export interface NativeState {
   readonly [state]: true
 }
 
-/** Every field is required: the native side has no defaults. */
+/** All fields are required, because the native module has no defaults. */
 export interface LoadOptions {
   /** Path of the object file with all programs. */
   object: string
-  /** A folder two levels below the root of a BPF file system. It appears once all programs are attached. */
+  /** A folder two levels below the root of a BPF file system. It becomes visible when all programs are attached. */
   folder: string
   /** Size of the ring of records in bytes: a power of two, and a multiple of the page size. */
   ringBytes: number
@@ -60,18 +60,18 @@ export interface BpfAddon {
   /** Writes entries in this order, up to the first failure. */
   write(state: NativeState, writes: readonly MapWrite[]): Promise<void>
   /**
-   * Removes all entries that have the number at this offset of key and value joined.
+   * Removes all entries that have the number at this offset, counted from the start of the key through the value.
    * @returns number of removed entries
    */
   removeWhere(state: NativeState, map: string, which: { offset: number; number: number }): Promise<number>
   /**
-   * Lets `findTasks` bind tasks that the programs in another folder have bound; null ends that. The kernel may wait for
+   * Makes `findTasks` bind tasks that the programs in another folder have bound; null ends this. The call may block for
    * a moment.
    */
   follow(state: NativeState, folder: string | null): void
-  /** Scans the tasks of containers and binds unbound tasks. Returns consecutive structs varmor_found. */
+  /** Scans the tasks of containers and binds unbound tasks. Returns an array of struct varmor_found. */
   findTasks(state: NativeState): Promise<Uint8Array>
-  /** Returns consecutive structs varmor_slot: which map is in which slot of `varmor_profiles`. */
+  /** Returns an array of struct varmor_slot: the map in each slot of `varmor_profiles`. */
   listProfiles(state: NativeState): Promise<Uint8Array>
   /**
    * Returns one value; for a per-CPU map, the values of all processors. null if there is no entry. Not for a map of
@@ -82,7 +82,7 @@ export interface BpfAddon {
   entries(state: NativeState, map: string): Uint8Array
   /**
    * Atomically replaces `expected` (below 0: any number) at an offset of a mapped map.
-   * @returns whether it did
+   * @returns whether the number was replaced
    */
   swap(state: NativeState, map: string, offset: number, expected: number, number: number): boolean
   /** Returns the number of programs that the folder's pins keep attached. */

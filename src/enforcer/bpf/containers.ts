@@ -8,7 +8,7 @@ import { type BpfState, DamagedState } from './state.ts'
 
 const hexId = /^[0-9a-f]{64}$/
 
-/** Maximum scans of all tasks. Each further scan finds only forks of tasks that the previous scan missed. */
+/** Maximum scans of all tasks. A scan may miss tasks that are forked meanwhile, so another scan follows. */
 const maxScans = 8
 
 interface Known {
@@ -26,21 +26,22 @@ export class BpfContainers {
   readonly #state: BpfState
   /** By id. */
   readonly #known = new Map<string, Known>()
-  /** Numbers of ended containers, some of whose tasks may live on. */
+  /** Numbers of ended containers. Tasks of these containers may still run. */
   readonly #ended = new Set<number>()
-  /** Numbers of containers from programs of another build; the container is not added here yet. */
+  /** Numbers that programs of another build assigned to containers that are not added here yet. */
   readonly #kept: Map<string, number>
   /** Containers that programs of another build confine. They have no profile here until `takeOver`. */
   readonly #waiting: Set<string>
   /**
-   * Numbers that must not be assigned: those of containers in both builds, and of tasks that outlived their container.
+   * Numbers that must not be assigned: numbers of containers in both builds, and of tasks that outlived their
+   * container.
    */
   readonly #taken = new Set<number>()
   /** An upper bound of the taken numbers. */
   #top = 0
   /** Profiles of tasks that outlived their container under programs of another build, by the container's number. */
   readonly #outlived = new Map<number, string>()
-  /** Programs of other builds no longer confine any container. */
+  /** Whether programs of other builds no longer confine containers. */
   #tookOver = false
   readonly #before: Omit<Numbering, 'profiles'>
   readonly #size: number
@@ -73,7 +74,7 @@ export class BpfContainers {
       const number = wordIn(entries, at + containerId.size)
       const id = Buffer.from(entries.subarray(at, at + containerId.size)).toString('latin1')
       if (!hexId.test(id)) throw new DamagedState('varmor_ids', 'a key is not the id of a container')
-      // A container with such an entry would not run in its profile.
+      // A program finds no entry for such a number, so the container would not run in its profile.
       if (number >= this.#size)
         throw new DamagedState('varmor_ids', `container ${id} has number ${number}, and there are ${this.#size}`)
       if (number > 0 && taken.has(number))
@@ -89,7 +90,7 @@ export class BpfContainers {
     this.#waiting = new Set([...before.containers.keys()].filter((id) => !this.#known.has(id)))
   }
 
-  /** Finds the numbers in use: those of containers, and of tasks that outlived their container. */
+  /** Finds the numbers in use: of containers, and of tasks that outlived their container. */
   async recover(): Promise<void> {
     const living = new Set([...Array.from(this.#known.values(), ({ number }) => number), ...this.#kept.values()])
     await this.#bindAsBefore()
@@ -120,7 +121,10 @@ export class BpfContainers {
     this.#state.unfollow()
   }
 
-  /** Whether these numbers mean the same containers here. Two agents at once may have assigned a number twice. */
+  /**
+   * Whether these numbers belong to the same containers here. Two agents that ran at the same time may have assigned a
+   * number twice.
+   */
   #agrees(numbers: ReadonlyMap<string, number>): boolean {
     const known = Array.from(this.#known, ([id, { number }]) => [id, number] as const)
     const own = new Map([...this.#kept, ...known])
@@ -153,7 +157,7 @@ export class BpfContainers {
    */
   async add(id: string, profile: string, slot: number | undefined): Promise<void> {
     const known = this.#known.get(id)
-    // A container that needed no profile gets its number when it needs one.
+    // A container that had no profile gets its number when it gets a profile.
     if (known !== undefined && !known.hasEnded && (known.number > 0 || profile === '')) {
       known.profile = profile
       if (known.number > 0 && !this.#waiting.has(id)) this.#point(known.number, slot ?? 0)
@@ -171,7 +175,7 @@ export class BpfContainers {
     }
     this.#known.set(id, { number, profile, ...(number > 0 && !isKept && { since: this.#uptime() }) })
     try {
-      // Removes addresses of a container that had the number before the last agent was killed.
+      // An earlier container may have had the number when an agent was killed. Remove that container's addresses.
       if (number > 0) await this.#own.set(number, [])
       await this.#state.write([{ map: 'varmor_ids', key: Buffer.from(id), value: word(number) }], 'bind the container')
     } catch (error) {
@@ -183,7 +187,9 @@ export class BpfContainers {
     if (known?.hasEnded && known.number > 0) this.#ended.add(known.number)
   }
 
-  /** Sets the mount namespace of the container's first process, if programs did not see that process start. */
+  /**
+   * Sets the mount namespace of the container's first process, if the programs did not see the start of that process.
+   */
   noteMountNamespace(id: string, inode: number): void {
     const number = this.numberOf(id)
     if (number === undefined || number === 0 || inode === 0) return
@@ -196,7 +202,9 @@ export class BpfContainers {
     if (number !== undefined && number > 0) await this.#own.set(number, addresses)
   }
 
-  /** Marks the container as ended: a container that is added with the same id before the removal is a new one. */
+  /**
+   * Marks the container as ended. If a container with the same id is added before the removal, it is a new container.
+   */
   end(id: string): void {
     const waited = this.#waiting.delete(id)
     const known = this.#known.get(id)
@@ -205,7 +213,7 @@ export class BpfContainers {
     if (waited && known.number > 0) this.#outlived.set(known.number, known.profile)
   }
 
-  /** Removes an ended container. Tasks of it that live on stay in its profile. */
+  /** Removes an ended container. Tasks of the container that still run stay in its profile. */
   async remove(id: string): Promise<void> {
     const known = this.#known.get(id)
     if (known === undefined) return
@@ -227,7 +235,7 @@ export class BpfContainers {
     return this.#waiting.has(id)
   }
 
-  /** All containers are known from now on, so all other numbers may be reused. */
+  /** Called when all containers are known. All other numbers may be reused then. */
   settled(): void {
     for (const number of this.#kept.values()) {
       if (this.#ended.has(number)) continue
@@ -237,8 +245,8 @@ export class BpfContainers {
   }
 
   /**
-   * Confines here the containers that programs of another build have confined, just before those are removed. If both
-   * confined them at once, an access that is reported but not refused would have two records.
+   * Starts to confine the containers that programs of another build confine, just before these programs are removed. If
+   * both confined a container at the same time, an access that is reported but not refused would make two records.
    */
   takeOver(slotOf: (profile: string) => number | undefined): void {
     for (const id of this.#waiting) {
@@ -250,7 +258,7 @@ export class BpfContainers {
     for (const [number, profile] of this.#outlived) this.#point(number, slotOf(profile) ?? 0)
   }
 
-  /** Keeps, from `takeOver` on, tasks in their profile whose container has ended. */
+  /** From `takeOver` on, keeps tasks of an ended container in their profile. */
   #outlive(number: number): void {
     const { facts, profile } = this.#before.of(number) ?? {}
     if (profile === undefined) return
@@ -258,7 +266,7 @@ export class BpfContainers {
     this.#outlived.set(number, profile)
   }
 
-  /** Moves every container in one slot to another slot, whatever its profile, including ended containers. */
+  /** Moves all containers in a slot to another slot, including ended containers. */
   move(from: number, to: number): void {
     for (let number = 1; number <= this.#top; number++)
       this.#state.swap('varmor_containers', number * container.size + container.at.profile, from, to)
@@ -314,8 +322,8 @@ export class BpfContainers {
   }
 
   /**
-   * Assigns all other numbers before it reuses one, even after a restart, because records of an ended container may
-   * still be unread.
+   * Assigns all other numbers before it reuses a number, even after a restart: records of an ended container may still
+   * be unread.
    */
   #next(): number {
     const max = this.#size - 1
@@ -331,7 +339,10 @@ export class BpfContainers {
     throw new EnforcerError('KERNEL_REFUSED', 'bind the container', { reason })
   }
 
-  /** Sets what programs know of the container's first process. Without facts, removes those of an earlier container. */
+  /**
+   * Sets what programs know about the container's first process. Without facts, removes the facts of an earlier
+   * container.
+   */
   #setFirst(number: number, facts: Uint8Array = new Uint8Array(container.size)): void {
     const { ns, ns_id, mnt_ns, cgroup } = container.at
     for (const at of [ns_id, ns_id + 4, ns, ns + 4, mnt_ns, cgroup, cgroup + 4])
@@ -362,8 +373,8 @@ function stoppedIn(tasks: Uint8Array): number[] {
 }
 
 /**
- * The container number of each task that was bound just now or has a number in `before`; 0 for a task that was stopped
- * until then.
+ * The container number of each task that was just bound, or whose number is in `before`; 0 for a task that was stopped
+ * until now.
  */
 function boundIn(tasks: Uint8Array, before: ReadonlySet<number>): number[] {
   const numbers: number[] = []

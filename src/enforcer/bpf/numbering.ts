@@ -3,7 +3,7 @@ import type { BpfAddon } from './addon.ts'
 import { container, containerId, lastNumbers, profileRecord, unpackRecord, word, wordIn } from './layout.ts'
 import { kernelError } from './state.ts'
 
-/** The numbers that records use: of containers by id, and of profiles by name. */
+/** The numbers in records: of containers by id, and of profiles by name. */
 export interface Numbering {
   containers: ReadonlyMap<string, number>
   profiles: ReadonlyMap<string, number>
@@ -11,7 +11,7 @@ export interface Numbering {
   last: Record<keyof typeof lastNumbers, number>
   /** Numbers of containers by id, by the folder of each build. */
   builds: ReadonlyMap<string, ReadonlyMap<string, number>>
-  /** What a program saw of the container's first process, and the container's profile; undefined if that is unknown. */
+  /** What a program saw of the container's first process, and the container's profile; undefined if this is unknown. */
   of(number: number): { facts: Uint8Array; profile: string | undefined } | undefined
 }
 
@@ -27,7 +27,7 @@ export function numberingOf(addon: BpfAddon, folders: readonly string[], slots: 
   const builds = new Map<string, ReadonlyMap<string, number>>()
   /** Names of profiles by slot, by folder. */
   const names = new Map<string, ReadonlyMap<number, string>>()
-  // The state may be damaged, or its build may have stored numbers in another form. Then new numbers are assigned.
+  // If the state is damaged, or its build stored numbers in another form, new numbers are assigned.
   const tried = <Result>(read: () => Result): Result | undefined => {
     try {
       return read()
@@ -85,7 +85,7 @@ function readContainers(addon: BpfAddon, folder: string, numbers: Numbers): Map<
   for (let at = 0; at < entries.length; at += each) {
     const id = Buffer.from(entries.subarray(at, at + containerId.size)).toString('latin1')
     const number = wordIn(entries, at + containerId.size)
-    // A number that is too high counts as none: programs find no profile for it, so they do not confine the container.
+    // Ignore a number that is too high: programs find no profile for it, so they do not confine the container.
     if (addon.get(state, 'varmor_containers', word(number)) === null) continue
     numbers.add(id, number)
     own.set(id, number)

@@ -7,8 +7,8 @@ type Key = Pick<MapWrite, 'map' | 'key'>
 const textOf = ({ map, key }: Key): string => `${map} ${Buffer.from(key).toString('hex')}`
 
 /**
- * The addresses of containers' pods, for rules about the own pod: entries in the maps of one state, by container
- * number.
+ * The addresses of each container's pod, for rules about the pod itself. They are entries in the maps of a state, by
+ * container number.
  */
 export class OwnAddresses {
   readonly #state: BpfState
@@ -22,7 +22,10 @@ export class OwnAddresses {
       this.#there.set(number, new Map(keys.map((one) => [textOf(one), one])))
   }
 
-  /** Sets the addresses. An address that stays is never missing meanwhile. @throws {EnforcerError} */
+  /**
+   * Replaces the addresses. An address that is in both the old and the new list stays in the map throughout.
+   * @throws {EnforcerError}
+   */
   async set(number: number, addresses: readonly string[]): Promise<void> {
     const before = this.#there.get(number) ?? new Map<string, Key>()
     const writes = this.#encoder.ownAddresses(number, addresses)
@@ -30,7 +33,7 @@ export class OwnAddresses {
     const fresh = writes.filter((one) => !before.has(textOf(one)))
     const gone = [...before].filter(([text]) => !now.has(text)).map(([, { map, key }]) => ({ map, key }))
     if (fresh.length === 0 && gone.length === 0) return
-    // Noted before the write: if the write fails, the next write removes the entries.
+    // Note the entries before the write. If the write fails, the next write removes them.
     this.#there.set(number, new Map([...before, ...now]))
     await this.#state.write([...fresh, ...gone], 'write the addresses of a pod')
     if (now.size > 0) this.#there.set(number, now)

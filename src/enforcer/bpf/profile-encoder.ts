@@ -22,15 +22,15 @@ export interface ProfileEncoder {
   readonly allowing: string
   /** @throws {EnforcerError} BAD_CONTENT or PROFILE_REJECTED; making the writes may also throw */
   read(content: string): ReadProfile
-  /** The entries of the addresses of a container's pod. @throws {EnforcerError} BAD_CONTENT */
+  /** Returns the entries for the addresses of a container's pod. @throws {EnforcerError} BAD_CONTENT */
   ownAddresses(container: number, addresses: readonly string[]): readonly MapWrite[]
   /** Reads which pod addresses are in the maps: maps and keys, by container number. */
   ownKeys(entries: ReadEntries): ReadonlyMap<number, readonly Pick<MapWrite, 'map' | 'key'>[]>
   /** Number of entries of each profile in each map of addresses and ports, by slot. */
   held(entries: ReadEntries): ReadonlyMap<number, readonly number[]>
-  /** All entries that a profile may have written, the profile first, without its tables. */
+  /** Returns all entries that a profile may have, except its tables. The profile's own entry is the first. */
   removal(slot: number): { writes: readonly MapWrite[]; where: readonly Where[] }
-  /** Only the entries for addresses of a profile, under one of its two numbers. */
+  /** Returns only the entries for a profile's addresses, under one of its two numbers. */
   egressRemoval(slot: number, half: EgressSlot): readonly Where[]
 }
 
@@ -68,12 +68,17 @@ export interface Where {
 
 /** The parsed content of a profile. */
 export interface ReadProfile {
-  /** The content without the addresses of egress rules: equal if only these differ. */
+  /**
+   * The content without the addresses of egress rules. It is equal for profiles that differ only in these addresses.
+   */
   rest: string
   /** Number of entries in each map of addresses and ports. */
   entries: readonly number[]
   /** The writes for the profile; the last write makes it complete. No write changes another slot. */
   writes(at: ProfileAt): readonly MapWrite[]
-  /** The writes for new addresses only, for a slot that has the rest; the last write puts them into force. */
+  /**
+   * The writes that only replace addresses, for a slot that has the same `rest`. The last write puts the new addresses
+   * into force.
+   */
   egress(at: ProfileAt): readonly MapWrite[]
 }

@@ -14,14 +14,14 @@ interface Loaded extends ProfileRecord {
   /** Namespace of its policy, which may have been deleted; empty: a cluster policy; undefined: unknown. */
   namespace?: string
   /**
-   * The number under which its addresses are, and the digest of the rest; undefined if another agent loaded the
-   * profile.
+   * The number under which the profile's addresses are, and the digest of the content without addresses; undefined if
+   * another agent loaded the profile.
    */
   half?: EgressSlot
   rest?: string
 }
 
-/** A slot to empty, with the tables that it still refers to. */
+/** A slot to empty, and the tables to which it still refers. */
 interface Left {
   slot: number
   tables: readonly number[]
@@ -29,11 +29,11 @@ interface Left {
 
 const step = 'load the BPF profile'
 
-/** Maximum serial of a load. No agent makes so many loads, and higher serials would not fit their field. */
+/** Maximum serial of a load; a higher serial would not fit its field. Agents do not make so many loads. */
 const maxSerial = 2 ** 31
 
 /**
- * In a record, in place of the kernel id of its map: the addresses are being replaced, and the record has no digest.
+ * Stored in a record instead of its map's kernel id while the addresses are replaced. The record then has no digest.
  */
 const CHANGING = 0xffff_ffff
 
@@ -59,7 +59,7 @@ export class BpfProfiles {
 
   /**
    * @param before numbers that programs of other builds assigned
-   * @param claims the profiles that policies want; undefined: one tenant may use everything
+   * @param claims the profiles that policies want; undefined: each namespace may use everything
    */
   constructor(
     state: BpfState,
@@ -101,7 +101,7 @@ export class BpfProfiles {
     }
     for (const slot of unfinished) {
       const record = this.#recordOf(slot)
-      // Complete a load that had started to move containers to the new slot.
+      // Complete an interrupted load: move the remaining containers to the slot of the newest version.
       if (record !== undefined) this.#containers.move(slot, this.slotOf(record.name) ?? 0)
       await this.#clear({ slot, tables: record?.tables ?? [] })
     }
@@ -164,7 +164,7 @@ export class BpfProfiles {
     this.#entries.set(slot, read.entries)
     try {
       const incomplete = { id, map: 0, serial: this.#serial + 1, digest: '', name, tables }
-      // If this agent ends now, the record tells the next agent what to remove.
+      // If this agent ends now, the next agent finds in this record what it must remove.
       await this.#record(slot, incomplete, step)
       await this.#state.write(writes, step)
       const record = { ...incomplete, map: await this.#mapIn(slot), digest }
@@ -181,7 +181,8 @@ export class BpfProfiles {
     if (before === undefined) return
     this.#containers.move(before.slot, slot)
     this.#left.push(before)
-    // The profile is in force. If this fails, the next load tries it again first, and reports the error.
+    // The profile is in force, so an error does not matter now. The next load repeats this step first, and reports its
+    // error.
     await this.#clearLeft().catch(throwBugs)
   }
 
@@ -191,7 +192,7 @@ export class BpfProfiles {
     if (this.#free.length < 2) throw noPlace(name, 'all', this.#places)
     if (claims === undefined) return
     const loaded = new Map(Array.from(this.#byName.keys(), (one) => [one, this.#namespaceOf(one, claims)]))
-    // With so few profiles, no namespace can exceed its share.
+    // There are too few profiles for a namespace to exceed its share.
     if (loaded.size + claims.size <= this.#places.one) return
     const held = Array.from(loaded.values(), (namespace): Holding => ({ namespace, amount: 1 }))
     const namespace = claims.get(name)?.namespace
@@ -235,9 +236,9 @@ export class BpfProfiles {
   }
 
   /**
-   * Replaces the addresses in the same slot: writes the new addresses beside the old addresses, and puts them into
-   * force by one pointer. If the agent ends in between, either version is in force, and the record without digest makes
-   * the next agent load the profile again.
+   * Replaces the addresses in the same slot. The last write switches from the old to the new addresses. If the agent
+   * ends before the record is complete, one of the two versions is in force, and the record without digest makes the
+   * next agent load the profile again.
    */
   async #replaceEgress(before: Loaded & { half: EgressSlot }, read: ReadProfile, digest: string): Promise<void> {
     const { slot, id, name } = before
@@ -256,7 +257,7 @@ export class BpfProfiles {
     try {
       await this.#state.write(writes, step)
     } catch (error) {
-      // The last write, which puts the new addresses into force, was not done.
+      // The new addresses are not in force, because the last write was not done.
       await this.#removeAll(this.#encoder.egressRemoval(slot, half), step)
       this.#entries.set(slot, entries)
       await this.#record(slot, before, step)
@@ -315,7 +316,7 @@ export class BpfProfiles {
 
   /** An id that no profile has had since the boot, because unread records may name a removed profile. */
   #nextId(): number {
-    // Another build may have stored any number, so 1 follows the highest id.
+    // Another build may have stored any number. After the highest id, continue with 1.
     do this.#id = (this.#id % 0xffff_ffff) + 1
     while ([...this.#byName.values()].some(({ id }) => id === this.#id))
     this.#state.noteNumber('profile', undefined, this.#id)

@@ -1,11 +1,11 @@
-// The profiles of a node share places, entries of maps, and memory. Cluster policies have a quarter for themselves, and
-// may take more. One namespace takes at most half of the rest, so that it leaves room for other tenants.
+// The profiles of a node share slots, map entries and memory. A quarter is reserved for cluster policies, which may
+// also use more. A namespace may use at most half of the rest, so that other tenants have room.
 
 /** A profile that a policy wants on the node. */
 export interface Claim {
   /** Namespace of its policy; empty for a cluster policy. */
   namespace: string
-  /** Creation time; the earlier text is older. */
+  /** Creation time, as a text that sorts by time. */
   since: string
 }
 
@@ -50,7 +50,7 @@ export function sumOf(holdings: readonly Holding[], ofShared: (number: number) =
 }
 
 export interface Counting {
-  /** Whether a holding without owner counts for every namespace, because not all owners are known yet. */
+  /** Whether a holding without a known owner counts for every namespace, because not all owners are known yet. */
   anyones: boolean
   /** The holding that is replaced. A new holding that needs no more is always allowed. */
   before?: Holding
@@ -58,7 +58,10 @@ export interface Counting {
   ofShared?: (number: number) => number
 }
 
-/** The share that would be exceeded if a profile used `more` in addition to all others; undefined if no share is. */
+/**
+ * Returns the share that a profile with `more` would exceed, together with all other profiles; undefined if it exceeds
+ * none.
+ */
 export function exceeded(
   shares: Shares,
   more: Holding,
@@ -66,7 +69,7 @@ export function exceeded(
   { anyones, before, ofShared }: Counting,
 ): keyof Shares | undefined {
   const { namespace } = more
-  // This is the smallest share, so no other share is exceeded, either.
+  // `one` is the smallest share, so the larger shares are not exceeded, either.
   if (sumOf([more, ...others], ofShared) <= shares.one) return undefined
   const isExceeded = (share: keyof Shares, counts: (holder: string | undefined) => boolean): boolean => {
     const beside = others.filter((one) => counts(one.namespace))
@@ -81,8 +84,9 @@ export function exceeded(
 }
 
 /**
- * Reserves slots for older profiles of namespaces that are not loaded yet, within their shares. So the newest profile
- * is refused, in whatever order profiles are loaded. A profile of a cluster policy waits for no other profile.
+ * Counts the older profiles of namespaces that are not loaded yet, within their shares, because slots are reserved for
+ * them. So the newest profile is refused, whatever the order of loads. Profiles of cluster policies do not wait for
+ * other profiles.
  * @param loaded namespaces of the loaded profiles
  */
 export function waitingBefore(

@@ -17,10 +17,10 @@ export interface StateOptions extends Omit<LoadOptions, 'folder'> {
   root?: string
 }
 
-/** Number of last lines of the verifier's output that are kept, because they give the reason. */
+/** Number of lines that are kept from the end of the verifier's output, because they give the reason. */
 const keptLines = 6
 
-/** A map has a value that no agent of this build writes, so another process changed it. */
+/** Thrown if a map has a value that agents of this build never write, so another process has changed it. */
 export class DamagedState extends EnforcerError {
   constructor(map: string, reason: string) {
     super('KERNEL_REFUSED', `read ${map}`, { map, reason: `the map was changed by another program: ${reason}` })
@@ -39,7 +39,8 @@ function whole(map: string, bytes: Uint8Array, size: number): Uint8Array {
 }
 
 /**
- * Whether memory for BPF counts as locked memory, as before Linux 5.11. libbpf raises that limit if it is allowed to.
+ * Whether memory for BPF counts as locked memory, which is so before Linux 5.11. libbpf raises that limit if it is
+ * permitted.
  */
 const countsAsLocked = (kernel: string): boolean => {
   const [major = 0, minor = 0] = kernel.split('.').map(Number)
@@ -73,9 +74,9 @@ export function kernelError(step: string, error: unknown, kernel = release()): E
 }
 
 /**
- * The programs and maps of one build, in a folder of the BPF file system whose name is a digest of the build. An
- * existing folder is used, even if another process created it. Folders of other builds stay attached, too, until they
- * are dropped.
+ * The programs and maps of one build. They are pinned in a folder of the BPF file system whose name is a digest of the
+ * build. An existing folder is used, even if another process created it. Programs of other builds stay attached until
+ * their folders are dropped.
  */
 export class BpfState {
   readonly folder: string
@@ -101,8 +102,8 @@ export class BpfState {
   }
 
   /**
-   * Opens the folder of this build, or loads its programs.
-   * @param again whether to load them although the folder exists, because another process has changed it
+   * Opens the folder of this build, or loads the programs.
+   * @param again whether to load the programs although the folder exists, because another process has changed it
    * @throws {EnforcerError} KERNEL_REFUSED, IO
    */
   static async open({ addon, root = stateRoot, ...options }: StateOptions, again = false): Promise<BpfState> {
@@ -150,7 +151,7 @@ export class BpfState {
     }
   }
 
-  /** Ends the effect of `follow`, also if an earlier agent called it. @throws {EnforcerError} */
+  /** Ends the effect of `follow`, even of a call by an earlier agent. @throws {EnforcerError} */
   unfollow(): void {
     this.#now('leave the tasks of another build', () => this.#addon.follow(this.#native, null))
   }
@@ -222,8 +223,8 @@ export class BpfState {
   async beStrict(strict: boolean, folder = this.folder): Promise<void> {
     const step = 'set whether tasks in unknown containers are stopped'
     await this.#try(step, async () => {
-      // Set one field, because an iterator writes another field. The map of an older build may not be mapped into
-      // memory, but its iterator does not run now, so the whole value is written.
+      // Set only this field, because an iterator writes another field of the value. For another build, write the whole
+      // value: its map may not be mapped into memory, and its iterator does not run now.
       if (folder === this.folder) {
         this.get('varmor_settings', word(0), settings.size)
         this.swap('varmor_settings', settings.at.strict_start, undefined, Number(strict))
@@ -261,7 +262,7 @@ export class BpfState {
     try {
       rmdirSync(root)
     } catch (error) {
-      // Ignore: another process has a file in the folder.
+      // Ignore these errors: the folder is gone, or another process has a file in it.
       if (!['ENOENT', 'ENOTEMPTY', 'EEXIST'].includes(errnoOf(error) ?? ''))
         throw ioError('remove the folder of pins', root, error)
     }
@@ -300,7 +301,7 @@ function buildOf({ object, ...options }: Omit<StateOptions, 'addon' | 'root'>): 
   }
 }
 
-/** The folders of builds and drafts. Folders with other names are left alone. */
+/** Returns the folders of builds and drafts, and no folders with other names. */
 function foldersIn(root: string): { name: string; number: number }[] {
   let names: string[] = []
   try {

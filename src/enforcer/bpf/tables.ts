@@ -11,7 +11,7 @@ export const mapOfTable = (reference: number): number => Math.floor(reference / 
 
 interface Table {
   reference: number
-  /** Digest of the content; undefined for a table of another agent, which is not read and not shared. */
+  /** Digest of the content; undefined for a table from another agent, which this agent does not read or share. */
   digest?: string
   /** Number of profiles that refer to the table. */
   holders: number
@@ -23,7 +23,7 @@ export class BpfTables {
   readonly #byReference = new Map<number, Table>()
   readonly #byDigest = new Map<string, Table>()
   readonly #size: number
-  /** Indices that no table uses, in any map. Index 0 is unused. */
+  /** Indices that are free in all maps. Index 0 is never used. */
   readonly #free: number[]
 
   constructor({ tableMaps, tables }: Pick<ProfileEncoder, 'tableMaps' | 'tables'>) {
@@ -96,7 +96,7 @@ export class BpfTables {
   }
 
   #add(map: number, digest: string): Table {
-    // The maps have room for the tables of all profiles, so an index is always free.
+    // An index is always free, because the maps have room for the tables of all profiles.
     const index = this.#free.pop()!
     const table = { reference: map * 2 ** MAP_SHIFT + index, digest, holders: 0 }
     this.#byReference.set(table.reference, table)
