@@ -130,7 +130,7 @@ describe('varmor agent --audit-only', () => {
     expect(JSON.parse(status).status).to.deep.include({ read: 1, written: 1, filtered: 0, dropped: {} })
   })
 
-  it('begins anew each time when it is to remember nothing', async () => {
+  it('reads everything again at each start without a checkpoint', async () => {
     audit('/1')
     for (const off of ['none', '']) expect(await stopAgent(await startAgent(folder, ['--checkpoint', off]))).to.equal(0)
     expect(namesIn(logOf(folder))).to.deep.equal(['/1', '/1'])

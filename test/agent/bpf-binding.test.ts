@@ -239,7 +239,7 @@ describe('containers and their BPF profiles', () => {
     expect(enforcer.calls).to.deep.equal([`settle ${a},${b}`, `add ${b}  5`, 'find'])
   })
 
-  it('that have ended while nobody said so are forgotten with the next list', async () => {
+  it('that ended without an event are forgotten with the next list', async () => {
     const { enforcer, binding } = world()
     await binding.changed([{ type: 'started', container: running('a') }])
     enforcer.calls.length = 0

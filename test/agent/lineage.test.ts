@@ -66,7 +66,7 @@ describe('forks that are followed for as long as the agent runs', () => {
     return { clock, trees, said, lineage, worker, found }
   }
 
-  it('are followed anew after an error, in all threads, which is said', async () => {
+  it('are followed again after an error, in all threads, with a message in the log', async () => {
     const { clock, trees, said, lineage, found } = make()
     expect(found()).to.equal(undefined)
     await lineage.start()
@@ -149,7 +149,7 @@ describe('forks that are followed for as long as the agent runs', () => {
     lineage.close()
   })
 
-  it('are opened anew when the containers could not be noted', async () => {
+  it('are opened again when the containers could not be noted', async () => {
     let fail = true
     const onOpen = async (): Promise<void> => {
       if (fail) throw Object.assign(new Error('too many open files'), { code: 'EMFILE' })

@@ -341,7 +341,7 @@ describe('the profiles of a node', () => {
     expect([loadsOf(bpf).length, loadsOf(appArmor).length]).to.deep.equal([3, 1])
   })
 
-  it('that nobody wants go, once all ArmorProfiles and all containers are known', async () => {
+  it('that no policy and no container uses are removed once all ArmorProfiles and containers are known', async () => {
     seccomp.texts.set('varmor-demo-old', '{}').set('varmor-demo-a', '{}')
     await simulation.runFor(300_000)
     expect(seccomp.texts.size).to.equal(2)
@@ -357,7 +357,7 @@ describe('the profiles of a node', () => {
     expect([...seccomp.texts.keys()]).to.deep.equal(['varmor-demo-a'])
   })
 
-  it('whose policy goes while processes are looked at are looked for anew: that look may have missed what has begun since', async () => {
+  it('whose policy is deleted during a check of processes are checked again for newer processes', async () => {
     const names = ['varmor-demo-a', 'varmor-demo-b']
     for (const name of names) void add(armorProfile(name))
     inUse = new Set()

@@ -8,7 +8,7 @@ import { turn } from '../audit/manual-clock.ts'
 
 const inDoubt = (): LogInDoubt => new LogInDoubt(new NotStored({ reason: 'EIO', problem: 'I/O error' }))
 
-describe('a pipeline that is begun anew', () => {
+describe('a pipeline that restarts', () => {
   interface Started extends ViolationPipeline {
     end(error?: Error): void
     stopped: boolean

@@ -25,7 +25,13 @@ describe('readiness of an agent', () => {
     ['all is loaded', [wanted()], [standing()], true, true],
     ['nothing is known of a profile', [wanted()], [], false, false],
     ['an older generation is loaded', [wanted(2)], [standing()], false, false],
-    ['a profile of the same name is loaded, made anew since', [wanted()], [standing({ uid: 'u0' })], false, false],
+    [
+      'the profile of an earlier ArmorProfile of the same name is loaded',
+      [wanted()],
+      [standing({ uid: 'u0' })],
+      false,
+      false,
+    ],
     ['a profile is being tried again', [wanted()], [standing({ state: 'failed', passing: true })], false, false],
     [
       'a profile is refused',
@@ -67,7 +73,7 @@ describe('readiness of an agent', () => {
     expect(readiness.report()).not.to.have.property('unreported')
   })
 
-  it('counts the parts that were begun anew', () => {
+  it('counts restarts of parts', () => {
     const counts = { containerWatch: 0, violations: 0 }
     const readiness = new Readiness({ wanted: { entries: () => [] }, restarts: () => counts })
     readiness.listed()

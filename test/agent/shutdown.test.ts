@@ -19,10 +19,10 @@ describe('the end of an agent', () => {
     }
 
   it('comes to one part after the other', async () => {
-    const begun: string[] = []
+    const stopping: string[] = []
     const parts = { a: ends('a', undefined, true), b: ends('b') }
-    await stopAll(parts, logger, (part) => void begun.push(`${part} after ${ended.length}`))
-    expect([begun, ended, logged]).to.deep.equal([['a after 0', 'b after 1'], ['a', 'b'], []])
+    await stopAll(parts, logger, (part) => void stopping.push(`${part} after ${ended.length}`))
+    expect([stopping, ended, logged]).to.deep.equal([['a after 0', 'b after 1'], ['a', 'b'], []])
   })
 
   it('comes to all of them though some fail, as what was read of violations is to be written, and says why', async () => {

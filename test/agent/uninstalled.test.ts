@@ -11,10 +11,10 @@ const context = { verb: 'get', path: '/configmaps/varmor-uninstall' }
 type World = string | 'none' | 'away' | 'forbidden'
 
 const rows: { title: string; start: World[]; end: World; uninstalled: boolean; doubt?: RegExp; warns?: RegExp }[] = [
-  { title: 'goes where an uninstall has begun since', start: ['none'], end: 'a', uninstalled: true },
-  { title: 'stays where none has', start: ['none'], end: 'none', uninstalled: false },
+  { title: 'removes profiles if an uninstall started during its life', start: ['none'], end: 'a', uninstalled: true },
+  { title: 'keeps profiles if no uninstall started', start: ['none'], end: 'none', uninstalled: false },
   {
-    title: 'stays where one was broken off before',
+    title: 'keeps profiles if an earlier uninstall was interrupted',
     start: ['a'],
     end: 'a',
     uninstalled: false,
@@ -22,14 +22,14 @@ const rows: { title: string; start: World[]; end: World; uninstalled: boolean; d
     warns: /interrupted uninstall/,
   },
   {
-    title: 'goes where another has begun since',
+    title: 'removes profiles if a second uninstall started during its life',
     start: ['a'],
     end: 'b',
     uninstalled: true,
     warns: /interrupted uninstall/,
   },
   {
-    title: 'stays where what was left is gone',
+    title: 'keeps profiles if the traces of an interrupted uninstall are gone',
     start: ['a'],
     end: 'none',
     uninstalled: false,
@@ -43,7 +43,7 @@ const rows: { title: string; start: World[]; end: World; uninstalled: boolean; d
     warns: /cannot check for an interrupted uninstall/,
   },
   {
-    title: 'stays where it was never known what was there before',
+    title: 'keeps profiles if it could never check for an earlier uninstall',
     start: ['away'],
     end: 'a',
     uninstalled: false,
@@ -51,17 +51,23 @@ const rows: { title: string; start: World[]; end: World; uninstalled: boolean; d
     warns: /cannot check for an interrupted uninstall/,
   },
   {
-    title: 'stays where it may not ask',
+    title: 'keeps profiles if it has no permission to check',
     start: ['forbidden'],
     end: 'forbidden',
     uninstalled: false,
     doubt: /Forbidden/,
     warns: /cannot check for an interrupted uninstall/,
   },
-  { title: 'stays where nobody answers', start: ['none'], end: 'away', uninstalled: false, doubt: /refused/ },
+  {
+    title: 'keeps profiles if the API server does not answer at the end',
+    start: ['none'],
+    end: 'away',
+    uninstalled: false,
+    doubt: /refused/,
+  },
 ]
 
-describe('whether vArmor is being uninstalled, to an agent that ends', () => {
+describe('an agent that ends', () => {
   for (const { title, start, end, uninstalled, doubt, warns } of rows)
     it(title, async () => {
       let [world = end] = start
@@ -73,7 +79,7 @@ describe('whether vArmor is being uninstalled, to an agent that ends', () => {
       }
       const [clock, warnings, doubts]: [SimulatedClock, string[], string[]] = [new SimulatedClock(), [], []]
       const asked = new Uninstalled({ get } as never, 'varmor', clock)
-      const begun = asked.begin({ ...noLogger, warn: (_, message) => void warnings.push(message) })
+      const started = asked.begin({ ...noLogger, warn: (_, message) => void warnings.push(message) })
       for (const next of start.slice(1)) {
         await turn()
         world = next
@@ -82,7 +88,7 @@ describe('whether vArmor is being uninstalled, to an agent that ends', () => {
       await turn()
       world = end
       expect(await asked.ask((reason) => doubts.push(reason))).to.equal(uninstalled)
-      await begun
+      await started
       expect(doubts.join()).to.match(doubt ?? /^$/)
       expect(warnings.join()).to.match(warns ?? /^$/)
     })

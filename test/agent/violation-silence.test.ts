@@ -48,11 +48,11 @@ describe('the log of violations, while an audit rule excludes their records', ()
   }
 
   it('says so, without a number, and from when to when', async () => {
-    const begun = Date.now()
+    const start = Date.now()
     const [line, ...others] = await live(1400)
     expect(others).to.deep.equal([])
     expect(line).to.include({ where: 'kernel', why: 'apparmor-excluded', events: null })
-    expect(Date.parse(line!.from)).to.be.at.least(begun - 1)
+    expect(Date.parse(line!.from)).to.be.at.least(start - 1)
     expect(Date.parse(line!.to)).to.be.within(Date.parse(line!.from), Date.now())
   })
 

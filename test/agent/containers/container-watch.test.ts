@@ -186,7 +186,7 @@ describe('the containers of a node', () => {
     expect(world.watch.profiles).to.deep.equal(new Set(['varmor-demo-web']))
   })
 
-  it('are described anew when their pods are something else, as soon as the runtime answers', async () => {
+  it('are described again when their pods change, as soon as the runtime answers', async () => {
     world = new World(1, (runtime) => runtime.run('c1'), { app: 'one' })
     await world.simulation.runFor(10_000)
     expect(world.changes).to.have.length(1)
@@ -287,7 +287,7 @@ describe('the containers of a node', () => {
     expect([world.watch.listed, world.known]).to.deep.equal([true, []])
   })
 
-  it('are described anew also where that fails at first', async () => {
+  it('are described again even if the first try fails', async () => {
     world = new World(1, (runtime) => runtime.run('c1'), { app: 'one' })
     await world.simulation.runFor(10_000)
     world.labels = { app: 'two' }

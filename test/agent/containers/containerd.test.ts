@@ -22,7 +22,7 @@ describe('containers of a real containerd', () => {
   let runtime: Containerd
   let watch: ContainerWatch
   let lost: RuntimeError[]
-  let begun: number
+  let started: number
   let lists: number
   let execs: ExecStarted[]
   /** Answers to list requests wait for this promise. */
@@ -41,14 +41,14 @@ describe('containers of a real containerd', () => {
     runtime = new Containerd({ socket: real.socket, deadline: 600_000 })
     lost = []
     hold = Promise.resolve()
-    begun = 0
+    started = 0
     lists = 0
     execs = []
     watch = new ContainerWatch({
       runtime: {
         containers: () =>
           hold.then(() => {
-            begun++
+            started++
             return runtime.containers()
           }),
         tasks: () => runtime.tasks(),
@@ -91,7 +91,7 @@ describe('containers of a real containerd', () => {
     const held = new AbortController()
     hold = once(held.signal, 'abort')
     await pause(0)
-    await until(() => lists === begun)
+    await until(() => lists === started)
     const listed = lists
     real.run('during', labels('during-1'))
     await until(() => known().join() === 'before,during')

@@ -49,7 +49,7 @@ describe('facts of containers, noted for the fork tree', () => {
       expect([...barred]).to.deep.equal([10])
     })
 
-  it('bar nobody of a pod whose first process is in no container of ours, nor of the node’s own namespace', async () => {
+  it('bar no process of a pod without a known first process, or of the node’s own namespace', async () => {
     const { read, barred } = setup({ 2: { inode: 7, first: false }, 3: { inode: 7, first: false } })
     for (const pid of [2, 3, 4, 5]) await read(pid, `c${pid}`)
     expect([...barred]).to.deep.equal([])

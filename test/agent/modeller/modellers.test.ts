@@ -68,7 +68,7 @@ function setUp() {
   } as unknown as Family<ModellerMessage>
   const modellers = new Modellers({
     ...{ node: 'n1', folder: '/nowhere', managers: [], clock: world.clock, logger: noLogger },
-    send: async () => ({ kind: 'unreachable', message: 'nobody' }),
+    send: async () => ({ kind: 'unreachable', message: 'no manager' }),
     onChange: (name, modelling) => changes.push(`${name}: ${modelling}`),
     unwritten: () => world.unwritten(),
     place: (system) => {
@@ -133,7 +133,7 @@ describe('the modellers of a node', () => {
     expect(modellers.counts).to.deep.include({ lost: 7 })
   })
 
-  it('count what is of nobody who is known as lost, of its profile', () => {
+  it('count records without a known container as lost records of their profile', () => {
     const { modellers, sent } = setUp()
     modellers.profile(profile(recording), false)
     modellers.found([{ ...found(), lost: 4 }])

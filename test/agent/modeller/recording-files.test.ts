@@ -50,7 +50,7 @@ describe('recordings on the disk', () => {
     ['none', () => 'nonsense'],
   ]
   for (const [title, change] of changes)
-    it(`that are ${title} are not used, and kept for whoever wants to know why`, async () => {
+    it(`that are ${title} are not used, but kept for diagnosis`, async () => {
       await files.write(key, recording())
       writeFileSync(path(), change(readFileSync(path(), 'utf8')))
       expect(await files.read(key)).to.have.property('broken')

@@ -55,7 +55,7 @@ describe('the multiplexer of NRI', () => {
     { what: 'a frame that is too long', bytes: header(1, maxFrame + 1), says: 'the limit is' },
     { what: 'a frame of all bits', bytes: Buffer.alloc(8, 0xff), says: 'connection 4294967295' },
     { what: 'the connection that is reserved', bytes: header(0, 1), says: 'connection 0' },
-    { what: 'a connection that nobody opened', bytes: header(3, 1), says: 'connection 3' },
+    { what: 'a connection that was never opened', bytes: header(3, 1), says: 'connection 3' },
   ]
   for (const { what, bytes, says } of wrong)
     it(`refuses ${what}, however it is cut`, () => {

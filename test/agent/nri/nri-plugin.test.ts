@@ -268,7 +268,7 @@ describe('the NRI plugin', () => {
     await world.registration()
   })
 
-  it('says that nobody answers at a socket', async () => {
+  it('says that no runtime answers at the socket', async () => {
     writeFileSync(world.socket, '')
     void world.plugin.start()
     expect(await world.lostAgain()).to.include({ code: 'UNREACHABLE' })

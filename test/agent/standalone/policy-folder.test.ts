@@ -238,7 +238,7 @@ describe('a folder of policies', () => {
   for (const [title, memory, refused, confining] of [
     ['nothing is in force', undefined, undefined, [[]]],
     ['nothing was in force', [], '/p: too many files', [[]]],
-    ['its files cannot be looked at, and nobody knows what was in force', undefined, '/p: too many files', []],
+    ['its files cannot be read, and the agent does not know what was in force', undefined, '/p: too many files', []],
   ] as const)
     it(`says ${confining.length === 0 ? 'nothing of containers' : 'once that no container is confined'} when ${title}`, async () => {
       world = new World(memory)
@@ -250,7 +250,7 @@ describe('a folder of policies', () => {
       expect(world.confining).to.deep.equal(confining)
     })
 
-  it('does not say that it knows all while a file has a mistake and nobody knows what it said before', async () => {
+  it('does not say that it knows all policies while a file has an error and no earlier valid version', async () => {
     world = new World()
     world.files.set('a.yaml', 'no')
     world.files.set('b.yaml', text('b'))
@@ -266,7 +266,7 @@ describe('a folder of policies', () => {
     expect(listed).to.equal(true)
   })
 
-  it('waits until nobody writes any more', async () => {
+  it('waits until writes have stopped', async () => {
     world = new World()
     world.files.set('a.yaml', text('a'))
     await world.start()
@@ -410,7 +410,7 @@ describe('a folder of policies', () => {
     expect(world.folder.problems).to.deep.equal([])
   })
 
-  it('keeps all when the folder cannot be used any more, and watches it anew when it can', async () => {
+  it('keeps all policies when the folder becomes unusable, and watches it again when it is usable', async () => {
     world = new World()
     world.files.set('a.yaml', text('a'))
     await world.start()

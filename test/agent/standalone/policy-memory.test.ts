@@ -21,7 +21,7 @@ describe('the memory of what is in force', () => {
   })
   afterEach(() => rmSync(folder, { recursive: true }))
 
-  it('has at the next start what there was, and nobody else may read it', async () => {
+  it('has the same policies at the next start, and only its owner may read it', async () => {
     expect(await memory().load()).to.equal(undefined)
     const policies = new Map([held('/p/a.yaml', 'a'), held('/p/b.yaml', 'b')].map((one) => [titleOf(one), one]))
     await memory('new/policies.json').save(policies)

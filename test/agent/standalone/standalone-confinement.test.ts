@@ -129,7 +129,7 @@ describe('containers without a cluster', () => {
     expect(known).to.equal(true)
   })
 
-  it('are looked at anew when policies change', () => {
+  it('are checked again when policies change', () => {
     let times = 0
     confinement.subscribe(() => times++)
     enforce(held('a', 'web'))

@@ -66,7 +66,7 @@ class World {
   #moved = 0
   #reuses = 0
   #changed: SnapshotData = this.#data
-  snapshots = this.#anew()
+  snapshots = this.#makeSnapshots()
   minute = 1
   /** Tells whether an answer holds for its second, as with the fork tree, or for its batch. */
   bySecond = true
@@ -98,11 +98,11 @@ class World {
 
   learn(change: Partial<SnapshotData>): void {
     this.#changed = { ...this.#changed, ...change, version: this.#changed.version + 1 }
-    this.snapshots = this.#anew()
+    this.snapshots = this.#makeSnapshots()
   }
 
   /** Creates new snapshots, one for each worker. */
-  #anew(): [quick: Snapshot, slow: Snapshot] {
+  #makeSnapshots(): [quick: Snapshot, slow: Snapshot] {
     return [new Snapshot(this.#changed), new Snapshot(this.#changed)]
   }
 

@@ -42,7 +42,7 @@ describe('a record with the profile of another container', () => {
       { ...free, appArmorProfile: 'cri-containerd.apparmor.d' },
       false,
     ],
-    ['one of ours, where nobody said what it runs in', denial(own), free, true],
+    ['one of ours, from a container whose profile is unknown', denial(own), free, true],
     ['a subject of its policy', call(`${own} (enforce)`), web, true],
     ['a subject of another policy', call(`${other} (enforce)`), web, false],
     ["a stranger's subject", call('unconfined'), web, true],

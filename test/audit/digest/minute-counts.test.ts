@@ -52,11 +52,11 @@ describe('counts of a minute', () => {
     const after = new MinuteCounts(before)
     const firsts: number[] = []
     // A container that restarted keeps its id. Reading the second line would throw.
-    const [made, seen] = [line('anew', '/etc'), 'no line']
+    const [made, seen] = [line('new', '/etc'), 'no line']
     for (let i = 0; i < 2; i++) after.add(resultOf([made, seen]), ({ line }) => void firsts.push(line))
     const [only] = [...after.containers]
     expect(firsts).to.deep.equal([0, made.length + 1])
-    expect(only?.container.podName).to.equal('anew')
+    expect(only?.container.podName).to.equal('new')
     const events = [...only!.kinds.values()].map(({ object, events }) => [object, events])
     expect(events).to.deep.equal([
       ['/etc', 2],

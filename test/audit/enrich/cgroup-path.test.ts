@@ -99,7 +99,7 @@ describe('a process in a cgroup', () => {
     expect(named(`/kubepods/pod1/${web.containerID}x`)).to.equal('')
   })
 
-  it('goes by the name where nobody said where the group is', () => {
+  it('uses the name of the group when its place is unknown', () => {
     const given = new Snapshot(demo)
     expect(given.containerOfPath(`/anywhere/${web.containerID}`)).to.equal(web.containerID)
     expect(given.containerOfPath(`/anywhere/${id}/${web.containerID}`)).to.equal(id)

@@ -134,7 +134,7 @@ describe('the attribution of a process', () => {
     expect([record, at('lookup-limit')].map(mayResolveLater)).to.deep.equal([true, false])
   })
 
-  it('names nobody where the cgroup cannot be read: a process may be in the mount namespace of another container', () => {
+  it('names no container when the cgroup cannot be read, even if the mount namespace is known', () => {
     const hidden = { containerID: '', mntNsID: web.mntNsID, since: 0, unplaced: true } as const
     for (const more of [{}, { mntNsID: 1 }, { inherited: true }]) {
       const found = at({ ...hidden, ...more })

@@ -71,8 +71,8 @@ describe('what is known of a process', () => {
     const exeOf = (stat: string) => all.read(8, stat, 1)?.exe
     expect(exeOf(make(8, '/usr/bin/cat'))).to.equal('/usr/bin/cat')
     expect(exeOf(make(8, '/other'))).to.equal('/usr/bin/cat')
-    expect(all.read(8, make(8, '/anew'), 1, true)?.exe).to.equal('/anew')
-    expect(exeOf(make(8, '/other'))).to.equal('/anew')
+    expect(all.read(8, make(8, '/new'), 1, true)?.exe).to.equal('/new')
+    expect(exeOf(make(8, '/other'))).to.equal('/new')
     now = 10_000
     expect(exeOf(make(8, '/other'))).to.equal('/other')
     expect(exeOf(make(8, '/bin/sh', { comm: 'sh' }))).to.equal('/bin/sh')

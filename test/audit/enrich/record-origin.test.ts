@@ -84,13 +84,13 @@ describe('the container of a BPF record', () => {
       is: 'process-gone',
     },
     {
-      what: 'had the number before one of which nobody knows since when it has it',
+      what: 'had the number before another container that has it since an unknown time',
       containers: [ended, without('bpfSince')],
       record: { cgroup: 70n, mntNsID: 700 },
       is: 'a',
     },
     {
-      what: 'is perhaps one that nobody knows: cgroup and mount namespace are unknown, and since when the number is its',
+      what: 'may be an unknown container: its cgroup, its mount namespace and the start of its number are unknown',
       containers: [without('bpfSince')],
       record: { cgroup: 999n, mntNsID: 999 },
       is: 'container-mismatch',
@@ -122,7 +122,7 @@ describe('the container of a BPF record', () => {
       is: 'container-mismatch',
     },
     {
-      what: 'has a number that nobody knows yet, in the cgroup of a container with another one',
+      what: 'has a number that is not known yet, in the cgroup of a container with another number',
       containers: [other],
       record: { cgroup: 72n },
       process: { containerID: other.containerID, mntNsID: 702, since: 0 },

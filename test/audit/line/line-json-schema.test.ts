@@ -44,7 +44,7 @@ describe('the check of each line of a test', () => {
     { what: 'a value of another type', line: changed({ podUID: 7 }), problem: /podUID must be string/ },
     { what: 'a key that is missing', line: changed({ id: undefined }), problem: /required property 'id'/ },
     { what: 'a key of the event without an entry', line: changed({ event: { x: 1 } }), problem: /event must/ },
-    { what: 'a message that nobody has named', line: changed({ message: 'x' }), problem: /no kind/ },
+    { what: 'a message of no known kind', line: changed({ message: 'x' }), problem: /no kind/ },
     {
       what: 'keys in another order',
       line: JSON.stringify(Object.fromEntries(Object.entries(JSON.parse(denial!) as object).reverse())),

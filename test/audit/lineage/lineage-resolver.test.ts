@@ -19,7 +19,7 @@ describe('the resolver over forks', () => {
   const setup = (known: ForkAnswer | undefined, proc: Membership | undefined, lives = true, looks = 1000) => {
     const confirmed: [number, string][] = []
     const asked: number[] = []
-    const askedAnew: number[] = []
+    const askedAgain: number[] = []
     const forks = {
       number: 3,
       reuses: () => 0,
@@ -36,16 +36,16 @@ describe('the resolver over forks', () => {
       ...{ forks, otherwise },
       now: () => time.now,
       random: () => time.random,
-      readProcess: (pid, _known, anew = false) => {
+      readProcess: (pid, _known, again = false) => {
         asked.push(pid)
-        if (anew) askedAnew.push(pid)
+        if (again) askedAgain.push(pid)
         return proc
       },
       budget: new LookupBudget(looks, () => time.budget),
       isKnown: (id) => snapshot.container(id) !== undefined,
     })
     const attribution = () => new Attributions().find(500, 101, snapshot, resolver)
-    return { resolver, confirmed, asked, askedAnew, attribution, time, forks }
+    return { resolver, confirmed, asked, askedAgain, attribution, time, forks }
   }
 
   it('leaves to the other one what is not certain', () => {
@@ -79,7 +79,7 @@ describe('the resolver over forks', () => {
   it('asks of a process that is known to be in a container what it is, once in five to ten seconds, and not where it is', () => {
     const known = answer({ containerID: web.containerID, ask: 500, key: 9, itself: true })
     const process = { ppid: 4, exe: '/bin/sh', startTime: 100 }
-    const { asked, askedAnew, attribution, resolver, time } = setup(known, {
+    const { asked, askedAgain, attribution, resolver, time } = setup(known, {
       ...home(bystander.containerID, 5),
       process,
     })
@@ -99,7 +99,7 @@ describe('the resolver over forks', () => {
       attribution()
     }
     expect(asked).to.deep.equal([500, 500, 500])
-    expect(askedAnew, 'nothing that was read before').to.deep.equal(asked)
+    expect(askedAgain, 'nothing that was read before').to.deep.equal(asked)
   })
 
   it('keeps what a bounded number of processes are, and asks again of the oldest one beyond that', () => {
@@ -151,7 +151,7 @@ describe('the resolver over forks', () => {
     expect(asked).to.deep.equal([])
   })
 
-  it('asks of one whose container nobody knows', () => {
+  it('asks /proc about a process whose container is unknown', () => {
     const known = answer({ containerID: 'f'.repeat(64), ask: 500, key: 9, itself: true })
     expect(setup(known, home(web.containerID)).attribution().container?.info).to.equal(web)
     expect(setup(known, undefined).attribution().reason).to.equal('container-unknown')
@@ -257,7 +257,7 @@ describe('the resolver over forks', () => {
     expect(nextBatch()).to.equal('pid-reused')
     reuses = Number.NaN
     processes = 1
-    expect(nextBatch(), 'nor where nobody knows').to.equal(undefined)
+    expect(nextBatch(), 'nor when the number of reuses is unknown').to.equal(undefined)
     processes = 2
     expect(nextBatch()).to.equal('pid-reused')
   })

@@ -85,10 +85,10 @@ describe(`processes that live on${missing === undefined ? '' : ` (not here: ${mi
     expect(asked).to.not.include(second!.pid)
   })
 
-  it('are asked for again in the second after that in which they began', async () => {
+  it('are asked for again in the second after their first second', async () => {
     const decode = decoder()
     const young = spawn('sleep', ['1000'])
-    const begun = now()
+    const start = now()
     forks.confirm(forks.living(young.pid!)!, web.containerID)
     try {
       for (const [seconds, isAsked] of [
@@ -96,8 +96,8 @@ describe(`processes that live on${missing === undefined ? '' : ` (not here: ${mi
         [1, true],
         [2, false],
       ] as const) {
-        while (now() < begun + seconds) await pause(10)
-        expect(decode(begun + seconds, [young, young]).slice(2)).to.deep.equal(Array(2).fill(web.podName))
+        while (now() < start + seconds) await pause(10)
+        expect(decode(start + seconds, [young, young]).slice(2)).to.deep.equal(Array(2).fill(web.podName))
         expect(asked.includes(young.pid!), `after ${seconds} seconds`).to.equal(isAsked)
       }
     } finally {

@@ -124,7 +124,7 @@ describe('whose behaviour a recording takes', () => {
 
   for (const enforcer of ['AppArmor', 'Seccomp', 'BPF'] as const)
     for (const policy of [{}, cluster])
-      it(`${enforcer}: counts what nobody can say whose it is as lost, of a ${policy.kind ?? 'VarmorPolicy'}`, () => {
+      it(`${enforcer}: counts records of an unknown container as lost, for a ${policy.kind ?? 'VarmorPolicy'}`, () => {
         const result = recorded(acts[enforcer], { containers: [], final: true, policy })
         expect(result).to.include({ written: 0, filtered: 1 })
         const lost = { profileName: profile, recording: 'uid-1', found: {}, records: 0, ofRuntime: 0, lost: 1 }

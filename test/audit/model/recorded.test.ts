@@ -137,7 +137,7 @@ describe('what records of a recording profile say of its workload', () => {
       ])
     })
 
-  it('says a fact once, whoever repeats it, and counts the records', () => {
+  it('reports a fact once, however often it is repeated, and counts the records', () => {
     const scratch = new Scratch()
     const lines = Array.from({ length: 5 }, () => [apparmor(open('/etc/passwd', 'r')), call(257)]).flat()
     recorded(lines, 'uid-1', scratch)

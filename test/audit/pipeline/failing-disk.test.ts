@@ -148,7 +148,7 @@ describe('a pipeline whose disk does not store', () => {
     expect(sink.losses.counts).to.deep.equal([{ where: 'sink', why: 'sync-EIO', events: 0, uncounted: 1 }])
     expect(disk.stored).to.include('sync-EIO')
     expect(clock.waiting, 'nothing more to store').to.equal(0)
-    expect(await sink.sync().catch(({ name }: Error) => name), 'whoever asks hears of it').to.equal('NotStored')
+    expect(await sink.sync().catch(({ name }: Error) => name), 'the caller gets the error').to.equal('NotStored')
   })
 
   it('stores nothing at its end when the last sync fails', async () => {

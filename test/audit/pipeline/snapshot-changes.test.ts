@@ -21,7 +21,7 @@ describe('news of containers and processes', () => {
     expect(reader.take()).to.deep.equal([])
   })
 
-  it('are none when a container or policy goes, or a policy comes: nobody waits for that', () => {
+  it('are none when a container or policy is removed or a policy is added, because no record waits for that', () => {
     const { feed, reader } = make()
     feed.update({ withoutContainers: ['x'], policies: demo.policies })
     expect(reader.take()).to.deep.equal([])

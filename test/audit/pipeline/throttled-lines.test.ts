@@ -194,7 +194,7 @@ describe('what the kernel holds back', () => {
     expect(said).to.equal(sum)
   })
 
-  it('of a container that nobody knows is said, too', async () => {
+  it('of an unknown container is reported, too', async () => {
     world.hold(2, 'File', 99)
     await world.pass(3)
     expect(world.said.map(({ containerID, heldBack }) => [containerID, heldBack.events])).to.deep.equal([

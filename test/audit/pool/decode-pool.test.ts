@@ -107,7 +107,7 @@ describe('the decode pool', () => {
     })
   }
 
-  it('waits for a worker that gets no CPU, as on a node that is slow, and begins nothing anew', async () => {
+  it('waits for a worker that gets no CPU, as on a slow node, and restarts nothing', async () => {
     await open(1, 500)
     const text = denial('[starved]')
     expect(await pool.process(batchOf(text))).to.include({ read: 1, written: 1, undecodable: 0 })

@@ -30,22 +30,22 @@ function placing(cpuTime: (now: number) => number | undefined) {
   placement.settle(place(), true, thread)
   /** Milliseconds after which a new batch is given up. */
   const givenUpAfter = async (): Promise<number> => {
-    const begun = clock.now()
+    const start = clock.now()
     const attempt = place()
     while (!attempt.late) await clock.advance(50)
-    return clock.now() - begun
+    return clock.now() - start
   }
   return Object.assign(world, { placement, place, givenUpAfter })
 }
 
 describe('the placement of batches', () => {
   const rows = [
-    { what: 'has worked for all of its time', cpu: (now: number) => now, lateAt: 10_000 },
+    { what: 'has used the CPU all the time', cpu: (now: number) => now, lateAt: 10_000 },
     { what: 'gets half of the CPU', cpu: (now: number) => now / 2, lateAt: 20_000 },
     { what: 'gets no CPU', cpu: () => 40, lateAt: 130_000 },
-    { what: 'is seen by nobody', cpu: () => undefined, lateAt: 10_000 },
+    { what: 'has no measured CPU time', cpu: () => undefined, lateAt: 10_000 },
     {
-      what: 'is gone meanwhile',
+      what: 'ends while it works',
       cpu: (now: number) => (now < 12_000 ? now / 2 : undefined),
       lateAt: 15_000,
     },

@@ -66,7 +66,7 @@ describe('the old files of a log', () => {
     expect(troubles).to.deep.equal([])
   })
 
-  it('are compressed at the next start when the agent ended before, and what was begun is done anew', async () => {
+  it('are compressed at the next start if the agent ended before or during the compression', async () => {
     sink = make({ rotate: 4 })
     await write(400)
     await close()

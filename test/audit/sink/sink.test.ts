@@ -60,7 +60,7 @@ describe('the sink', () => {
   })
   after(() => rmSync(folder, { recursive: true }))
 
-  it('makes the directory and the file, for nobody else to read, and adds to a file that is there', async () => {
+  it('creates the directory and the file without access for other users, and appends to an existing file', async () => {
     for (const from of [0, 10]) {
       sink = make()
       offer(lines(from, 10))
@@ -245,7 +245,7 @@ describe('the sink', () => {
       expect(sink.dropped).to.deep.equal({})
     })
 
-    it('makes nobody wait longer than asked for, and none of the others less', async () => {
+    it('makes each caller wait no longer than requested, and does not shorten the wait of other callers', async () => {
       answers = Array.from({ length: 1000 }, () => 'refuse' as const)
       offer(lines(0, 100))
       const waited: string[] = []

@@ -260,7 +260,7 @@ describe('the ring of BPF records', () => {
     expect(next.stats().heldBack, 'of this agent').to.equal(8)
   })
 
-  it('goes on with what programs hold back that were loaded anew, and forgets nothing of the old ones', async () => {
+  it('continues with records that reloaded programs hold back, and forgets none of the old programs', async () => {
     const { addon, open, move } = world()
     addon.folder('/g')
     const source = open()
@@ -279,7 +279,7 @@ describe('the ring of BPF records', () => {
     source.close()
   })
 
-  it('goes on with the ring of programs that were loaded anew, when it has read the old one', async () => {
+  it('continues with the ring of reloaded programs after it has read the old ring', async () => {
     const { addon, open, move } = world()
     addon.folder('/g')
     const source = open()

@@ -184,7 +184,7 @@ describe('a followed file', () => {
     expect(source.stats().rotations).to.equal(1)
   })
 
-  it('waits while nobody asks: at most one chunk is read ahead', async () => {
+  it('waits while its reader does not ask, and reads at most one chunk ahead', async () => {
     writeFileSync(path, `${'x'.repeat(99)}\n`.repeat(10_000))
     const source = await open(path, { from: 'beginning', chunkBytes: 10_000 })
     const batches = source[Symbol.asyncIterator]()

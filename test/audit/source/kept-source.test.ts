@@ -95,7 +95,7 @@ describe('a source that is kept open', () => {
       const { clock, wires, texts, got, source, ended } = make([], {
         missed: { since: before, find: async () => missedOf(1, 2) },
       })
-      const begun = source.position
+      const start = source.position
       wires[0]!.give(line(2) + line(3), line(4))
       await turn()
       expect(texts()).to.deep.equal([])
@@ -104,9 +104,9 @@ describe('a source that is kept open', () => {
       source.stop()
       await ended
       expect(texts()).to.deep.equal([line(1), line(2), line(3), line(4)])
-      expect(begun).to.deep.equal(before)
+      expect(start).to.deep.equal(before)
       expect(got.slice(0, 2).map(({ format, position }) => ({ format, position }))).to.deep.equal(
-        Array(2).fill({ format: 'auditlog', position: begun }),
+        Array(2).fill({ format: 'auditlog', position: start }),
       )
       expect(got.map(({ seq }) => seq)).to.deep.equal(got.map((_, i) => i))
     })
@@ -167,19 +167,19 @@ describe('a source that is kept open', () => {
 
   it('says no more than that what came is taken, where records wait behind it for long', async () => {
     const { clock, wires, got, source, ended } = make([], { aliveMs: 1_000_000 })
-    const begun = clock.now()
+    const start = clock.now()
     const made = (after: number, text = ''): string => {
-      const seconds = (begun + after) / 1000
+      const seconds = (start + after) / 1000
       return `type=1400 audit(${seconds.toFixed(3)}:7): apparmor="DENIED"${text}\n`
     }
     await clock.advance(100_000)
-    wires[0]!.give(made(30_250) + made(40_250, ` name="type=1400 audit(${begun / 1000 + 90}.000:8)"`))
+    wires[0]!.give(made(30_250) + made(40_250, ` name="type=1400 audit(${start / 1000 + 90}.000:8)"`))
     await clock.advance(0)
     wires[0]!.give(made(60_250))
     await clock.advance(0)
     wires[0]!.give(made(99_900))
     await clock.advance(0)
-    expect(got.map(({ position }) => (position as { at: number }).at - begun)).to.deep.equal([40_250, 60_250, 99_000])
+    expect(got.map(({ position }) => (position as { at: number }).at - start)).to.deep.equal([40_250, 60_250, 99_000])
     source.stop()
     await ended
   })
@@ -193,7 +193,7 @@ describe('a source that is kept open', () => {
     await ended
   })
 
-  it('is opened anew after an error, says so, and counts what was missed as one loss', async () => {
+  it('is opened again after an error, says so, and counts the missed records as one loss', async () => {
     const { clock, log, wires, lost, texts, source, ended } = make([broken(), broken()])
     wires[0]!.give('a\n')
     wires[0]!.full = 3

@@ -206,7 +206,7 @@ describe(`audit multicast on this kernel${missing === undefined ? '' : ` (not he
     await batches.return(undefined)
   })
 
-  it('closes when the reader leaves, and counts what nobody read', async () => {
+  it('closes when the reader leaves, and counts unread records', async () => {
     const source = new MulticastSource({ flushMs: 0 })
     spawnSync(program, ['log', '5000'])
     for await (const _batch of source) break

@@ -118,7 +118,7 @@ describe('an audit source that is opened', () => {
     expect(log.codes()).to.deep.equal(['gap-checkpoint'])
   })
 
-  describe('that keeps nothing for whoever comes later', () => {
+  describe('that keeps no records while no agent listens', () => {
     const multicast = () => new IdleSource('multicast')
     const start = async (lost: Loss[], clock = new ManualClock()) => {
       const kept = new Checkpoint(join(folder, 'position.json'), { clock, present: presentBy(clock) })
@@ -133,7 +133,7 @@ describe('an audit source that is opened', () => {
       return { source: source!, kept, clock }
     }
 
-    it('says with the next start from when to when nobody listened', async () => {
+    it('says at the next start from when to when no agent listened', async () => {
       const lost: Loss[] = []
       const { source, kept, clock } = await start(lost)
       expect(lost).to.deep.equal([])
