@@ -31,16 +31,13 @@ export type AgentOptions = AgentSource & {
   logger: Logger
   /** Where the kubelet asks whether the node is ready; default: no health server. Port 0: any free port. */
   health?: { port: number; host?: string }
-  /** Names of the AppArmor profiles that confine a process now; see LeftoverOptions. */
+  /** Returns the names of the AppArmor profiles that confine a process now; see LeftoverOptions. */
   confining?: () => Promise<ReadonlySet<string>>
-  /**
-   * Names of the profiles that pods refer to; see LeftoverOptions. Default: no profiles, as without a container
-   * runtime.
-   */
+  /** Returns the names of the profiles that pods refer to; see LeftoverOptions. Default: no profiles. */
   ofContainers?: () => ReadonlySet<string> | undefined
-  /** Whether the node is also unready while a profile is refused. */
+  /** Whether a refused profile makes the node unready, too. */
   strict?: boolean
-  /** Why violations are not reported; undefined while they are. */
+  /** Returns why violations are not reported; undefined while they are reported. */
   unreported?: () => NoSource | undefined
   /** How often each of the agent's other components was restarted. */
   restarts?: () => Readonly<Record<string, number>>
@@ -105,14 +102,14 @@ export class Agent {
   }
 
   /**
-   * Checks now which profiles are loaded, and restores missing profiles.
+   * Checks at once which profiles are loaded, and restores missing profiles.
    * @returns keys of the ArmorProfiles whose profile was missing
    */
   check(): Promise<string[]> {
     return this.#profiles.check()
   }
 
-  /** Compiles again what this enforcer loads, because the node has changed. */
+  /** Compiles this enforcer's profiles again, because the node has changed. */
   recompile(enforcer: KernelEnforcer): void {
     this.#profiles.recompile(enforcer)
   }
@@ -140,7 +137,10 @@ export class Agent {
     await stopAll(parts, this.#options.logger)
   }
 
-  /** Waits until the handler has received every listed ArmorProfile. Before that, no profile counts as a leftover. */
+  /**
+   * Waits until the handler has received all listed ArmorProfiles. Until then, it is unknown which profiles are
+   * leftovers.
+   */
   async #whenListed(): Promise<void> {
     if (!(await this.#source.listed())) return
     this.#options.onListed?.()

@@ -21,7 +21,7 @@ const rounding = 1.5
 export function bootOf(procRoot: string, now: () => number = systemClock.wall): Boot {
   const read = (path: string): string => readFileSync(`${procRoot}/${path}`, 'latin1')
   const whole = Number(/^btime (\d+)$/m.exec(read('stat'))?.[1] ?? 0)
-  // The result is up to 10 ms late, and early by the time between the two readings.
+  // The result may be up to 10 ms late, or early by the time between the two readings.
   const exact = now() / 1000 - Number.parseFloat(read('uptime'))
   return {
     bootTime: Math.abs(exact - whole - 0.5) <= rounding ? exact : whole,

@@ -12,11 +12,14 @@ export interface BpfBindingOptions {
   clock: Clock
   /** Returns milliseconds since boot. Tests replace it. */
   sinceBoot?: () => number
-  /** Whether the kernel stops processes of unknown containers. If so, the agent makes every container known. */
+  /**
+   * Whether the BPF programs stop processes of unknown containers. If so, the agent adds all containers, even
+   * containers without a profile.
+   */
   strictStart?: boolean
   /**
-   * Returns the addresses of a process's network; undefined if the process has no network of its own. Without this
-   * function, rules about the own pod match no address.
+   * Returns the addresses of a process's network; undefined if the process uses the node's network. Without this
+   * function, rules about the pod itself match no address.
    */
   addressesOf?: (pid: number) => Promise<readonly string[] | undefined>
   logger: Logger
@@ -25,8 +28,8 @@ export interface BpfBindingOptions {
 /** For the status of the node. */
 export interface BindingStatus {
   /**
-   * Containers that ran without their profile for a while since the agent started: they started before it, or faster
-   * than it could bind them.
+   * Number of containers, since the agent started, that ran without their profile for a while: they started before the
+   * agent, or before the agent could bind them.
    */
   late: number
   /** The longest time that such a container ran without its profile, in milliseconds. */
@@ -35,15 +38,15 @@ export interface BindingStatus {
   failed: number
 }
 
-/** Milliseconds after which the next full list forgets a created container that has not started. */
+/** Milliseconds in which a created container must start. After that, the next full list drops it. */
 const startsWithin = 120_000
 
-/** Maximum ended containers that are remembered while searches overlap without a pause. */
+/** Maximum containers that are remembered while searches overlap without a pause. */
 const maxLately = 4096
 
 /**
- * Binds containers to the BPF profiles that their pods name: new ones before their first instruction, running ones as
- * soon as they are found.
+ * Binds containers to the BPF profiles that their pods name: new containers before their first instruction, running
+ * containers as soon as they are found.
  */
 export class BpfBinding {
   readonly #options: BpfBindingOptions
@@ -52,15 +55,15 @@ export class BpfBinding {
   readonly #created = new Map<string, { container: BpfContainer; since: number }>()
   readonly #running = new Map<string, NodeContainer>()
   /**
-   * Containers whose addresses are known. The addresses stay fixed, so a container cannot hide one by changing its
-   * network.
+   * Containers whose addresses are known. They are read only once, so that a container cannot hide an address by a
+   * change of its network.
    */
   readonly #addressed = new Set<string>()
-  /** Number of tasks that ran without their profile, for each container that has not been reported as started. */
+  /** Number of tasks that ran without their profile, by container, until the container is reported as started. */
   readonly #unsaid = new Map<string, number>()
   /** Number of running or planned searches for tasks that run without their profile. */
   #looks = 0
-  /** Containers that ran during a search, because a container that the search binds may end before the search does. */
+  /** Containers that ran during a search. The search may bind a container that ends before the search ends. */
   #lately = new RecentMap<string, NodeContainer>(maxLately)
 
   constructor(options: BpfBindingOptions) {
@@ -72,8 +75,8 @@ export class BpfBinding {
   }
 
   /**
-   * Called before the container starts. Resolves when its processes will run in its profile and the profile is loaded,
-   * or cannot be loaded.
+   * Call this before the container starts. Resolves when the container is bound and its profile is loaded or cannot be
+   * loaded.
    */
   async created({ containerID: id, containerName, podAnnotations, initPid, runs }: CreatedContainer): Promise<void> {
     const { enforcer } = this.#options
@@ -82,7 +85,8 @@ export class BpfBinding {
     this.#created.set(id, { container, since: this.#options.clock.now() })
     await this.#attempt(id, () => (runs ? enforcer.start(container) : enforcer.add(container)))
     await this.#addOwn(container, initPid)
-    // With strict start, the container becomes known only now, and its first program must find it known.
+    // With strict start, the container is added only when its profile is loaded. Add it before its first program
+    // starts.
     if ((await enforcer.loaded(container.profile, id)) && this.#created.has(id))
       await this.#attempt(id, () => enforcer.add(container))
   }
@@ -95,18 +99,18 @@ export class BpfBinding {
     if (this.#running.delete(id) || known) await this.#attempt(id, () => this.#options.enforcer.remove(id))
   }
 
-  /** Takes containers that have started or ended. */
+  /** Handles containers that have started or ended. */
   async changed(changes: readonly ContainerChange[]): Promise<void> {
     const started = changes.flatMap((change) => (change.type === 'started' ? [change.container] : []))
     await this.#keeping(async () => {
       for (const container of started) await this.#start(container)
       if (started.some((container) => this.#concerns(wantedOf(container)))) await this.find()
     })
-    // A container that has already ended still ran without its profile.
+    // Handle ends last: an ended container may have run without its profile, too.
     for (const change of changes) if (change.type === 'ended') await this.deleted(change.containerID)
   }
 
-  /** Puts tasks of known containers into their profiles, and logs which containers had tasks outside. */
+  /** Binds tasks of known containers to their profiles, and logs the containers that had unbound tasks. */
   async find(): Promise<void> {
     await this.#reportBound(() => this.#options.enforcer.find())
   }
@@ -139,14 +143,14 @@ export class BpfBinding {
   }
 
   /**
-   * Adds a container. When this is called, the container's new processes already run in its profile. Also adds the
-   * addresses of its pod.
+   * Adds the addresses of the container's pod. The container is bound before this, so that its processes need not wait
+   * for it.
    */
   async #addOwn(container: BpfContainer, pid: number | undefined): Promise<void> {
     const { addressesOf, enforcer } = this.#options
     if (container.profile === '' || pid === undefined || addressesOf === undefined) return
     const addresses = await addressesOf(pid).catch((error: unknown) => {
-      // The agent may have no file descriptor left, for example. The next list of containers tries again.
+      // For example, the agent may have no free file descriptor. The next list of containers tries again.
       const fields = { containerID: container.id, err: error }
       logTrouble(this.#options.logger, error, fields, "the addresses of a container's pod cannot be read")
       return undefined
@@ -158,7 +162,7 @@ export class BpfBinding {
     })
   }
 
-  /** Whether BPF must know the container. A bound container that no longer has a profile must be released. */
+  /** Whether the enforcer must get the container. A bound container that no longer has a profile must be released. */
   #concerns({ id, profile }: BpfContainer): boolean {
     const { enforcer, strictStart } = this.#options
     return profile !== '' || strictStart === true || enforcer.numberOf(id) !== undefined
@@ -179,7 +183,7 @@ export class BpfBinding {
     this.#lately.set(container.containerID, container)
   }
 
-  /** @param bound number of tasks found outside the profile, for each container; 0 if all of them have ended */
+  /** @param bound number of unbound tasks that were found, by container; 0 if they have all ended */
   #say(bound: ReadonlyMap<string, number>): void {
     const { sinceBoot: uptime = sinceBoot, logger } = this.#options
     for (const [id, tasks] of bound) this.#unsaid.set(id, tasks)

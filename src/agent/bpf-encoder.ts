@@ -36,12 +36,15 @@ const ownMaps = [
   ['varmor_v6', v6Key],
 ] as const
 
-/** Entries for prefixes. The rest is for the addresses of pods, with two address families for each container. */
+/**
+ * Number of entries for prefixes. The other entries are for the addresses of pods: two address families for each
+ * container.
+ */
 const prefixes = EGRESS_ENTRIES - MAX_PREFIXES - 2 * MAX_CONTAINERS
 
 /**
- * `bytes`: most memory that the kernel allocates for an entry. It may add an inner node of the trie to an entry of
- * addresses.
+ * `bytes`: maximum memory that the kernel allocates for an entry. For an address, it may also allocate an inner node of
+ * the trie.
  */
 const egressMaps = [
   {
@@ -59,7 +62,10 @@ const egressMaps = [
 ] as const
 
 const kibibytes = (bytes: number): number => Math.ceil(bytes / 1024)
-/** Mount rules count for every profile, because we do not know whether a profile loaded by an earlier agent has any. */
+/**
+ * This includes mount rules for every profile, because we do not know whether a profile loaded by an earlier agent has
+ * mount rules.
+ */
 const ownMemory = bytesOfArray(profileStruct.size) + bytesOfArray(mounts.size)
 
 const entryRooms = egressMaps.map(({ what, all }, map): Quota => {

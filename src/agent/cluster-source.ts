@@ -21,7 +21,7 @@ export interface ClusterSourceOptions {
   connection: Connection
   /** Name of the Node object. */
   node: string
-  /** Namespace of vArmor, which also has the ArmorProfiles of cluster policies. */
+  /** vArmor's namespace. The ArmorProfiles of cluster policies are in it, too. */
   namespace?: string
   /** Origins of managers' status servers. */
   managers: readonly [string, ...string[]]
@@ -41,7 +41,7 @@ export class ClusterSource implements ProfileSource {
   readonly #handlers: string[] = []
   #stopped = false
 
-  /** @param whole whether every listed ArmorProfile has a status */
+  /** @param whole returns whether all listed ArmorProfiles have a status */
   constructor(options: ClusterSourceOptions, whole: () => boolean) {
     const { connection, node, managers, send, logger, timing = {}, reports, apiObserver } = options
     const time = { clock: systemClock, random: Math.random }

@@ -2,7 +2,7 @@ import { CompilerError, type Compilers } from '../../actors/compiler/ports.ts'
 import type { LoadFailure } from '../../actors/loaded-profile/ports.ts'
 import type { CarriedProfile, CompileCarried, NodeFacts } from '../profile/profile-source.ts'
 
-/** Why a profile was not compiled. A profile that costs too much is retried only after a long wait. */
+/** Why a profile was not compiled. If it costs too much, it is retried only after a long wait. */
 class NotCompiled extends Error implements LoadFailure {
   override readonly name = 'NotCompiled'
   readonly retryable: boolean
@@ -19,7 +19,7 @@ class NotCompiled extends Error implements LoadFailure {
 
 /**
  * Compiles in another thread, for the node's present facts.
- * @param node facts of the node; may wait for those that the profile needs
+ * @param node returns facts of the node; may wait until the facts that the profile needs are known
  */
 export const compileBy =
   (compilers: Compilers, node: (carried: CarriedProfile) => NodeFacts | Promise<NodeFacts>): CompileCarried =>

@@ -10,10 +10,10 @@ import type { Logger } from '../base/logger.ts'
 /** Milliseconds between two checks of the file. We poll because editors and mounts replace the file. */
 const pollInterval = 500
 
-/** Maximum bytes of the file, enough for thousands of containers with some hundred bytes each. */
+/** Maximum bytes of the file. This is enough for thousands of containers, each of which needs some hundred bytes. */
 const maxBytes = 64 * mebibyte
 
-/** Milliseconds for which a removed container or policy is remembered: its last events may still arrive. */
+/** Milliseconds for which a removed container or policy is remembered, because its last events may still arrive. */
 const rememberedFor = 60_000
 
 /** Container information from a file that another program maintains. */
@@ -37,7 +37,7 @@ export class ContainersFile {
     return contents === undefined ? undefined : new ContainersFile(path, contents, logger)
   }
 
-  /** Sends each later change to `feed`. While the file cannot be used, the known state stays. */
+  /** Sends each later change to `feed`. While the file is unusable, the last state stays. */
   follow(feed: SnapshotFeed): void {
     watchFile(this.#path, { interval: pollInterval, persistent: false }, () => {
       this.#reading = this.#reading.then(() => this.#update(feed))
@@ -67,7 +67,7 @@ export class ContainersFile {
       this.#see(`policy ${name}`, names.has(name), () => feed.update({ withoutPolicies: [name] }))
   }
 
-  /** Forgets a missing container or policy, unless it is back within the time limit. */
+  /** Forgets a missing container or policy, unless it reappears within the time limit. */
   #see(key: string, here: boolean, forget: () => void): void {
     const leaving = this.#leaving.get(key)
     if (here) {

@@ -12,8 +12,8 @@ import type { CarriedProfile, Contents } from '../profile/profile-source.ts'
 import type { Result } from '../profile/result.ts'
 
 /**
- * The profile that the node must load for an ArmorProfile, and its source for compiling. An ArmorProfile from an older
- * manager has no source.
+ * The profile that the node must load for an ArmorProfile, and the source from which it is compiled. An ArmorProfile
+ * from an older manager has no source.
  */
 export interface DesiredProfile {
   wanted: WantedProfile
@@ -24,7 +24,10 @@ const schema = nodeOf(armorProfileSpec)
 /** Maximum mistakes that a message names. */
 const NAMED = 5
 
-/** @param before the previous result; an unchanged source stays compiled, and equal contents keep their digests */
+/**
+ * @param before the previous result: if the source is unchanged, it is not compiled again, and equal contents keep
+ * their digests
+ */
 export function wantedOf(armorProfile: ArmorProfile, before: DesiredProfile | undefined): DesiredProfile {
   const { metadata, spec, status } = armorProfile
   const { profile, behaviorModeling, source } = spec
@@ -68,7 +71,7 @@ export function compiledOf(
 
 type Compiled = NonNullable<WantedProfile['contents']>
 
-/** Whether compiling dropped no part of the profile. */
+/** Whether the profile was compiled without dropped parts. */
 export const isWhole = (contents: WantedProfile['contents']): boolean =>
   contents !== undefined && [...contents.values()].every((one) => one === undefined || one.content !== undefined)
 

@@ -20,7 +20,7 @@ export interface DriftWatchOptions {
 }
 
 /**
- * Checks periodically whether the kernel and the disk still have the wanted profiles. One list is enough for all
+ * Checks periodically whether the kernel and the disk still have the wanted profiles. A check reads one list for all
  * profiles of the node.
  */
 export class DriftWatch {
@@ -34,7 +34,7 @@ export class DriftWatch {
 
   start(): void {
     const { clock, random, period = 60_000 } = this.#options
-    // Random, so that nodes that started together do not all check together.
+    // Random, so that nodes that started at the same time do not check at the same time.
     this.#timer = clock.after(period * (0.75 + 0.5 * random()), () => void this.#round())
   }
 

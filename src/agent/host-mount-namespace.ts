@@ -2,8 +2,8 @@ import { statSync } from 'node:fs'
 import { join } from 'node:path'
 
 /**
- * The inode number of the host's mount namespace, by which BPF programs recognise processes outside containers; or the
- * reason why it cannot be read.
+ * Returns the inode number of the host's mount namespace, by which BPF programs recognise processes outside containers;
+ * or the reason why it cannot be read.
  */
 export function hostMountNamespace(procRoot = '/proc'): number | string {
   try {

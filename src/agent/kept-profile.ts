@@ -8,12 +8,12 @@ import { withoutManagedFields } from '../kube/store.ts'
 
 type StoredProfile = ArmorProfile & KubeObject
 
-/** Text in a profile that reports the accesses that it allows. */
+/** Text that a profile contains if it reports the accesses that it allows. */
 export const reporting = { appArmor: 'complain', seccomp: 'SCMP_ACT_LOG' } as const
 
 /**
- * Shrinks ArmorProfiles from the API server. An agent compiles `spec.source`. From the profile texts, which may be a
- * thousand times as large, it only needs to know whether they report allowed accesses.
+ * Shrinks ArmorProfiles from the API server. An agent compiles `spec.source`. The texts of the profiles may be a
+ * thousand times as large, and the agent only needs to know whether they report allowed accesses.
  */
 export function profileSlimmer(): (profile: StoredProfile) => StoredProfile {
   const texts = new InternedTexts(MAX_ADDRESSES)
@@ -41,7 +41,8 @@ const ALL = 48 * mebibyte
 const NAME = 256
 
 /**
- * Limits how many objects of tenants an agent keeps. A profile over the limit is not loaded; its loaded version stays.
+ * Limits the memory for ArmorProfiles of tenants. An ArmorProfile beyond the limit is not loaded; if a version is
+ * loaded, it stays.
  * @param exempt namespace of the ArmorProfiles of cluster policies, which are always kept
  */
 export const roomForProfiles = (exempt?: string): RoomOptions<StoredProfile> => ({

@@ -14,14 +14,14 @@ export interface LineageOptions {
   logger: Logger
   procRoot?: string
   /**
-   * Called with each tree before its first use, to add the running processes. If the call rejects, another tree is
-   * opened.
+   * Called with each tree before its first use, to add the containers of running processes. If the call rejects,
+   * another tree is opened.
    */
   onOpen?: (forks: Forks) => Promise<void>
   open?: typeof Forks.open
   /**
-   * Folder with the maps of the BPF programs that follow forks, while these are attached. Without it, the process
-   * connector follows forks.
+   * Returns the folder with the maps of the BPF programs that follow forks, while these programs are attached. Without
+   * it, the process connector follows forks.
    */
   programs?: () => string | undefined
   clock?: Clock
@@ -33,8 +33,8 @@ const delays = { first: 1_000, max: 60_000 }
 const pollInterval = 1_000
 
 /**
- * Follows the forks of the node while the agent runs, so that a violation of an ended process still gets its container.
- * If the kernel does not allow it, the agent logs the reason once and uses only /proc. A broken tree is opened again.
+ * Follows the forks of the node, so that a violation of an ended process still gets its container. If the kernel does
+ * not permit this, the agent logs the reason once and uses only /proc. A broken tree is opened again.
  */
 export class Lineage {
   /** The number of the tree, for other threads; 0 if there is none. */
@@ -47,13 +47,13 @@ export class Lineage {
   #overrunsBefore = 0
   /** Why the tree is not open. */
   #off = 'NOT_OPENED'
-  /** Whether a tree was open before: then opening a tree may succeed again after any error. */
+  /** Whether a tree was open before. If so, a later attempt may succeed after any error. */
   #wasOpen = false
   #timer: Timer | undefined
   #closed = false
-  /** Folder of the programs that the tree reads from; undefined: the process connector. */
+  /** Folder of the programs from which the tree reads; undefined: it reads from the process connector. */
   #folder: string | undefined
-  /** Folder of programs that the tree cannot read from. */
+  /** Folder of programs from which the tree cannot read. */
   #refused: string | undefined
 
   constructor(options: LineageOptions) {
@@ -70,7 +70,7 @@ export class Lineage {
     return this.#forks?.stats()
   }
 
-  /** Number of times that forks were lost because a socket was full, over all trees. */
+  /** Number of times that forks were lost because a socket was full, of all trees. */
   get overruns(): number {
     return this.#overrunsBefore + (this.stats?.overruns ?? 0)
   }
@@ -82,7 +82,7 @@ export class Lineage {
     return { ...(stats === undefined ? { off: this.#off } : { source, ...stats }), restarts: this.restarts }
   }
 
-  /** Follows forks from now on, or as soon as possible. Blocks for some milliseconds. */
+  /** Starts to follow forks, now or as soon as possible. Blocks for some milliseconds. */
   async start(): Promise<void> {
     const { logger, onOpen, clock } = this.#options
     let forks: Forks | undefined
@@ -138,7 +138,9 @@ export class Lineage {
     return folder === this.#refused ? undefined : folder
   }
 
-  /** Checks the tree, which learns of no new forks after its thread has ended or its programs are detached. */
+  /**
+   * Checks the tree. If its thread has ended or its programs are detached, it gets no new forks and must be replaced.
+   */
   #poll(): void {
     const { logger, clock } = this.#options
     const error = this.stats?.error ?? 0
@@ -172,7 +174,7 @@ export class Lineage {
     const { logger } = this.#options
     const fields = explain(error)
     const { code } = fields
-    // Log when the reason changes, not at each try. A permission that this process lacks will not come later.
+    // Log a reason only once, not at each try. If a permission is missing, it stays missing while this process runs.
     const lasting = !this.#wasOpen && code !== 'SYSTEM'
     if (code !== this.#off) logTrouble(logger, error, fields, lasting ? without : `${without}; retrying`)
     this.#off = code

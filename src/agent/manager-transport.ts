@@ -13,7 +13,7 @@ import type { SendReport } from './reporter.ts'
 
 /**
  * Returns certificates as PEM.
- * @param doubted whether the last report got no answer, perhaps because of a newer CA
+ * @param doubted whether the last report failed, perhaps because the managers have a newer CA
  */
 export type ReadAuthority = (doubted: boolean) => Promise<string>
 
@@ -32,7 +32,7 @@ export interface ManagerTransportOptions {
 }
 
 const maxAnswer = 64 * 1024
-/** Maximum interval in seconds: after a longer interval, managers would notice a missing agent too late. */
+/** Maximum interval in seconds. With a longer interval, managers would notice a missing agent too late. */
 const maxRetryAfter = 3_600
 
 /** A request. Without a signal, only the deadline ends it. */
@@ -47,7 +47,7 @@ type ReplyWith<Answer> =
   | { kind: 'refused'; status: number; message: string; retryAfter?: number }
   | { kind: 'unreachable'; message: string }
 
-/** Reports over TLS. We verify the manager by our CA; the manager verifies us by our token. */
+/** Sends reports over TLS. The agent verifies the manager by the CA; the manager verifies the agent by its token. */
 export class ManagerTransport {
   readonly #options: ManagerTransportOptions
   #agent: Agent | undefined
@@ -70,7 +70,7 @@ export class ManagerTransport {
     try {
       const reply = await this.#post(post, read)
       this.#doubted = false
-      // An address may lead to several managers, so a new connection may reach another manager.
+      // The address may belong to a Service with several managers, so a new connection may reach another manager.
       if (reply.kind === 'refused' && reply.status >= 500) await this.#disconnect()
       return reply
     } catch (error) {
@@ -111,7 +111,7 @@ export class ManagerTransport {
     const { authority, serverName: servername, deadline: timeout = 20_000 } = this.#options
     const isFile = typeof authority === 'string'
     const ca = isFile ? await readFile(authority, 'utf8') : await authority(this.#doubted)
-    // Without a certificate of our own, Node.js would trust public CAs.
+    // Without a CA certificate here, Node.js would trust public CAs.
     if (!ca.includes('-----BEGIN CERTIFICATE-----'))
       throw new Error(`${isFile ? authority : 'the ConfigMap of the managers'} has no CA certificate yet`)
     if (ca !== this.#ca) {
@@ -158,7 +158,7 @@ async function limited(body: AsyncIterable<Uint8Array>): Promise<string> {
   return Buffer.concat(chunks).toString('utf8')
 }
 
-/** An interval in seconds, at most a day: after a longer interval, managers would notice a missing agent too late. */
+/** An interval in seconds, at most a day. With a longer interval, managers would notice a missing agent too late. */
 const interval = Type.Number({ minimum: 0, maximum: 86_400 })
 const answer = Type.Object({
   epoch: Type.String({ maxLength: 256 }),
@@ -174,7 +174,7 @@ function answerOf(text: string): ReportAnswer {
   return { epoch, complete, intervalSeconds, ...(spacingSeconds !== undefined && { spacingSeconds }) }
 }
 
-/** The error as a text, with the errno of the socket or the TLS error, which undici puts into the cause. */
+/** The error as a text. It includes the cause, in which undici has the errno of the socket or the TLS error. */
 function wordsOf(error: unknown): string {
   if (!(error instanceof Error)) return String(error)
   const { code } = error as NodeJS.ErrnoException

@@ -57,8 +57,9 @@ import {
 import { policyOf } from './wanted-profiles.ts'
 
 /**
- * There is one thread, because profiles come one at a time. The deadline is CPU time in milliseconds. Managers refuse a
- * source that takes two seconds; a node may be many times slower, and a profile that is refused here is not enforced.
+ * One thread is enough, because profiles arrive one at a time. The deadline is CPU time in milliseconds. It is long:
+ * managers refuse a source that takes two seconds, but a node may be many times slower, and a profile that the agent
+ * refuses is not enforced.
  */
 const compilers = { threads: 1, deadline: 60_000 }
 
@@ -70,9 +71,9 @@ export interface NodeAgentOptions {
   /** The kubelet's folder for seccomp profiles. */
   seccompFolder: string
   appArmorFolder: string
-  /** Fields that every violation gets. */
+  /** Fields that are added to each violation. */
   metadata: Record<string, unknown>
-  /** Which labels of a pod are added to its violations. Default: none. */
+  /** The labels of a pod that are added to its violations. Default: none. */
   podLabels?: LabelChoice
   pipeline: Omit<
     ViolationPipelineOptions,
@@ -84,7 +85,7 @@ export interface NodeAgentOptions {
   health: { port: number; host?: string }
   /** Address of the metrics; undefined: not served. */
   metrics?: MetricsListen
-  /** Whether the node is also unready while a profile is refused. */
+  /** Whether a refused profile makes the node unready, too. */
   strict?: boolean
   /** Enforcers whose profiles are unloaded when the agent stops. */
   unloadAtEnd?: { AppArmor: boolean; Seccomp: boolean; BPF: boolean }
@@ -92,7 +93,10 @@ export interface NodeAgentOptions {
     /** Bytes of the ring buffer for records: a power of two. */
     ringBytes?: number
     sizes?: BpfSizes
-    /** The kernel holds back a container's records of one kind beyond this rate. Default: no limit. */
+    /**
+     * Maximum rate of a container's records of one kind. Beyond it, the BPF programs hold back records. Default: no
+     * limit.
+     */
     recordsRate?: RecordsRate
     /** Whether a program in an unknown container waits until the container is known. */
     strictStart?: boolean
@@ -104,8 +108,8 @@ export interface NodeAgentOptions {
 }
 
 /**
- * Everything that runs on a node. It loads the profiles of ArmorProfiles, and logs violations with data from containerd
- * and the ArmorProfiles. It starts even if containerd, managers or audit sources are not available yet.
+ * The whole agent of a node. It loads the profiles of ArmorProfiles, and logs violations with data about containers and
+ * policies. It starts even if containerd, managers or audit sources are not available yet.
  */
 export class NodeAgent {
   readonly #options: NodeAgentOptions
@@ -255,8 +259,8 @@ export class NodeAgent {
   }
 
   /**
-   * @param known resolves when policies are known; if containers were reported before, confined containers would be
-   * released
+   * @param known resolves when the policies are known; if containers were reported before that, confined containers
+   * would be released
    */
   async #followContainers(known?: Promise<void>): Promise<void> {
     await known
@@ -341,7 +345,7 @@ export class NodeAgent {
     })
   }
 
-  /** Adds the running containers to a new fork tree. The tree learns of later containers when their facts are read. */
+  /** Adds the running containers to a new fork tree. Later containers are added when their facts are read. */
   async #noteContainers(forks: Forks): Promise<void> {
     this.#facts = notedFacts(processFacts(), forks)
     for (const { initPid, containerID } of this.#watch.containers.values()) await this.#facts(initPid, containerID)
@@ -363,7 +367,7 @@ export class NodeAgent {
         if (this.#lineage.forks !== undefined) noteExec(this.#lineage.forks, exec)
         this.#seenProcesses.add([startedProcess(exec)])
       },
-      // Log when the state changes, not at each try.
+      // Log only a change of the state, not each try.
       onLost: (err, delay) => {
         if (lost) return
         lost = true
@@ -421,7 +425,7 @@ export class NodeAgent {
     })
   }
 
-  /** Reports changes of containers. Violations can name a container before it is bound; its BPF number follows. */
+  /** Reports changes of containers. The pipeline gets a container before it is bound, and its BPF number later. */
   async #change(changes: readonly ContainerChange[]): Promise<void> {
     const bpf = this.#bpf
     this.#options.side.confinement?.check(this.#watch.containers.values())
@@ -430,7 +434,7 @@ export class NodeAgent {
     this.#renumber()
   }
 
-  /** Reports containers again whose BPF number changed, or became known only after the container. */
+  /** Reports containers again whose BPF number has changed or was not known before. */
   #renumber(): void {
     const bpf = this.#bpf
     if (bpf === undefined) return
@@ -444,7 +448,7 @@ export class NodeAgent {
     if (changes.length > 0) this.#writer.containers(changes)
   }
 
-  /** Tells the pipeline which policy owns a profile, for its violations. */
+  /** Tells the pipeline which policy owns each profile, because violations name the policy. */
   #policies(): Handler<ArmorProfile & KubeObject> {
     return {
       name: 'policies',

@@ -15,12 +15,12 @@ export interface NodeBpfOptions {
   enforcer: BpfEnforcer
   strictStart: boolean
   nriSocket?: string
-  /** Gives the annotations that confine a container, if pods have none of their own. */
+  /** Returns the annotations that confine a container, if pods do not have such annotations. */
   annotationsOf?: Confinement['annotationsOf']
   logger: Logger
 }
 
-/** Connects the BPF enforcer with the node: tells it the containers and the wanted profiles. */
+/** Tells the BPF enforcer the containers of the node and the wanted profiles. */
 export class NodeBpf {
   readonly #options: NodeBpfOptions
   readonly #binding: BpfBinding
@@ -40,7 +40,7 @@ export class NodeBpf {
     return this.#options.enforcer.folder
   }
 
-  /** Folders of programs of other builds that are attached, too. */
+  /** Folders of other builds' programs that are also attached. */
   get beside(): readonly string[] {
     return this.#options.enforcer.beside
   }
@@ -55,7 +55,7 @@ export class NodeBpf {
     return this.#options.enforcer.absent
   }
 
-  /** `waits`: each new container waits before its first instruction until it is bound. */
+  /** `waits`: whether each new container waits before its first instruction until it is bound. */
   get status(): BindingStatus & { waits: boolean; absentHooks?: readonly string[] } {
     const { absent } = this.#options.enforcer
     const hooks = absent.length === 0 ? {} : { absentHooks: absent }
@@ -86,7 +86,7 @@ export class NodeBpf {
     }
   }
 
-  /** Removes all programs. BPF then enforces no profile. */
+  /** Removes all programs, which ends BPF enforcement. */
   end(): Promise<void> {
     return this.#options.enforcer.end()
   }
@@ -103,7 +103,7 @@ export class NodeBpf {
     return this.#binding.changed(changes)
   }
 
-  /** Binds containers that waited for profiles, or ran without them, now that the profiles are loaded. */
+  /** Called when profiles are loaded. Binds containers that waited for these profiles, or that ran without them. */
   arrived(): Promise<void> {
     return this.#binding.find()
   }
@@ -125,10 +125,10 @@ export class NodeBpf {
     return { type: 'started', container: { ...change.container, ...numbered } }
   }
 
-  /** @param profile created or changed, or deleted if `gone` */
+  /** @param profile a profile that was created or changed, or deleted if `gone` */
   profile({ metadata, spec: { profile } }: ArmorProfile, gone: boolean): void {
     const parsed = parseEnforcers(profile.enforcer)
-    // A profile that is being deleted is not wanted; it may stay while a finalizer waits.
+    // A profile that is being deleted is not wanted, although it may exist until its finalizers are removed.
     const isWanted = !gone && metadata.deletionTimestamp === undefined && parsed.ok && parsed.enforcers.includes('BPF')
     if (isWanted === this.#profiles.has(profile.name)) return
     if (isWanted) this.#profiles.add(profile.name)
@@ -142,7 +142,7 @@ export class NodeBpf {
     await this.#attempt((enforcer) => enforcer.expect(this.#profiles))
   }
 
-  /** @param profile name of a profile that cannot be loaded as wanted, even if the enforcer was not asked */
+  /** @param profile name of a profile that cannot be loaded as wanted, even if no load was tried */
   async refused(profile: string): Promise<void> {
     await this.#attempt((enforcer) => enforcer.refuse(profile))
   }
@@ -166,7 +166,8 @@ export class NodeBpf {
         this.created(
           annotationsOf === undefined ? container : { ...container, podAnnotations: annotationsOf(container) },
         ),
-      // The runtime's events report the end of a container, too. Processes that live on in it keep its profile.
+      // Ignored, because the runtime's events also report the end of a container. Processes that still run in it keep
+      // its profile.
       onGone: () => undefined,
       onFailed: (container, err) => {
         const fields = { ...logFieldsOf(container), err }

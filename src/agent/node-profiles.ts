@@ -24,10 +24,10 @@ import { WantedProfiles } from './wanted-profiles.ts'
 export interface NodeProfilesOptions {
   system: ActorSystem
   loaders: Loaders
-  /** Compiles for this node. It always settles, at the latest with a LoadFailure. */
+  /** Compiles for this node. Always settles, in the worst case with a LoadFailure. */
   compile: CompileCarried
   /**
-   * A text that changes when the same source would compile to another profile. Read at each check of the loaded
+   * Returns a text that changes when the same source would give another profile. Read at each check of the loaded
    * profiles.
    */
   basis?(): string
@@ -40,7 +40,7 @@ export interface NodeProfilesOptions {
   /** See LeftoverOptions. */
   confining(): Promise<ReadonlySet<string>>
   ofContainers(): ReadonlySet<string> | undefined
-  /** Whether the node is also unready while a profile is refused. */
+  /** Whether a refused profile makes the node unready, too. */
   strict?: boolean
   /** See ReadinessOptions. */
   unreported?: ReadinessOptions['unreported']
@@ -54,7 +54,7 @@ export interface NodeProfilesOptions {
   period?: number
 }
 
-/** Loads the profiles of a node: one actor for each ArmorProfile, and what the actors share. */
+/** Loads the profiles of a node. It has an actor for each ArmorProfile, and the services that the actors share. */
 export class NodeProfiles {
   readonly wanted: WantedProfiles
   readonly readiness: Readiness
@@ -104,8 +104,8 @@ export class NodeProfiles {
   }
 
   /**
-   * Called when all ArmorProfiles have passed `handler`. From now on a loaded profile without ArmorProfile is a
-   * leftover, and the node may be ready.
+   * Called when `handler` has received all ArmorProfiles. After this, a loaded profile without an ArmorProfile is a
+   * leftover, and the node can be ready.
    */
   async listed(): Promise<void> {
     this.#listed = true
@@ -117,7 +117,7 @@ export class NodeProfiles {
   }
 
   /**
-   * Checks now the profiles that the kernel has, and the profiles without ArmorProfile.
+   * Checks at once the profiles in the kernel, and looks for profiles without an ArmorProfile.
    * @returns keys of the ArmorProfiles that were not completely loaded
    */
   async check(): Promise<string[]> {
@@ -126,7 +126,7 @@ export class NodeProfiles {
     return drifted
   }
 
-  /** Compiles the profiles of this enforcer, or of all enforcers, again, because the node has changed. */
+  /** Compiles profiles again, because the node has changed: of this enforcer, or of all enforcers. */
   recompile(enforcer?: KernelEnforcer): void {
     for (const key of this.wanted.recompile(enforcer)) this.#family.of(key).tell({ type: 'changed' })
   }
@@ -160,7 +160,7 @@ export class NodeProfiles {
     }
   }
 
-  /** Reports a profile that BPF cannot load, unless another ArmorProfile also wants it. */
+  /** Reports a profile that BPF cannot load, unless another ArmorProfile also has the profile. */
   #sayRefused({ key, state, enforcers }: ProfileStatus): void {
     const profile = this.wanted.get(key)?.profile
     if (state !== 'failed' || enforcers.includes('BPF') || profile === undefined) return
@@ -168,8 +168,8 @@ export class NodeProfiles {
   }
 
   /**
-   * Compiles all profiles again if the block devices have changed. If they cannot be read, the previous devices stay in
-   * force; otherwise files would be accessible for a moment.
+   * Compiles all profiles again if the block devices have changed. If the devices cannot be read, the previous devices
+   * stay in the profiles; otherwise containers could access them for a moment.
    */
   #checkNode(): void {
     const before = this.#basis

@@ -7,11 +7,11 @@ import { profileOfLabel } from '../audit/enrich/profile-of-label.ts'
 
 export interface LeftoverOptions {
   listings: EnforcerListings
-  /** Whether an ArmorProfile has the profile. This is reliable only when all ArmorProfiles are known. */
+  /** Returns whether an ArmorProfile has the profile. This is reliable only when all ArmorProfiles are known. */
   wanted: { has(profile: string): boolean }
-  /** Names of profiles that processes of the node run in; see `confiningProfiles`. */
+  /** Returns the names of profiles that confine processes of the node; see `confiningProfiles`. */
   confining(): Promise<ReadonlySet<string>>
-  /** Names of profiles that pods of the node refer to; undefined while these are not known. */
+  /** Returns the names of profiles that pods of the node refer to; undefined while the pods are not known. */
   ofContainers(): ReadonlySet<string> | undefined
 }
 
@@ -34,7 +34,7 @@ const atOnce = 50
 
 /**
  * Removes vArmor profiles without an ArmorProfile, because their policies were deleted. A profile in use stays until a
- * later call and allows everything: a container that restarts in a pod needs the profile that the pod names. A process
+ * later call, but allows everything: a container that restarts in a pod needs the profile that the pod names. A process
  * keeps its seccomp filter.
  */
 export async function removeLeftovers(options: LeftoverOptions): Promise<LeftoverReport> {
@@ -54,8 +54,8 @@ export async function removeLeftovers(options: LeftoverOptions): Promise<Leftove
     if (!listings.isFree(enforcer, profile))
       await attempt(enforcer, profile, report, 'freed', () => listings.free(enforcer, profile))
   }
-  // Removing some profiles costs a loader as much as removing one. An ArmorProfile may have arrived since the first
-  // check.
+  // A loader removes several profiles in one step, so remove them together. Check again for an ArmorProfile, because it
+  // may have arrived since the first check.
   while (found.length > 0)
     await Promise.all(
       found
@@ -104,8 +104,8 @@ async function attempt(
 const noLabel = new Set(['ENOENT', 'ESRCH', 'EINVAL', 'EACCES', 'EPERM'])
 
 /**
- * vArmor profiles that confine processes, by AppArmor labels. If several security modules share `attr/current`,
- * `attr/apparmor/current` (Linux 5.8) is AppArmor's own.
+ * Returns the vArmor profiles that confine processes, by the processes' AppArmor labels. `attr/apparmor/current` (Linux
+ * 5.8) always has AppArmor's label; `attr/current` may have the label of another security module.
  * @param root a proc file system that shows the node's pid namespace
  */
 export async function confiningProfiles(root = '/proc'): Promise<Set<string>> {
@@ -120,8 +120,8 @@ export async function confiningProfiles(root = '/proc'): Promise<Set<string>> {
 }
 
 /**
- * Wraps a scan so that callers share it: hundreds of profiles may be removed at once. A scan that already runs may have
- * missed new processes, so later callers share the next scan.
+ * Wraps a scan so that callers share it, because hundreds of profiles may be removed at the same time. A running scan
+ * may have missed new processes, so a new caller shares the next scan.
  * @param scan such as `confiningProfiles`
  */
 export function sharedScan(scan: LeftoverOptions['confining']): LeftoverOptions['confining'] {

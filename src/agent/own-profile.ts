@@ -4,8 +4,8 @@ import { appArmorFolder } from '../enforcer/apparmor-kernel.ts'
 import { errnoOf, ioError } from '../enforcer/enforcer-error.ts'
 
 /**
- * The name that the chart gives the agents' AppArmor profile. Profiles of policies have a dash where this name has a
- * dot.
+ * The chart's name for the AppArmor profile of agents. The profiles of policies have names that begin with `varmor-`,
+ * so they cannot have this name.
  */
 export const ownProfile = 'varmor.agent'
 
@@ -13,7 +13,7 @@ const step = "remove the agent's own AppArmor profile"
 const noAppArmor = new Set(['ENOENT', 'ENOTDIR', 'EACCES', 'EPERM'])
 
 /**
- * Removes the profile from the kernel. Processes in it are unconfined afterwards, so this is the last step.
+ * Removes the profile from the kernel. Its processes are then unconfined.
  * @returns whether the profile was loaded
  * @throws {EnforcerError} if the kernel refuses
  */

@@ -17,8 +17,8 @@ export interface ViolationPipeline {
 }
 
 /**
- * Runs a pipeline. If it ends because the disk may have lost lines, starts it again at its stored position. Some lines
- * are then written twice, but none is missing.
+ * Runs a pipeline. If it ends because the disk may have lost lines, starts another pipeline at the stored position.
+ * Some lines may then be written twice, but no line is lost.
  */
 export async function runUntilReplaced(
   start: () => Promise<ViolationPipeline | NoSource>,

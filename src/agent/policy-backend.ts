@@ -17,11 +17,11 @@ export interface SourceParts {
 export interface PolicyBackend {
   /** Namespace in which vArmor is installed. */
   readonly namespace: string
-  /** Whether namespaces belong to different tenants, who must not block each other. */
+  /** Whether namespaces belong to different tenants, which must not block each other. */
   readonly hasTenants: boolean
   /** The runtime whose containers are protected and named in violations. */
   readonly runtime: ContainerRuntime & { close(): void }
-  /** Decides what confines containers whose pods do not show it. */
+  /** Decides which policies confine containers, if pods have no annotations of vArmor. */
   readonly confinement?: Confinement
   /** Creates the source of ArmorProfiles. */
   source(parts: SourceParts): AgentSource
@@ -31,7 +31,7 @@ export interface PolicyBackend {
   begin?(logger: Logger): void
   /**
    * Whether vArmor is being uninstalled.
-   * @param doubt called with the reason if this cannot be found out; the result is then false
+   * @param doubt called with the reason if this is unknown; the result is then false
    */
   uninstalled(doubt: (reason: string) => void): Promise<boolean>
   close(): Promise<void>

@@ -9,7 +9,8 @@ export interface ProfileSource {
   subscribe(handler: Handler<ArmorProfile & KubeObject>): void
   start(): void
   /**
-   * Resolves with true when all ArmorProfiles have passed the handlers; with false if the source was stopped before.
+   * Resolves with true when the handlers have received all ArmorProfiles; with false if the source was stopped before
+   * that.
    */
   listed(): Promise<boolean>
   /** Sets the status of an ArmorProfile on this node. */

@@ -9,12 +9,14 @@ import type { ReadAuthority } from './manager-transport.ts'
 export const authorityName = 'varmor-manager-tls-ca'
 const authorityKey = 'ca.crt'
 
-/** Milliseconds for which the CA is not read again; a new CA is published long before a certificate of it is used. */
+/**
+ * Milliseconds for which the CA is not read again. Managers publish a new CA long before they use a certificate of it.
+ */
 const freshFor = 600_000
 
 /**
- * Reads the managers' CA from the ConfigMap that they publish. The last CA stays valid while the API server does not
- * answer.
+ * Reads the managers' CA from the ConfigMap that they publish. While the API server does not answer, the last CA is
+ * used.
  */
 export function publishedAuthority(client: ApiClient, namespace: string, clock: Clock): ReadAuthority {
   let known: { pem: string; readAt: number } | undefined

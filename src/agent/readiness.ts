@@ -13,26 +13,26 @@ export interface ReadinessReport {
   /** Profiles that are not loaded yet or are being retried. */
   pending: string[]
   /**
-   * Profiles that cannot be loaded here, as was reported to the manager: they are refused, or the node lacks a feature.
+   * Profiles that cannot be loaded on this node: they are refused, or the node lacks a feature. The manager knows this.
    */
   failed: { profile: string; message: string }[]
   /**
-   * Set if violations of an enforced profile are not reported: the reason and the remedy. It does not make the node
+   * The reason and the remedy, if violations of an enforced profile are not reported. This does not make the node
    * unready.
    */
   unreported?: NoSource
   /** Other reasons why the node does not match its policies, each with a remedy; undefined if there are none. */
   problems?: readonly string[]
-  /** Number of times that components of the agent failed and were restarted, by component; undefined if none was. */
+  /** Number of restarts of the agent's components after a failure, by component; undefined if there were none. */
   restarts?: Record<string, number>
 }
 
 export interface ReadinessOptions {
   wanted: { entries(): Iterable<[key: string, wanted: WantedProfile]> }
   /**
-   * Whether the node is also unready while a profile is refused. Default false: one bad policy, or a node without
-   * AppArmor, would block the rollout of agents in the whole cluster. The policy's status reports the failed node
-   * anyway.
+   * Whether a refused profile makes the node unready, too. Default false, because one bad policy, or a node without
+   * AppArmor, would block the rollout of agents in the whole cluster. The policy's status reports the failed node in
+   * any case.
    */
   strict?: boolean
   /** Returns why some or all violations are not reported; undefined if all are reported. */
@@ -47,8 +47,8 @@ export interface ReadinessOptions {
 const shown = 100
 
 /**
- * Whether this node matches its policies. Ready: the ArmorProfiles are known, and the newest generation of each is
- * loaded or has failed for a lasting reason.
+ * Whether this node matches its policies. The node is ready when the ArmorProfiles are known, and the newest generation
+ * of each is loaded or cannot be loaded for a lasting reason.
  */
 export class Readiness {
   readonly #options: ReadinessOptions
@@ -67,19 +67,19 @@ export class Readiness {
     this.#standings.delete(key)
   }
 
-  /** All ArmorProfiles are known from now on. */
+  /** Called when all ArmorProfiles are known. */
   listed(): void {
     this.#listed = true
   }
 
-  /** Whether each ArmorProfile has a status, even an old status, so that a report can be complete. */
+  /** Whether each ArmorProfile has a status, even an old status. Only then can a report be complete. */
   get whole(): boolean {
     if (!this.#listed) return false
     for (const [key, { uid }] of this.#options.wanted.entries()) if (this.#standings.get(key)?.uid !== uid) return false
     return true
   }
 
-  /** How many of the wanted profiles are in each state. */
+  /** Returns how many of the wanted profiles are in each state. */
   counts(): { loaded: number; pending: number; failed: number } {
     const counts = { loaded: 0, pending: 0, failed: 0 }
     for (const [key, wanted] of this.#options.wanted.entries())
@@ -103,7 +103,7 @@ export class Readiness {
       const state = this.#stateOf(key, wanted)
       if (state === 'loaded') report.loaded++
       else if (state === 'failed') {
-        // Do not count an ArmorProfile that vArmor did not write: otherwise its writer could keep all nodes unready.
+        // Do not count an ArmorProfile that vArmor did not write. Otherwise its writer could keep all nodes unready.
         if (wanted.strange !== undefined) strange++
         const message = this.#current(key, wanted)?.message ?? ''
         if (failed++ < shown) report.failed.push({ profile: key, message })
@@ -137,7 +137,8 @@ export const LIVENESS_PATH = '/health/liveness'
 export const READINESS_PORT = 9580
 
 /**
- * Serves both probes. The liveness probe only shows that the process answers. Resolves when the server listens.
+ * Serves the readiness and liveness probes. The liveness probe only shows that the process answers. Resolves when the
+ * server listens.
  * @throws the error of the socket
  */
 export function serveHealth(

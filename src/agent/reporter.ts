@@ -26,12 +26,12 @@ export type SendReport = (url: string, report: AgentReport, signal: AbortSignal)
 
 export interface ReporterOptions {
   node: string
-  /** Id of this start of the agent. */
+  /** Id of this run of the agent. */
   agent: string
   /** Origins of managers, such as `https://varmor-status-svc.varmor:8080`. The first origin is tried first. */
   managers: readonly [string, ...string[]]
   send: SendReport
-  /** Whether each ArmorProfile has a status. Before that, no report is complete. */
+  /** Returns whether each ArmorProfile has a status. Before that, reports are incomplete. */
   whole(): boolean
   clock: Clock
   random: Random
@@ -41,7 +41,7 @@ export interface ReporterOptions {
 
 /** All in milliseconds. */
 export interface ReportTiming {
-  /** Changes within a random time between these are sent in one report. Default 100 and 300. */
+  /** Changes are collected for a random time between these limits and sent in one report. Default 100 and 300. */
   coalesceLeast: number
   coalesceMost: number
   /** First and longest delay after a failure. Default 1,000 and 30,000. */
@@ -67,9 +67,9 @@ const intervals = { least: 1_000, max: 300_000 }
 const maxSpacing = 30_000
 
 /**
- * Reports the status of each profile to the manager: changes at once, and a heartbeat at intervals. Keeps the newest
- * status of each profile until a manager has acknowledged it, so the newest status is never lost when managers or
- * connections fail.
+ * Reports the status of each profile to the manager. It sends changes at once, and a heartbeat at intervals. It keeps
+ * the newest status of each profile until a manager has acknowledged it, so that failures of managers or connections do
+ * not lose a status.
  */
 export class Reporter {
   readonly #options: ReporterOptions
@@ -81,7 +81,7 @@ export class Reporter {
   #running: Promise<void> | undefined
   #epoch = ''
   #complete = true
-  /** Whether a manager has asked for a complete report, but the status of some profile was missing. */
+  /** Whether a manager has requested a complete report that could not be sent yet, because a profile had no status. */
   #owesComplete = false
   #manager = 0
   #interval = firstInterval
@@ -117,11 +117,11 @@ export class Reporter {
   /** Drops the status of a deleted ArmorProfile. */
   forget(key: string): void {
     this.#entries.delete(key)
-    // All remaining profiles may have a status now, so that a complete report can be sent.
+    // All remaining profiles may have a status now, so a complete report may be possible.
     this.#pause.wake()
   }
 
-  /** All ArmorProfiles have a status from now on, so a complete report that is due is sent at once. */
+  /** Called when all ArmorProfiles have a status. A requested complete report is then sent at once. */
   becameWhole(): void {
     this.#pause.wake()
   }
@@ -130,7 +130,7 @@ export class Reporter {
     this.#running ??= this.#run()
   }
 
-  /** Stops. Afterwards no report is being sent. */
+  /** Stops. Resolves when no report is being sent any longer. */
   async stop(): Promise<void> {
     this.#stop.abort(new Error('The reporter was stopped'))
     this.#pause.wake()
@@ -145,15 +145,15 @@ export class Reporter {
       if (this.#failedInARow > 0) await this.#sleep(delay)
       else {
         await this.#waitForChange(delay)
-        // Send changes of the next moment in the same report.
+        // Wait a moment, so that the report includes further changes.
         if (this.unacknowledged > 0 && !signal.aborted) await this.#sleep(this.#untilNext())
       }
     }
   }
 
   /**
-   * Milliseconds until the next report: a short random pause, so that changes are sent together, or a longer pause if
-   * the manager has many agents and asks for fewer reports.
+   * Milliseconds until the next report. A short random pause collects changes. The pause is longer if the manager has
+   * many agents and requests fewer reports.
    */
   #untilNext(): number {
     if (this.#spacing === 0) return this.#aMoment()
@@ -165,12 +165,12 @@ export class Reporter {
     const { clock } = this.#options
     const end = clock.now() + delay
     const isNews = (): boolean => this.unacknowledged > 0 || (this.#owesComplete && this.#options.whole())
-    // The change that ended the pause may have been reported already.
+    // Wait again if the change that ended the pause is already reported.
     do await this.#pause.wait(Math.max(0, end - clock.now()))
     while (!isNews() && clock.now() < end && !this.#stop.signal.aborted)
   }
 
-  /** @returns milliseconds until the next round, unless a change comes first */
+  /** @returns milliseconds until the next round, unless a change happens before that */
   async #round(signal: AbortSignal): Promise<number> {
     const { send, managers, logger } = this.#options
     const { report, sent } = this.#next()
@@ -194,7 +194,7 @@ export class Reporter {
       this.#interval = Math.min(intervals.max, Math.max(intervals.least, intervalSeconds * 1000))
     this.#answeredAt = this.#options.clock.now()
     this.#spacing = spacingSeconds > 0 ? Math.min(maxSpacing, spacingSeconds * 1000) : 0
-    // A manager that keeps asking for complete reports gets them only at intervals.
+    // If a manager keeps requesting complete reports, it gets them only at intervals.
     this.#owesComplete = this.#complete && !report.complete
     if (this.unacknowledged > 0) return 0
     if (this.#owesComplete && this.#options.whole()) return this.#aMoment()
@@ -208,7 +208,7 @@ export class Reporter {
     const elsewhere = reply.kind === 'unreachable' || reply.status >= 500
     if (elsewhere) this.#manager++
     const lasting = reply.kind === 'refused' && !elsewhere && reply.status !== 429
-    // Log a failure once, not at each try. Log an error that an operator must solve each time.
+    // Log a temporary failure only once, not at each try. Log an error that an operator must solve at each try.
     if (this.#failedInARow === managers.length + 1 || lasting)
       logger.warn(
         {
@@ -219,7 +219,7 @@ export class Reporter {
       )
     if (reply.kind === 'refused' && reply.status === 413) this.#maxBody = Math.max(65_536, this.#maxBody >> 1)
     const after = reply.kind === 'refused' ? (reply.retryAfter ?? 0) * 1000 : 0
-    // Another manager may be the leader, so ask each manager once, without backoff.
+    // Another manager may be the leader, so try each manager once, without backoff.
     if (elsewhere && this.#failedInARow < managers.length) return Math.max(after, this.#aMoment())
     return Math.max(after, this.#backoff.next())
   }
@@ -269,8 +269,8 @@ function reportOf({ key, uid, generation, state, enforcers, absent, message, lef
 }
 
 /**
- * Lengths to which a complete report cuts messages, because it cannot be split. With length 0, it also names only one
- * left-out rule of each profile.
+ * Lengths to which messages are cut until a complete report fits, because it cannot be split. With length 0, it also
+ * names only one left-out rule of each profile.
  */
 const messageLengths = [Number.POSITIVE_INFINITY, 200, 0]
 

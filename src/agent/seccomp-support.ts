@@ -15,11 +15,14 @@ export interface SeccompSupportOptions {
   logger: Logger
 }
 
-/** Milliseconds between two questions. A program may be replaced without containerd, so nothing reports this. */
+/**
+ * Milliseconds between two queries. An administrator may replace a runtime's program without containerd, so no event
+ * reports this.
+ */
 const period = 60_000
 /**
- * Milliseconds for which the last answer stays valid if the runtime does not answer. Such a runtime does not start
- * containers, either.
+ * Milliseconds for which the last answer stays valid if the runtime does not answer. Meanwhile, the runtime does not
+ * start containers, either.
  */
 const keptFor = 300_000
 /** Maximum milliseconds that Seccomp profiles wait for the first answer. */
@@ -35,7 +38,7 @@ export class SeccompSupport {
   #answered: number | undefined
   #now: SeccompReports
   #known: () => void = () => undefined
-  /** Resolves when the runtime has answered or failed, or has not answered in time. */
+  /** Resolves when the runtime has answered or failed, or the time limit is over. */
   readonly known = new Promise<void>((resolve) => {
     this.#known = resolve
   })
@@ -61,7 +64,7 @@ export class SeccompSupport {
     this.#running = this.#run()
   }
 
-  /** Asks the runtime again, because it may have changed. */
+  /** Queries the runtime again, because its flags may have changed. */
   ask(): void {
     this.#pause.wake()
   }

@@ -2,9 +2,9 @@ import { logTrouble } from '../base/bug.ts'
 import type { Logger } from '../base/logger.ts'
 
 /**
- * Stops one component after the other, and continues after a component that fails.
+ * Stops the components one after the other, and continues if a component fails.
  * @param onPart called with the name of each component before it is stopped
- * @throws the first error, after all were stopped
+ * @throws the first error, after all components are stopped
  */
 export async function stopAll(
   parts: Readonly<Record<string, () => unknown>>,

@@ -17,7 +17,8 @@ export interface KeptPipelineOptions {
 const backoff = { first: 1_000, max: 300_000 }
 
 /**
- * Keeps a pipeline running: retries when no source can be used or the pipeline fails. Enforcement continues meanwhile.
+ * Keeps a pipeline running. It retries if no source can be used, or if the pipeline fails. Enforcement does not depend
+ * on it.
  */
 export class SupervisedPipeline {
   readonly #options: KeptPipelineOptions
@@ -38,7 +39,7 @@ export class SupervisedPipeline {
     return this.#pipeline?.status()
   }
 
-  /** Why violations are not reported. undefined while they are reported, and before this is known. */
+  /** Why violations are not reported; undefined while they are reported, or before this is known. */
   get none(): NoSource | undefined {
     return this.#none
   }

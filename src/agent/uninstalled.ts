@@ -7,15 +7,15 @@ import { type ApiError, isForbidden, isNotFound } from '../kube/api-error.ts'
 import type { ApiClient } from '../kube/client.ts'
 import { configMaps } from '../kube/core-objects.ts'
 
-/** Milliseconds. With all later steps, this is less than the time that the kubelet gives the agent to stop. */
+/** Milliseconds. Together with all later steps, this is less than the kubelet gives the agent to stop. */
 const timeout = 10_000
 
 const none = ''
 
 /**
- * Checks whether a ConfigMap says that vArmor is being uninstalled. A ConfigMap from before the agent's start is left
- * from an interrupted uninstall and does not count; the uid shows this, because clocks differ. If this is not certain,
- * profiles stay, and an administrator can remove them.
+ * Checks whether a ConfigMap announces that vArmor is being uninstalled. A ConfigMap that existed at the agent's start
+ * is from an interrupted uninstall and does not count. The uid identifies it, because clocks differ. If the answer is
+ * uncertain, profiles stay, and an administrator can remove them.
  */
 export class Uninstalled {
   readonly #client: Pick<ApiClient, 'get'>
@@ -51,7 +51,7 @@ export class Uninstalled {
   }
 
   /**
-   * For an agent that stops: whether vArmor is being uninstalled.
+   * Returns whether vArmor is being uninstalled. Called when the agent stops.
    * @param doubt called with the reason if this is not known; the result is then false
    */
   async ask(doubt: (reason: string) => void): Promise<boolean> {

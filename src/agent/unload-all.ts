@@ -25,7 +25,7 @@ export async function unloadAll(loader: ProfileLoader): Promise<Unloaded> {
   await attempt('', async () => {
     names = [...(await loader.list()).keys()]
   })
-  // Unload all at the same time, because unloading many costs the loader as much as unloading one.
+  // Unload all at the same time, because a loader unloads many profiles in one step.
   const unload = (name: string): Promise<void> =>
     attempt(name, async () => {
       await loader.unload(name)

@@ -13,7 +13,7 @@ export interface UnloadAtEndOptions extends Pick<LeftoverOptions, 'confining' | 
   loaders: Loaders
   /** Enforcers whose profiles the agent always unloads when it stops. */
   always: Readonly<Record<KernelEnforcer, boolean>>
-  /** Whether vArmor is being uninstalled: then the agent removes all profiles that no pod needs. */
+  /** Whether vArmor is being uninstalled. If so, the agent removes all profiles that pods do not need. */
   uninstalled: boolean
   /** Ends all BPF enforcement. */
   endBpf: () => Promise<void>
@@ -33,15 +33,16 @@ export interface UnloadAtEndOptions extends Pick<LeftoverOptions, 'confining' | 
 const pause = 500
 
 /**
- * Unloads profiles when the agent stops, if asked to. Otherwise profiles stay and enforcement continues without the
- * agent.
+ * Unloads profiles when the agent stops, if the options request this. Otherwise profiles stay, and enforcement
+ * continues without the agent.
  */
 export async function unloadAtEnd(options: UnloadAtEndOptions): Promise<void> {
   const { always, uninstalled, loaders, endBpf, logger, clock, timeout = 12_000 } = options
   const end = clock.now() + timeout
-  // Start with steps that do not wait, because the kubelet may kill the agent.
+  // Start with the steps that do not wait, because the kubelet kills an agent that stops too slowly.
   for (const enforcer of ['BPF', 'AppArmor', 'Seccomp'] as const) {
-    // No pod needs a BPF profile: a pod that names a BPF profile also starts without it.
+    // On an uninstall, remove all BPF profiles: pods do not need them, because a container starts without its BPF
+    // profile, too.
     const all = always[enforcer] || (uninstalled && enforcer === 'BPF')
     if (all) {
       const { removed, failed } = await unloadAll(loaders[enforcer])
@@ -54,8 +55,8 @@ export async function unloadAtEnd(options: UnloadAtEndOptions): Promise<void> {
 }
 
 /**
- * Removes BPF and the agent's own profile before any step that waits, because a slow agent is killed. The agent is then
- * unconfined.
+ * Removes BPF and the agent's own profile. This comes before all steps that wait, because the kubelet kills an agent
+ * that stops too slowly. The agent is then unconfined.
  */
 async function removeConfinement({ removeOwn = removeOwnProfile, logger }: UnloadAtEndOptions): Promise<void> {
   try {
@@ -68,8 +69,8 @@ async function removeConfinement({ removeOwn = removeOwnProfile, logger }: Unloa
 }
 
 /**
- * Removes the profiles that no pod needs. A container that restarts in a pod needs the profile that the pod names, so
- * that profile stays until the node restarts, and allows everything.
+ * Removes the profiles that pods do not need. A container that restarts in a pod needs the profile that the pod names.
+ * Such a profile allows everything, and stays until the node restarts.
  */
 async function removeUnused(enforcer: KernelEnforcer, options: UnloadAtEndOptions, end: number): Promise<void> {
   const { loaders, ofContainers, clock, logger } = options
@@ -95,7 +96,7 @@ async function removeUnused(enforcer: KernelEnforcer, options: UnloadAtEndOption
       return logger.warn({ enforcer, reason: error.reason }, 'cannot list the profiles; they stay loaded')
     const { code, message: reason } = error as NodeJS.ErrnoException
     if (code === undefined || isBug(error)) throw error
-    // A system error of the search for processes.
+    // The search for processes failed with a system error.
     logger.warn({ enforcer, reason }, 'cannot find the processes in the profiles; the profiles stay loaded')
   }
 }

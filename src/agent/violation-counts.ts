@@ -4,7 +4,7 @@ import type { Pipeline, Queue } from '../audit/pipeline/pipeline.ts'
 import type { DecodePool } from '../audit/pool/decode-pool.ts'
 import type { SourceKind } from '../audit/source/choose-source.ts'
 
-/** Counts of a pipeline from its start on, in addition to its accounting. */
+/** Names of a pipeline's counts since its start, in addition to its accounting. */
 export type CountName =
   | 'restarts'
   | 'lost'
@@ -23,7 +23,7 @@ export type CountName =
   | 'decodeSeconds'
   | 'refusedLooks'
 
-/** One count, with the labels of its metric, which are words of this program or codes of system errors. */
+/** A count with the labels of its metric. Label values are words of this program or codes of system errors. */
 export interface Count {
   name: CountName
   labels: Record<string, string>
@@ -40,7 +40,7 @@ export interface LivePipeline {
   holding(): number
 }
 
-/** All counts since the agent started, over all its pipelines. */
+/** All counts since the agent started, summed over all its pipelines. */
 export class ViolationCounts {
   readonly accounting: Accounting
   /** Sums of the pipelines that have ended. */
@@ -80,12 +80,12 @@ export class ViolationCounts {
     this.#live = undefined
   }
 
-  /** Number of times that a pipeline replaced another pipeline. */
+  /** How often another pipeline was started after the first pipeline. */
   get restarts(): number {
     return Math.max(0, this.#started - 1)
   }
 
-  /** Counts of this name. Equal labels may occur twice; the caller adds them. */
+  /** Returns the counts of this name. Two counts may have equal labels; the caller adds them. */
   of(name: CountName): Count[] {
     return [...this.#ended.values(), ...(this.#live?.counts() ?? [])].filter((count) => count.name === name)
   }

@@ -36,7 +36,7 @@ export interface LogsOptions {
   limits: LogLimits
   /** Fields with which the agent's own lines begin. */
   writer: Writer
-  /** Losses of the log; the digest has its own. */
+  /** Losses of the log. The digest has a separate object. */
   losses: LossLog
   logger: Logger
 }
@@ -70,7 +70,7 @@ export async function openLogs({ log, limits, writer, losses, logger }: LogsOpti
   return { sink, digest, close }
 }
 
-/** Minimum bytes that the old files of a log have after enough rotations. */
+/** Minimum bytes of a log's old files, once the maximum number of files exists. */
 export function keptBytes({ maxSize = '10M', maxFiles = 3, maxTotalSize }: LogLimits): number {
   const one = bytesOf(maxSize)
   const all = maxTotalSize === undefined ? Number.POSITIVE_INFINITY : bytesOf(maxTotalSize) - one

@@ -29,13 +29,16 @@ import { countsOf, ViolationCounts } from './violation-counts.ts'
 import { type LogLimits, openLogs, type ViolationLogs } from './violation-logs.ts'
 
 export interface ViolationPipelineOptions {
-  /** Known containers and policies of the node. Other parts of the agent add what they learn. */
+  /** Known containers and policies of the node. Other parts of the agent update it. */
   feed: SnapshotFeed
-  /** Processes with containers, from other sources than /proc. Other parts of the agent add what they learn. */
+  /** Containers of processes, from other sources than /proc. Other parts of the agent update it. */
   seenProcesses?: ProcessLog
   /** Parents of processes. The caller closes it after the pipeline has ended. */
   lineage?: Lineage
-  /** Watches which records the kernel does not make. The caller closes it. Its changes are also logged. */
+  /**
+   * Watches for settings with which the kernel does not make records. The caller closes it. The pipeline logs its
+   * changes.
+   */
   silence?: SilenceWatch
   /** Counts of previous pipelines. Default: none. */
   counts?: ViolationCounts
@@ -45,23 +48,22 @@ export interface ViolationPipelineOptions {
   limits?: LogLimits
   request: SourceRequest
   /**
-   * Folder with the pinned ring of the BPF programs, while these are attached. The ring is read in addition to the
-   * other source.
+   * Returns the folder with the pinned ring of the BPF programs, while these programs are attached. The ring is read in
+   * addition to the audit source.
    */
   ring?: (() => string) | undefined
-  /**
-   * Takes the rings of programs of other builds, which the first pipeline reads to their end; see `openRingsBeside`.
-   */
+  /** Returns the rings of other builds' programs. The first pipeline reads them to their end; see `openRingsBeside`. */
   ringsBeside?: () => BpfRingSource[]
-  /** Records per second that these programs write for each container and kind. Default: no limit. */
+  /** Maximum records per second that the BPF programs write for each container and kind. Default: no limit. */
   heldRate?: number | undefined
   /** File that stores how far each source was read. Without it, a restart begins with new records. */
   checkpoint?: string
-  /** Whether the first start reads what the audit log already has. */
+  /** Whether the first start also reads the existing records of the audit log. */
   fromStart: boolean
   workers?: number
   /**
-   * Whether to log records that a process sent in the name of the kernel, as violations of that process. Default false.
+   * Whether to log records that a process sent as if they were the kernel's. They are logged as violations of that
+   * process. Default false.
    */
   logUntrusted?: boolean
   /** Receives the records of workloads whose policies model behaviour. */
@@ -76,7 +78,7 @@ export type { ViolationPipeline }
 
 /**
  * Starts the pipeline.
- * @returns why it could not start, if no audit source can be used; this is also logged
+ * @returns the pipeline, or the reason if no audit source can be used; the reason is also logged
  */
 export function startViolationPipeline(options: ViolationPipelineOptions): Promise<ViolationPipeline | NoSource> {
   return runUntilReplaced(() => startOnce(options), options.logger)
@@ -131,7 +133,8 @@ async function startOnce(options: ViolationPipelineOptions): Promise<ViolationPi
 }
 
 /**
- * Delays lines about counts until the pipeline runs, because it stores counts before it writes them.
+ * Delays lines about counts until the pipeline runs, because the pipeline must store a count before its line is
+ * written.
  * @returns a function to call when the pipeline runs
  */
 function linesAfterBegin(losses: LossLog): () => void {
@@ -147,8 +150,7 @@ function linesAfterBegin(losses: LossLog): () => void {
 }
 
 /**
- * Larger batches cost less (npm run bench:pipeline). After a crash, the lines of at most the last batch are written
- * twice.
+ * Larger batches cost less (npm run bench:pipeline). After a crash, at most the lines of one batch are written twice.
  */
 const chunkBytes = mebibyte
 
@@ -161,7 +163,7 @@ export const silenceWatch = (logger: Logger): SilenceWatch =>
     notify: notifyBy(logger),
   })
 
-/** The kernel reports changes of its rules only to the multicast. */
+/** Only the multicast source gets reports about changes of the kernel's rules. */
 function watchedLog({ audit }: Opened, losses: LossLog): WatchedLog {
   const lost = (loss: Loss): void => losses.note(loss)
   if (audit?.kind !== 'multicast') return { lost, seenAgo: audit?.seenAgo }
@@ -187,14 +189,14 @@ interface Opened {
   none?: NoSource
   sources: PipelineSource[]
   checkpoint: Checkpoint | undefined
-  /** Counts of previous agents that no line reports yet. */
+  /** Counts of previous agents that are not in the log yet. */
   owed: readonly Statement[]
 }
 
-/** Opens the audit source and the ring of the BPF programs. Either works without the other. */
+/** Opens the audit source and the ring of the BPF programs. One of them is enough. */
 async function openSources(options: ViolationPipelineOptions, losses: LossLog): Promise<Opened | NoSource> {
   const { checkpoint: path } = options
-  // Errors of the folder show when the checkpoint is written.
+  // Ignore errors here: they are reported when the checkpoint is written.
   if (path !== undefined) await mkdir(dirname(path), { recursive: true, mode: 0o750 }).catch(() => undefined)
   const checkpoint = checkpointOf(options)
   const { counts, places } = (await checkpoint?.left()) ?? nothingLeft
@@ -229,7 +231,7 @@ const notifyBy =
   ({ level, message, code, remedy, context }) =>
     logger[level]({ code, remedy, ...context }, message)
 
-/** Finds the counts whose lines are already in the log. */
+/** Finds the counts that are already in the log. */
 async function writtenLines(
   { log, logger }: ViolationPipelineOptions,
   counts: readonly Statement[],
@@ -245,8 +247,8 @@ async function writtenLines(
 }
 
 /**
- * Opens the rings of programs of other builds before these are removed, because their unread records are nowhere else.
- * A ring ends when its programs are removed and all of it was read.
+ * Opens the rings of other builds' programs before these programs are removed, because their unread records are only
+ * there. A ring ends when its programs are removed and all its records are read.
  * @param beside folders of the programs that are still attached
  */
 export async function openRingsBeside(
@@ -278,7 +280,7 @@ function openRing(options: RingOf, places: Left['places']): BpfRingSource | unde
   }
 }
 
-/** The records whose lines a previous agent wrote, but could not mark as written before it was killed. */
+/** Finds records whose lines a previous agent wrote but could not mark as written, because it was killed. */
 function writtenOf(options: RingOf): WrittenRecords {
   const key = keyOfBoot(options, 'bpf')
   return new WrittenRecords(key, finderOf(options, key))

@@ -11,13 +11,13 @@ import type { CompileCarried } from '../profile/profile-source.ts'
 import { compiledOf, type DesiredProfile, digestsOf, isWhole, lengthOf, wantedOf } from './desired-profile.ts'
 
 /**
- * Maximum characters of compiled profiles that are kept for retries. Further profiles are compiled again for each
+ * Maximum characters of compiled profiles that are kept for retries. Beyond it, a profile is compiled again for each
  * retry.
  */
 const KEPT = 16 * 1024 * 1024
 
 interface Entry extends DesiredProfile {
-  /** RFC 3339 time, which compares as text. */
+  /** RFC 3339 time; as a text it sorts by time. */
   since: string
   /** The count of node changes when the profile was last marked for compilation. */
   node?: number
@@ -27,8 +27,8 @@ interface Entry extends DesiredProfile {
 
 /**
  * The profiles that the node must load, by the key of their ArmorProfile. If two ArmorProfiles name the same profile,
- * it belongs to the older ArmorProfile, and the other gets a conflict. An ArmorProfile that no manager can have made
- * owns no name; a loaded profile of that name stays.
+ * the older ArmorProfile owns it, and the other gets a conflict. An ArmorProfile that managers cannot have made owns no
+ * profile, and does not replace a loaded profile.
  */
 export class WantedProfiles {
   readonly #whyStrange: (profile: ArmorProfile) => string | undefined
@@ -41,7 +41,7 @@ export class WantedProfiles {
   /** Number of times that the node has changed. */
   #nodes = 0
 
-  /** @param whyStrange returns why no manager can have made an ArmorProfile; undefined if one can */
+  /** @param whyStrange returns why managers cannot have made an ArmorProfile; undefined if they can */
   constructor(whyStrange: (profile: ArmorProfile) => string | undefined = () => undefined) {
     this.#whyStrange = whyStrange
   }
@@ -59,8 +59,8 @@ export class WantedProfiles {
   }
 
   /**
-   * Whether any ArmorProfile has the profile, even one that is being deleted: its actor then removes the profile, so it
-   * is not a leftover.
+   * Whether an ArmorProfile has the profile, even an ArmorProfile that is being deleted. The actor of such an
+   * ArmorProfile removes the profile, so it is not a leftover.
    */
   has(profile: string): boolean {
     return this.#byName.has(profile)
@@ -71,8 +71,8 @@ export class WantedProfiles {
   }
 
   /**
-   * The ArmorProfiles with BPF profiles, even those that are being deleted. If two name one profile, only its owner
-   * counts.
+   * Claims of all ArmorProfiles with BPF profiles, even if they are being deleted. If two ArmorProfiles name the same
+   * profile, only its owner counts.
    */
   get bpfClaims(): Claims {
     this.#bpfClaims ??= this.#claimsOfBpf()
@@ -99,8 +99,8 @@ export class WantedProfiles {
   }
 
   /**
-   * Compiles the source of the ArmorProfile, unless it is compiled already. A source that changes meanwhile is compiled
-   * later.
+   * Compiles the source of the ArmorProfile, unless it is compiled already. If the source changes meanwhile, it is
+   * compiled later.
    * @returns why it could not be compiled
    */
   async compile(key: string, compile: CompileCarried): Promise<LoadFailure | undefined> {
@@ -109,17 +109,14 @@ export class WantedProfiles {
     const result = await compile(carried, key.slice(0, key.indexOf('/'))).catch(loadFailure)
     if (isLoadFailure(result)) return result
     const entry = this.#entries.get(key)
-    // The result may be for an earlier state of the node.
+    // Drop the result if the node has changed meanwhile.
     if (entry?.node !== node) return undefined
     if (entry?.carried !== undefined && isDeepStrictEqual(entry.carried, carried))
       this.#entries.set(key, { ...entry, ...compiledOf({ wanted: entry.wanted, carried }, result) })
     return undefined
   }
 
-  /**
-   * Drops the compiled profile, except its digests. With `again`, the profile is kept for the retry if the limit allows
-   * it.
-   */
+  /** Drops the compiled profile, except its digests. With `again`, keeps it for the retry if the limit permits this. */
   letGo(key: string, again: boolean): void {
     this.#kept.delete(key)
     const entry = this.#entries.get(key)
@@ -190,7 +187,7 @@ export class WantedProfiles {
     return this.#holders(profile).sort((a, b) => (this.#rankOf(a) < this.#rankOf(b) ? -1 : 1))[0]
   }
 
-  /** A text by which an older ArmorProfile comes first. */
+  /** A text that sorts older ArmorProfiles first. */
   #rankOf(key: string): string {
     return `${this.#entries.get(key)!.since} ${key}`
   }
