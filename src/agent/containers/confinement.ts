@@ -10,20 +10,21 @@ export interface Confinable {
   podAnnotations: Labels
 }
 
-/** Decides what confines containers where no webhook writes annotations into pods. */
+/** Decides which policies confine containers on a node without a webhook that annotates pods. */
 export interface Confinement {
-  /** Resolves when the policies are known: before that, every container would count as unconfined. */
+  /** Resolves when the policies are known. Before that, every container would count as unconfined. */
   readonly known: Promise<void>
   /** The annotations that the container's pod would have. */
   annotationsOf(container: Confinable): Labels
-  /** The pod of a container, or a substitute where it has none. */
+  /** The pod of a container, or a substitute for a container without a pod. */
   podOf(container: RuntimeContainer, sandbox: Sandbox | undefined): Sandbox
   /** Calls the listener when the confinement of containers may have changed. */
   subscribe(listener: () => void): void
   /**
-   * Checks the running containers. A cause that keeps policies from confining them is a problem until the next check.
+   * Checks the running containers. If a policy cannot confine a container, the reason is in `problems` until the next
+   * check.
    */
   check(containers: Iterable<NodeContainer>): void
-  /** Why the node does not match its policies, each reason with its remedy. */
+  /** Returns why the node does not match its policies, each reason with its remedy. */
   problems(): readonly string[]
 }

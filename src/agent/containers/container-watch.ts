@@ -19,25 +19,25 @@ import {
 
 export interface ContainerWatchOptions {
   runtime: ContainerRuntime
-  /** The pod of a container, or a substitute; default: its sandbox. */
+  /** Returns the pod of a container, or a substitute; default: its sandbox. */
   podOf?(container: RuntimeContainer, sandbox: Sandbox | undefined): Sandbox
   facts: ReadProcessFacts
   /** Called with the changes, in order. */
   onChange(changes: readonly ContainerChange[]): void
-  /** Called with each created container before it starts, if the runtime answers fast enough. */
+  /** Called with each created container, before it starts if the runtime answers fast enough. */
   onCreated?(container: CreatedContainer): void
   /** Called with each deleted container, even if it never started. */
   onDeleted?(containerID: string): void
-  /** Called with each process that the runtime put into a container. */
+  /** Called with each process that the runtime started in a running container. */
   onExec?(exec: ExecStarted): void
   /** Called when the runtime does not answer. The watch restarts after `delay` milliseconds. */
   onLost?(error: unknown, delay: number): void
   /**
-   * Called when a container cannot be inspected. The watch tries it again, and calls again only after a success.
-   * Meanwhile it follows all other containers.
+   * Called when a container cannot be inspected. The watch retries, and calls this again for the container only after a
+   * success. Meanwhile it follows all other containers.
    */
   onSkipped?(containerID: string, error: unknown): void
-  /** Called when all running containers are known, or known again. */
+  /** Called when all running containers are known: after the start, and after each restart. */
   onListed?(containers: number): void
   clock: Clock
   random: Random
@@ -46,21 +46,21 @@ export interface ContainerWatchOptions {
 /** Delays in milliseconds. */
 const backoff = { first: 250, max: 10_000 }
 /**
- * Milliseconds until a second list. Nothing confirms a subscription, so the second list finds containers that started
- * around the first list.
+ * Milliseconds until a second list. The runtime does not confirm when a subscription starts. So the second list finds
+ * containers that started around the first list.
  */
 const secondLook = 2_000
 const period = 60_000
 
 /**
- * Follows the running containers of the node by the runtime's events. Full lists at the start, after each gap and every
- * minute reveal lost events and a hung runtime.
+ * Follows the running containers of the node by the runtime's events. To find lost events and a hung runtime, it
+ * requests a full list at the start, after each gap, and every minute.
  */
 export class ContainerWatch {
   readonly #options: ContainerWatchOptions
   readonly #known = new Map<string, NodeContainer>()
   readonly #sandboxes = new Map<string, Sandbox>()
-  /** Events since the current list started: these are newer than the list. */
+  /** Events since the request of the current list. They are newer than the list. */
   readonly #sinceList = new Map<string, RuntimeEvent>()
   readonly #stop = new AbortController()
   readonly #backoff: Backoff
@@ -72,7 +72,7 @@ export class ContainerWatch {
   readonly #retry: Backoff
   #poll: Pause
   #listed = false
-  /** How often a new description of all containers was requested, and the value at the last description. */
+  /** How often `describeAgain` was called, and the number at the last description. */
   #descriptions = 0
   #described = 0
   #restarts = 0
@@ -95,8 +95,8 @@ export class ContainerWatch {
   }
 
   /**
-   * vArmor profiles in which running containers were created, or that pods name whose containers may be restarting.
-   * undefined while the containers are not known.
+   * vArmor profiles of running containers, and profiles that pods name, because a container of the pod may be
+   * restarting. undefined while the containers are not known.
    */
   get profiles(): ReadonlySet<string> | undefined {
     if (!this.listed) return undefined
@@ -172,7 +172,7 @@ export class ContainerWatch {
     const { clock } = this.#options
     const settledAt = clock.now() + secondLook
     while (!signal.aborted) {
-      // A timer of Node.js may fire a millisecond early.
+      // Add a millisecond, because a timer of Node.js may fire that early.
       const settled = clock.now() + 1 >= settledAt
       await this.#list(signal)
       if (signal.aborted) return
@@ -206,7 +206,7 @@ export class ContainerWatch {
       const isNews = redescribed || this.#known.get(id)?.initPid !== pid || this.#skipped.has(id)
       const described =
         container && isNews && !this.#sinceList.has(id) ? await this.#attempt(container, pid) : undefined
-      // An event about the container may have arrived meanwhile.
+      // Ignore the description if an event about the container has arrived meanwhile.
       if (described !== undefined && !this.#sinceList.has(id)) changes.push({ type: 'started', container: described })
     }
     for (const id of this.#known.keys())
@@ -264,7 +264,7 @@ export class ContainerWatch {
     }
   }
 
-  /** Handles a started container. If it cannot be inspected now, the next list, which follows at once, finds it. */
+  /** Handles a started container. If it cannot be inspected now, another list follows at once and finds it. */
   async #begin(event: RuntimeEvent & { type: 'started' }, signal: AbortSignal): Promise<void> {
     const { containerID, pid } = event
     let described: NodeContainer | undefined
@@ -284,7 +284,7 @@ export class ContainerWatch {
       this.#apply([{ type: 'started', container: described }])
   }
 
-  /** Describes a container. An error about one container does not hide the others. */
+  /** Describes a container. An error is only about this container, so the watch continues with all others. */
   async #attempt(container: RuntimeContainer, pid: number): Promise<NodeContainer | undefined> {
     try {
       const described = await this.#describe(container, pid)

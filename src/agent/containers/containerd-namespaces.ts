@@ -1,7 +1,10 @@
 import type { Containerd } from './containerd.ts'
 import type { ContainerRuntime, RuntimeContainer, RuntimeEvent, RuntimeTask, Sandbox } from './runtime.ts'
 
-/** Several containerd namespaces as one runtime: for example those of the kubelet, nerdctl, ctr and Docker. */
+/**
+ * Combines several containerd namespaces to one runtime, for example the namespaces of the kubelet, nerdctl, ctr and
+ * Docker.
+ */
 export class ContainerdNamespaces implements ContainerRuntime {
   readonly #namespaces: readonly Containerd[]
 
@@ -14,7 +17,7 @@ export class ContainerdNamespaces implements ContainerRuntime {
   }
 
   async subscribe(sink: (event: RuntimeEvent) => void, signal: AbortSignal): Promise<never> {
-    // When the first stream breaks, all streams restart; the signal ends the others.
+    // When a stream breaks, the caller restarts all streams, and aborts the signal to end the other streams.
     return Promise.race(this.#namespaces.map((namespace) => namespace.subscribe(sink, signal)))
   }
 
@@ -35,7 +38,7 @@ export class ContainerdNamespaces implements ContainerRuntime {
   }
 
   async sandboxes(id?: string): Promise<Sandbox[]> {
-    // CRI answers for its own namespace, so any of the namespaces may be asked.
+    // CRI always answers for its own namespace, so the client of any namespace can make the call.
     return (await this.#namespaces[0]?.sandboxes(id)) ?? []
   }
 

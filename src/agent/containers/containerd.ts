@@ -23,8 +23,8 @@ export interface ContainerdOptions {
   /** containerd's namespace of the containers. Default `k8s.io`, the kubelet's. */
   namespace?: string
   /**
-   * Adds facts about a container, such as its user-visible name. With it, all containers of the namespace count;
-   * without it, only those of pods.
+   * Adds facts about a container, such as its user-visible name. With this function, all containers of the namespace
+   * count; without it, only containers of pods.
    */
   describe?: (container: RuntimeContainer, seccomp: unknown) => Promise<RuntimeContainer>
   /** Milliseconds for a call. Default 30,000. */
@@ -65,7 +65,7 @@ const topics = [
 
 const definitions = protoDefinitions(runtimeProtos)
 
-/** containerd over its socket: its own services, and its CRI service for the data of pods. */
+/** A client of containerd. It uses containerd's own services, and its CRI service for data about pods. */
 export class Containerd implements ContainerRuntime {
   readonly #client: GrpcClient
   readonly #namespace: string
@@ -92,8 +92,8 @@ export class Containerd implements ContainerRuntime {
   }
 
   /**
-   * Which seccomp flags the runtimes' programs support. Since version 2, containerd asks its shims for this. A shim
-   * runs the program in the place and the way in which it runs the program for containers.
+   * Finds out which seccomp flags the runtimes' programs support. Since version 2, containerd asks its shims for this.
+   * A shim runs the same program as for containers, in the same way.
    */
   async seccompReports(): Promise<SeccompReports> {
     const title = `containerd ${wordOf(await this.version())}`.trim()
@@ -152,21 +152,21 @@ export class Containerd implements ContainerRuntime {
     try {
       return await listSandboxes(this.#client, id)
     } catch (error) {
-      // A containerd without its CRI plugin has no pods.
+      // Without its CRI plugin, containerd has no pods.
       if (error instanceof RuntimeError && error.code === 'UNIMPLEMENTED') return []
       throw error
     }
   }
 
   /**
-   * Describes a container. undefined for the sandbox of a pod, which runs no program of its own. Also undefined for a
-   * container without a pod, if only pods count.
+   * Describes a container. undefined for the sandbox of a pod, because it does not run a program of the user. Also
+   * undefined for a container without a pod, if only pods count.
    */
   async #containerOf({ id, image, labels, spec }: WireContainer): Promise<RuntimeContainer | undefined> {
     const whole = spec && parseObject(spec.value.toString('utf8'))
     const { annotations, process, linux } = readSpec(whole)
-    // An image may have this label, too. CRI has set the label if CRI's annotation is present or the annotations cannot
-    // be read.
+    // The label may be from the image. It counts as CRI's label if CRI's annotation is present, or the annotations
+    // cannot be read.
     const isOfCri = !whole || sandboxOf({ labels, annotations, namespace: this.#namespace }) !== ''
     const kind = isOfCri ? labels[kindLabel] : undefined
     if (kind !== 'container' && (kind !== undefined || this.#describe === undefined)) return undefined
@@ -208,7 +208,7 @@ export class Containerd implements ContainerRuntime {
 const cri = 'runtime.v1.RuntimeService'
 const introspection = 'containerd.services.introspection.v1.Introspection'
 
-/** Codes of errors about the call itself, not about the object of the call. */
+/** Codes of errors about the call itself, not about the requested object. */
 const noAnswer = new Set(['UNAVAILABLE', 'DEADLINE_EXCEEDED', 'CANCELLED', 'UNIMPLEMENTED'])
 
 const messageOf = (name: string) => definitions[name] as MessageTypeDefinition<object, object>
@@ -224,7 +224,7 @@ function runtimeFeatures({ value }: AnyValue): string | undefined {
     const { features } = messageOf('containerd.types.RuntimeInfo').deserialize(value) as { features: AnyValue | null }
     return features?.value.toString('utf8')
   } catch {
-    // The bytes are not a valid message, so the program's features stay unknown.
+    // The bytes are not a valid message, so the program's features are unknown.
     return undefined
   }
 }

@@ -52,7 +52,7 @@ interface Asked {
   image: string
   /** Pid of the first process; 0 before it exists. */
   pid: number
-  /** Only the annotations of the OCI spec: its environment may contain secrets. */
+  /** The annotations of the OCI spec. The rest of the spec is not kept, because its environment may contain secrets. */
   annotations: Record<string, string>
   appArmorProfile: string | undefined
   seccomp: unknown
@@ -61,7 +61,7 @@ interface Asked {
   unreadable?: string
 }
 
-/** Codes that are about the whole runtime; any other code is about one container. */
+/** Codes of errors of the whole runtime. All other codes are about a container. */
 const ofAll = ['UNAVAILABLE', 'DEADLINE_EXCEEDED', 'CANCELLED', 'UNAUTHENTICATED', 'PERMISSION_DENIED', 'UNIMPLEMENTED']
 
 interface WireEvent {
@@ -70,7 +70,8 @@ interface WireEvent {
 }
 
 /**
- * Maximum concurrent calls: a node has hundreds of containers, and a starting container must not wait for all of them.
+ * Maximum concurrent calls. A node has hundreds of containers, and a starting container must not wait until all are
+ * inspected.
  */
 const atATime = 8
 /** Milliseconds between two polls of a runtime without events, such as CRI-O by default (enable_pod_events). */
@@ -95,14 +96,15 @@ export async function listSandboxes(client: GrpcClient, id: string | undefined):
 }
 
 /**
- * Any runtime, such as CRI-O, through CRI alone. CRI does not report processes that are started in running containers.
+ * A client that uses only CRI, for any runtime, such as CRI-O. CRI does not report processes that are started in
+ * running containers.
  */
 export class Cri implements ContainerRuntime {
   readonly #client: GrpcClient
   readonly #describe: CriOptions['describe']
   readonly #clock: Clock
   readonly #queue = new PQueue({ concurrency: atATime })
-  /** Answers for existing containers; an answer is final once the container has a process. */
+  /** Answers about existing containers. An answer stays valid once the container has a process. */
   readonly #asked = new Map<string, Asked>()
   /** Queries without an answer yet. */
   readonly #asking = new Map<string, Promise<Asked | undefined>>()
@@ -162,8 +164,8 @@ export class Cri implements ContainerRuntime {
     if (asked === undefined) return undefined
     const { image, annotations, appArmorProfile, seccomp } = asked
     const name = metadata?.name ?? ''
-    // CRI-O copies a pod's annotations into the spec. A tenant must not write annotations with CRI's prefix, so these
-    // are left out.
+    // CRI-O copies a pod's annotations into the spec. Leave out annotations with CRI's prefix, because a tenant may
+    // have written them.
     const others = Object.entries(annotations).filter(([key]) => !key.startsWith('io.kubernetes.cri.'))
     const own = { 'io.kubernetes.cri.sandbox-id': podSandboxId, 'io.kubernetes.cri.container-name': name }
     const container = {
@@ -179,7 +181,7 @@ export class Cri implements ContainerRuntime {
   #ask(id: string): Promise<Asked | undefined> {
     const known = this.#asked.get(id)
     if (known !== undefined && known.pid > 0) return Promise.resolve(known)
-    // Containers and tasks are listed at the same time.
+    // The lists of containers and of tasks run at the same time, so share a running query.
     const asking = this.#asking.get(id) ?? this.#askNow(id).finally(() => this.#asking.delete(id))
     this.#asking.set(id, asking)
     return asking
@@ -205,7 +207,7 @@ export class Cri implements ContainerRuntime {
     } catch (error) {
       if (!(error instanceof RuntimeError) || ofAll.includes(error.code)) throw error
       if (error.code === 'NOT_FOUND') return undefined
-      // A container that the runtime cannot describe does not hide the others.
+      // Return a container that the runtime cannot describe, so that the list continues with all other containers.
       return {
         image: '',
         pid: 0,

@@ -3,7 +3,7 @@ import { ownPrefix } from '../../enforcer/ports.ts'
 import type { ProcessFacts } from './process-facts.ts'
 import type { NodeContainer, RuntimeContainer, Sandbox } from './runtime.ts'
 
-/** Pod annotations that name a container's protection, in upstream's order. */
+/** Pod annotations that name a container's profile, in upstream's order. */
 const protectionKeys = [
   confinementPrefixes.bpf,
   confinementPrefixes.kubernetesAppArmor,
@@ -12,8 +12,8 @@ const protectionKeys = [
 ]
 
 /**
- * Prefix of the annotations in the OCI spec with which containerd's CRI plugin describes the pod and container of a
- * spec.
+ * Prefix of the annotations that containerd's CRI plugin writes into the OCI spec to describe the pod and the
+ * container.
  */
 const cri = 'io.kubernetes.cri.'
 
@@ -22,7 +22,7 @@ export const podNamespace = 'k8s.io'
 
 /**
  * The id of a container's sandbox; empty for a container without a pod. CRI writes the id into the OCI spec, which an
- * image cannot change. Labels are not safe: a container also has the labels of its image.
+ * image cannot change. Labels are not reliable, because a container also has the labels of its image.
  */
 export const sandboxOf = ({ annotations, namespace = podNamespace }: Identified): string =>
   namespace === podNamespace ? (annotations[`${cri}sandbox-id`] ?? '') : ''
@@ -67,7 +67,8 @@ export const nameOf = (container: Identified): string =>
   saidOfPod(container, 'container-name', undefined, 'container.name') || (container.name ?? '')
 
 /**
- * What CRI's annotation says, or otherwise the pod. The kubelet's label counts last, and only for containers of pods.
+ * The value of CRI's annotation, or else of the pod. The kubelet's label is the last choice, and counts only for
+ * containers of pods.
  */
 function saidOfPod(container: Identified, annotation: string, pod: string | undefined, label: string): string {
   if (sandboxOf(container) === '') return pod ?? ''

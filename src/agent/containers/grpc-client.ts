@@ -54,7 +54,7 @@ export class GrpcClient {
     this.#metadata.set('containerd-namespace', options.namespace)
     this.#client = new Client(`unix:${options.socket}`, credentials.createInsecure(), {
       'grpc.max_receive_message_length': largestMessage,
-      // Finds a restarted runtime soon; the caller chooses its own delay between retries.
+      // Short, to find a restarted runtime soon. The caller has its own delay between retries.
       'grpc.initial_reconnect_backoff_ms': 100,
       'grpc.max_reconnect_backoff_ms': 1_000,
     })

@@ -4,8 +4,8 @@ import type { Forks } from '../../audit/lineage/forks.ts'
 import { namespaceNumber, type ReadProcessFacts } from './process-facts.ts'
 
 /**
- * The pid namespace of a process: its inode number (0 if it cannot be read), and whether the process is the first one
- * there, which adopts orphans. Undefined for the node's own namespace.
+ * Reads the pid namespace of a process: its inode number (0 if it cannot be read), and whether the process is the
+ * namespace's first process, which adopts orphans. Undefined for the node's own namespace.
  */
 export type ReadPidNamespace = (pid: number) => Promise<{ inode: number; first: boolean } | undefined>
 
@@ -20,9 +20,9 @@ interface Shared {
 const limit = 4096
 
 /**
- * Reads the same facts, and tells the fork tree the container of the process, so that its children inherit the
- * container. In a pid namespace that containers share, nothing is inherited from the first process: it adopts orphans
- * of other containers, which may create further children for it (CLONE_PARENT).
+ * Reads facts, and also tells the fork tree the container of the process, so that its children inherit the container.
+ * If containers share a pid namespace, children of its first process inherit nothing: that process adopts orphans of
+ * other containers, and an orphan may create further children for it (CLONE_PARENT).
  */
 export function notedFacts(
   facts: ReadProcessFacts,
@@ -37,7 +37,7 @@ export function notedFacts(
     const namespace = await namespaceOf(pid)
     if (!forks.confirm(key, containerID) || namespace === undefined) return found
     if (namespace.inode === 0) {
-      // Other containers may be in the namespace.
+      // Other containers may use the namespace.
       if (namespace.first) forks.bar(key)
       return found
     }
@@ -50,7 +50,7 @@ export function notedFacts(
   }
 }
 
-/** @param first key of the process, if it is the first one in the namespace */
+/** @param first key of the process, if it is the namespace's first process */
 function joined(known: Shared | undefined, first: number | undefined): Shared {
   if (first === undefined) return { key: known?.key, strangers: true }
   // A different first process means a new namespace with a reused inode number.
@@ -64,7 +64,8 @@ export function pidNamespace(root = '/'): ReadPidNamespace {
     const folder = join(root, 'proc', String(pid))
     try {
       const inode = await namespaceNumber(join(folder, 'ns/pid'))
-      // The first line holds the name that the process gave itself; `^` and `$` could match line ends in that name.
+      // The first line contains the name that the process gave itself. `^` and `$` would match at line ends in that
+      // name.
       const status = await readFile(join(folder, 'status'), 'latin1')
       const ids = /\nNSpid:\s+([^\n]*)/.exec(status)?.[1]?.split(/\s+/) ?? []
       return ids.length > 1 ? { inode, first: ids.at(-1) === '1' } : undefined

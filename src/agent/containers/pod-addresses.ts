@@ -3,7 +3,7 @@ import { join } from 'node:path'
 
 const gone = new Set(['ENOENT', 'ESRCH', 'EACCES', 'EINVAL'])
 
-/** Maximum addresses. A pod has one address of each family, and some pods have further networks. */
+/** Maximum addresses. A pod usually has one address of each family; some pods have more networks. */
 const max = 64
 const maxBytes = 256 * 1024
 
@@ -17,8 +17,8 @@ export function podAddresses(root = '/'): (pid: number) => Promise<string[] | un
   return async (pid) => {
     const folder = join(proc, String(pid))
     try {
-      // The inode of this file differs for each network. The namespace itself may be hidden from us by the container's
-      // AppArmor profile.
+      // This file has another inode in each network. The container's AppArmor profile may deny access to the namespace
+      // itself.
       const [own, node] = await Promise.all([pid, 1].map((each) => stat(join(proc, `${each}`, 'net/fib_trie'))))
       if (own!.ino === node!.ino) return undefined
       const v4 = localAddresses(await beginningOf(join(folder, 'net/fib_trie')))
@@ -31,7 +31,9 @@ export function podAddresses(root = '/'): (pid: number) => Promise<string[] | un
   }
 }
 
-/** Reads only as much of a file as a pod's addresses need, because a container may fill its network with routes. */
+/**
+ * Reads only the start of a file, which is enough for a pod's addresses: a container may create any number of routes.
+ */
 async function beginningOf(path: string): Promise<string> {
   const file = await open(path)
   try {
@@ -47,7 +49,9 @@ async function beginningOf(path: string): Promise<string> {
   }
 }
 
-/** Empty text for a missing file, which a kernel without IPv6 lacks. Rethrows any other error. */
+/**
+ * Returns an empty text for a missing file, because a kernel without IPv6 lacks some files. Rethrows all other errors.
+ */
 function absent(error: NodeJS.ErrnoException): string {
   if (error.code === 'ENOENT') return ''
   throw error

@@ -5,14 +5,14 @@ type Labels = Readonly<Record<string, string>>
 /** Characters of generated names and hashes (apimachinery's util/rand). */
 const letters = '[bcdfghjklmnpqrstvwxz2456789]'
 /**
- * Length of a pod's name from which on the API server may have cut the controller's name, to make room for generated
- * characters. The full name is then lost.
+ * If a pod's name has this length, the API server may have cut the controller's name to make room for generated
+ * characters. The full name is then unknown.
  */
 const cutFrom = 63
 
 /**
- * The workload that created a pod, if name and labels agree on it: controllers derive the name from the labels. Only
- * users who may create pods in the namespace can forge the labels.
+ * Returns the workload that created a pod, if the pod's name and labels agree, because controllers derive the name from
+ * the labels. Only users who may create pods in the namespace can forge the labels.
  * @returns undefined for a pod without a workload or with a workload of another kind
  */
 export function workloadOf(podName: string, labels: Labels): Workload | undefined {
@@ -35,7 +35,7 @@ const isHash = (text: string): boolean => new RegExp(`^${letters}{1,10}$`).test(
 /** Maximum labels of a pod in a line, and maximum characters of all these labels together. */
 const max = { labels: 32, characters: 2048 }
 
-/** Which labels of a pod a line has: those with these keys, or all. */
+/** The keys of the pod labels that are in a line, or all labels. */
 export type LabelChoice = readonly string[] | 'all'
 
 /** The chosen labels of a pod, in the order of their keys, up to the limits. */

@@ -15,7 +15,10 @@ export interface ProcessFacts {
   cgroupPath?: string
 }
 
-/** Reads facts. undefined if the process no longer exists, or belongs to another container by now. */
+/**
+ * Reads facts about a process. undefined if the process no longer exists, or if it is now a process of another
+ * container.
+ */
 export type ReadProcessFacts = (pid: number, containerID: string) => Promise<ProcessFacts | undefined>
 
 const gone = new Set(['ENOENT', 'ESRCH', 'EACCES'])
@@ -47,8 +50,8 @@ export function processFacts(root = '/'): ReadProcessFacts {
 }
 
 /**
- * The text of the file; empty if a path in it is too long for the kernel to show. The container has then created that
- * cgroup and moved its first process there.
+ * Returns the text of the file; empty if it contains a path that is too long for the kernel to show. Then the container
+ * has created that cgroup and moved its first process there.
  */
 async function readCgroup(path: string): Promise<string> {
   try {
@@ -60,8 +63,8 @@ async function readCgroup(path: string): Promise<string> {
 }
 
 /**
- * Inode number of a namespace; 0 if it cannot be read. A container's AppArmor profile may deny access to its namespaces
- * even to root.
+ * Inode number of a namespace; 0 if it cannot be read. A container's AppArmor profile may deny even root to read its
+ * namespaces.
  */
 export async function namespaceNumber(path: string): Promise<number> {
   try {
@@ -72,7 +75,7 @@ export async function namespaceNumber(path: string): Promise<number> {
   }
 }
 
-/** Inode number of the cgroup in the line `0::PATH`, which is for cgroup version 2. */
+/** Inode number of the cgroup in the line `0::PATH`, the line for cgroup version 2. */
 async function inodeOf(mount: string, cgroup: string, containerID: string): Promise<bigint | undefined> {
   const path = cgroup
     .split('\n')

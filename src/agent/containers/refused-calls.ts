@@ -11,8 +11,8 @@ const refusing: ReadonlySet<unknown> = new Set([
 ])
 
 /**
- * The system calls that a container's filter always refuses and that the kernel reports: `+,mkdir,rmdir,` for these
- * calls, `-,read,` for all calls except these. Without the log flag, a filter reports no call.
+ * The system calls that a container's filter always refuses and that the kernel reports. `+,mkdir,rmdir,` means these
+ * calls; `-,read,` means all calls except these. Without the log flag, the kernel does not report calls.
  * @param filter `linux.seccomp` of the container's OCI spec; undefined: the container has no filter
  */
 export function refusedCalls(filter: unknown): string {

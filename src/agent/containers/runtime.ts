@@ -12,13 +12,13 @@ export interface RuntimeContainer {
   labels: Readonly<Record<string, string>>
   /** Annotations of the OCI spec. containerd's CRI plugin describes pod and container in them. */
   annotations: Readonly<Record<string, string>>
-  /** AppArmor profile of the first process; empty if it has none; undefined if the runtime does not show it */
+  /** AppArmor profile of the first process; empty if it has none; undefined if the runtime does not report it */
   appArmorProfile: string | undefined
-  /** Rules of the seccomp filter (see seccompRules), if they are needed. */
+  /** Rules of the seccomp filter (see seccompRules), if an enforcer needs them. */
   seccomp?: string
   /** See ContainerInfo. */
   refusedCalls?: string
-  /** Why the runtime's answer does not show what runs in the container. */
+  /** Why the runtime's answer does not describe the container. */
   unreadable?: string
 }
 
@@ -40,8 +40,8 @@ export interface Sandbox {
 }
 
 /**
- * A process that the runtime started in a running container, as for `kubectl exec` and probes. The process may have
- * ended by now.
+ * A process that the runtime started in a running container, for example for `kubectl exec` or a probe. The process may
+ * have ended already.
  */
 export interface ExecStarted {
   type: 'exec-started'
@@ -55,7 +55,7 @@ export interface ExecStarted {
 export type RuntimeEvent =
   /** The container exists and has not started yet. */
   | { type: 'created'; containerID: string }
-  /** The runtime has removed the container, even one that never started. */
+  /** The runtime has removed the container. The container may never have started. */
   | { type: 'deleted'; containerID: string }
   | { type: 'started'; containerID: string; pid: number }
   /** The container's first process has ended. */
@@ -65,8 +65,8 @@ export type RuntimeEvent =
 /** The container runtime of the node. Every call has its own time limit, and rejects with a RuntimeError. */
 export interface ContainerRuntime {
   /**
-   * Passes on events from now on, or from soon, because the runtime does not show when the stream starts. Rejects when
-   * the stream breaks or the signal is aborted.
+   * Passes events to `sink`. The first events may be missing, because the runtime does not report when the stream
+   * starts. Rejects when the stream breaks or the signal is aborted.
    */
   subscribe(sink: (event: RuntimeEvent) => void, signal: AbortSignal): Promise<never>
   /** Containers of pods, without sandboxes. */
@@ -74,12 +74,9 @@ export interface ContainerRuntime {
   /** Undefined if the container no longer exists, or is a sandbox. */
   container(id: string): Promise<RuntimeContainer | undefined>
   tasks(): Promise<RuntimeTask[]>
-  /** All sandboxes, or only the one with this id. */
+  /** All sandboxes, or only the sandbox with this id. */
   sandboxes(id?: string): Promise<Sandbox[]>
-  /**
-   * The seccomp flags that profiles may have on this node, for every runtime that starts containers. Absent if the
-   * runtime cannot be asked.
-   */
+  /** Returns the seccomp flags that all runtimes of this node support. Absent if the runtime has no such query. */
   seccompReports?(): Promise<SeccompReports>
 }
 
@@ -95,12 +92,12 @@ export class RuntimeError extends Error {
   }
 }
 
-/** A running container of a pod, with the data that enforcers need in addition to the fields of a line. */
+/** A running container, with the data that enforcers need in addition to the fields of a line. */
 export interface NodeContainer extends ContainerInfo {
   sandboxID: string
   /** Rules of its seccomp filter, if they are needed. */
   seccomp?: string
-  /** All labels of the pod; the pipeline gets only those that lines contain. */
+  /** All labels of the pod. The pipeline gets only the labels that lines contain. */
   podLabels: Readonly<Record<string, string>>
   podAnnotations: Readonly<Record<string, string>>
   annotations: Readonly<Record<string, string>>
@@ -108,13 +105,14 @@ export interface NodeContainer extends ContainerInfo {
 
 export type ContainerChange = { type: 'started'; container: NodeContainer } | { type: 'ended'; containerID: string }
 
-/** A created container that, as far as is known, has not started. */
+/** A created container that is not known to have started. */
 export interface CreatedContainer {
   containerID: string
   containerName: string
   podAnnotations: Readonly<Record<string, string>>
   /**
-   * A process in the container's namespaces, as a pid of the node's pid namespace; undefined before it has a process.
+   * A process in the container's namespaces, as a pid of the node's pid namespace; undefined before the container has a
+   * process.
    */
   initPid?: number | undefined
   /** Whether the container has started meanwhile. */

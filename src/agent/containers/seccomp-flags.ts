@@ -9,13 +9,13 @@ import { parseObject } from './oci-spec.ts'
 export interface RuntimeHandler {
   name: string
   type: string
-  /** path of the shim, if it is not the one that the type implies */
+  /** path of the shim, if it differs from the path that the type implies */
   path: string
-  /** The program that the shim runs; empty: `runc`; undefined if the configuration does not show it. */
+  /** The program that the shim runs; empty: `runc`; undefined if the configuration does not name it. */
   binary: string | undefined
 }
 
-/** Maximum handlers that are asked. A node has a few handlers; asking a handler starts two processes. */
+/** Maximum handlers that are queried. A node has a few handlers, and a query starts two processes. */
 const MAX_HANDLERS = 16
 const largestConfiguration = mebibyte
 const largestFeatures = mebibyte
@@ -43,7 +43,10 @@ export function handlersOf(configuration: string): RuntimeHandler[] | undefined 
 
 const textOf = (value: unknown): string => (typeof value === 'string' ? value : '')
 
-/** The program that the options name. The keys come from TOML, where containerd ignores upper and lower case. */
+/**
+ * The program that the options name. The keys are from TOML, where containerd does not distinguish upper and lower
+ * case.
+ */
 function binaryOf(options: unknown): string | undefined {
   if (options === undefined || options === null) return ''
   if (typeof options !== 'object' || Array.isArray(options)) return undefined
@@ -61,7 +64,7 @@ const featuresOf = Type.Object({
 /** Annotations in which runtimes report their version. */
 const versions = { runc: 'org.opencontainers.runc.version', crun: 'run.oci.crun.version' }
 
-/** The description that an OCI runtime gives of itself: its name with version, and the flags that it supports. */
+/** An OCI runtime's description of itself: its name with version, and the flags that it supports. */
 export interface Features {
   title: string
   flags: readonly string[]
@@ -69,7 +72,7 @@ export interface Features {
 
 /**
  * @param text the program's answer to `features`, which may be any text
- * @param handler title for a program that does not name itself
+ * @param handler name for a program that does not report its name
  */
 export function readFeatures(text: string, handler: string): Features {
   const read = text.length > largestFeatures ? undefined : parseObject(text)
@@ -84,7 +87,7 @@ export function readFeatures(text: string, handler: string): Features {
   }
 }
 
-/** The questions to a container runtime. If one call fails with a RuntimeError, the whole query fails. */
+/** The calls to a container runtime. If a call fails with a RuntimeError, the whole query fails. */
 export interface AskRuntimes {
   /** name and version of the runtime */
   title: string
@@ -98,8 +101,8 @@ export interface AskRuntimes {
 const RUNC_TYPE = 'io.containerd.runc.v2'
 
 /**
- * The seccomp flags that profiles may have on the node, which are those that every handler's program supports. A
- * handler without an answer supports none.
+ * The seccomp flags that profiles may have on the node: the flags that the programs of all handlers support. A handler
+ * without an answer counts as supporting no flags.
  */
 export async function askForFlags({ title, handlers, features }: AskRuntimes): Promise<SeccompReports> {
   const all = await handlers()
@@ -130,7 +133,10 @@ export const unreported = (by: string, why: string): SeccompReports => ({
   why: `${by}: ${why}. Without ${LOG_FLAG} the kernel does not report the calls that a filter refuses`,
 })
 
-/** The value if it is a short word, otherwise an empty text: the name or version may come from an untrusted program. */
+/**
+ * The value if it is a short word; otherwise an empty text, because the name or version may be from an untrusted
+ * program.
+ */
 export const wordOf = (value: unknown): string => {
   const text = textOf(value)
   return /^[\w.+~:-]{1,40}$/.test(text) ? text : ''

@@ -6,14 +6,14 @@ import type { ExecStarted } from './runtime.ts'
 const startUp = 5
 
 /**
- * A finding that wakes records that wait for a process which the runtime started: the fork tree or /proc may know the
- * process by now. The report alone does not prove the container, because it shows neither when the process got its pid
- * nor whether it still lives.
+ * Makes an entry for a process that the runtime started. The entry wakes records that wait for this process, because
+ * the fork tree or /proc may know it now. The entry does not prove the container: the report does not show when the
+ * process got its pid, or whether it still lives.
  */
 export function startedProcess({ pid, containerID, at }: ExecStarted): SeenProcess {
   return [pid, { containerID, mntNsID: 0, since: at - startUp }]
 }
 
-/** Tells the fork tree about the process, whose children the tree also knows. */
+/** Tells the fork tree the container of the process. The process' children inherit it. */
 export const noteExec = (forks: Pick<Forks, 'started'>, { pid, containerID, at }: ExecStarted): boolean =>
   forks.started(pid, at - startUp, at + 1, containerID)

@@ -6,7 +6,7 @@ import type { Sample } from '../../metrics/gathered.ts'
 import type { BindingStatus } from '../bpf-binding.ts'
 import type { ViolationCounts } from '../violation-counts.ts'
 
-/** Sources of an agent's metrics, read at each scrape. */
+/** The objects from which an agent's metrics are read at each scrape. */
 export interface AgentSources {
   counts: ViolationCounts
   feed: Pick<SnapshotFeed, 'containers' | 'policies'>
@@ -18,7 +18,7 @@ export interface AgentSources {
   silence: Pick<SilenceWatch, 'samples' | 'enabled'>
   /** How often each component was restarted. */
   restarts: () => Readonly<Record<string, number>>
-  /** Sources of an agent that loads profiles; defined once it runs. */
+  /** Sources of an agent that loads profiles; defined when the agent runs. */
   cluster?: () => ClusterSources | undefined
 }
 

@@ -39,8 +39,9 @@ export function agentMetrics(sources: AgentSources, { process = true }: { proces
 }
 
 /**
- * Node.js measures delays of its event loop with a timer, a hundred times a second. The agent sets once a second, so
- * that an idle agent sleeps. The delays then contain that second and are left out; the lag at the scrape stays.
+ * Node.js measures delays of its event loop with a timer, a hundred times a second. The agent sets this to once a
+ * second, so that an idle agent sleeps. The measured delays then include that second, so they are not served. The lag
+ * at the scrape is served.
  */
 function processMetrics(register: Registry): void {
   collectDefaultMetrics({ register, eventLoopMonitoringPrecision: 1_000 })

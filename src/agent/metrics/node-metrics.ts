@@ -1,7 +1,7 @@
 import type { Sample } from '../../metrics/gathered.ts'
 import { type AgentMetric, type AgentSources, alone, by, type ClusterSources } from './agent-metric.ts'
 
-/** Reads samples only from an agent that loads profiles, after it has started. */
+/** Wraps a function that reads samples, which exist only in a started agent that loads profiles. */
 const ofCluster =
   (read: (cluster: ClusterSources) => Sample[]) =>
   ({ cluster }: AgentSources): Sample[] => {

@@ -10,7 +10,7 @@ const counted =
   ({ counts }: AgentSources): Sample[] =>
     counts.of(name)
 
-/** `lost` lines use the same words; see EVENTS.md. */
+/** The log lines `lost` use the same words; see EVENTS.md. */
 const lossLabels = {
   where: 'stages of the pipeline, as in `where` of `lost` lines; at most 129 pairs with `why`',
   why: 'words, and codes of system errors, as in `why` of `lost` lines',
@@ -21,7 +21,7 @@ const policyBound =
 /** Words for the kernel's numbers of the audit state. */
 const auditSwitch = ['off', 'on', 'locked', 'unknown'] as const
 
-/** Metrics of a record's way from the kernel to the log. */
+/** Metrics about the processing of records, from the kernel to the log. */
 export const violationMetrics: readonly AgentMetric[] = [
   {
     name: 'varmor_violations_total',
@@ -191,7 +191,7 @@ export const violationMetrics: readonly AgentMetric[] = [
   },
 ]
 
-/** What decoding costs. */
+/** Metrics about the cost of decoding. */
 export const decodeMetrics: readonly AgentMetric[] = [
   {
     name: 'varmor_decode_seconds_total',

@@ -36,13 +36,13 @@ export const courierFamily = (managers: readonly string[], send: SendModel): Fam
   mailbox: { capacity: 1_000 },
 })
 
-/** The modeller of this ArmorProfile has started, with only the recording from the disk. */
+/** The modeller of this ArmorProfile has started. It knows only the recording from the disk. */
 export type BeganMessage = { type: 'began'; key: string }
 
 export const beganFamilyName = 'modeller-began'
 export const beganAddress = `${beganFamilyName}/1`
 
-/** Passes that message to the agent's thread. Reports do not go this way, because they wait for managers. */
+/** Passes this message to the agent's thread. It is separate from the courier, because reports wait for managers. */
 export const beganFamily = (began: (key: string) => void): FamilyOptions<undefined, BeganMessage> => ({
   behaviour: {
     start: () => undefined,

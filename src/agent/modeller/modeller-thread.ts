@@ -6,7 +6,7 @@ import { type BeganMessage, beganAddress, type CourierMessage, courierAddress } 
 import { RecordingFolder } from './recording-files.ts'
 import { type ModellerThreadData, modellerFamilyName } from './thread-data.ts'
 
-/** Maximum milliseconds in which a report must be sent; the courier tries each manager. */
+/** Time limit of a report in milliseconds. The courier may have to try each manager. */
 const TIMEOUT = 120_000
 
 /** Sets up the worker thread on which modellers record. */

@@ -23,9 +23,9 @@ export interface ModellersOptions {
   /** Origins of managers' status servers. */
   managers: readonly string[]
   send: SendModel
-  /** Called when workers must record something else for a profile: see PolicyIdentity.modelling. */
+  /** Called when the workers must change what they record for a profile: see PolicyIdentity.modelling. */
   onChange(profileName: string, modelling: string): void
-  /** Seconds since the oldest unwritten record was read. Default: no record waits. */
+  /** Returns the seconds since the oldest unwritten record was read. Default: no record waits. */
   unwritten?: () => number
   clock: Clock
   logger: Logger
@@ -33,7 +33,7 @@ export interface ModellersOptions {
   place?: (system: ActorSystem) => Family<ModellerMessage>
 }
 
-/** The modellers of an agent; none if no manager makes models from recordings. */
+/** Returns the modellers of an agent; undefined if managers do not make models from recordings. */
 export function modellersOf(
   { models }: Pick<PolicyBackend, 'models'>,
   options: Omit<ModellersOptions, 'managers' | 'send'>,
@@ -42,23 +42,24 @@ export function modellersOf(
 }
 
 /**
- * Milliseconds after which modellers are told again what to record, so that recording continues after a modeller or its
- * thread has failed.
+ * Milliseconds between two repeated messages to modellers about what to record. After a failure of a modeller or its
+ * thread, recording continues with the next message.
  */
 const REPEAT = 10_000
 
 interface Known {
   wanted: Recording
   profileName: string
-  /** Increased when facts may have been lost on their way to the modeller. Workers then send again what they know. */
+  /** Increased when facts may not have reached the modeller. Workers then send all facts again. */
   round: number
   /**
-   * Set when the recording is over but its last records may still arrive: the modeller continues until this timer ends.
+   * Set when the recording is over, but its last records may still arrive. The modeller continues until this timer
+   * ends.
    */
   closing: Timer | undefined
 }
 
-/** Milliseconds in which records from before the end of a recording are read. */
+/** Milliseconds after the end of a recording in which its last records are read. */
 const CLOSING = 4_000
 /**
  * Milliseconds for records that were read before the end but still wait for their container. Managers wait a minute for
@@ -68,7 +69,7 @@ const CLOSED_AT_LAST = 40_000
 
 /**
  * The modellers of a node: an actor for each ArmorProfile whose policy models behaviour. They have their own thread,
- * which the first of them starts, because their data is large and is written every few seconds.
+ * because their data is large and is written every few seconds. The first modeller starts the thread.
  */
 export class Modellers {
   readonly #options: ModellersOptions
@@ -188,8 +189,8 @@ export class Modellers {
   }
 
   /**
-   * Handles a loss. Records that were lost before they were read may be of any container. Records that a full log loses
-   * were read before, so they do not count.
+   * Handles a loss. A record that was lost before it was read may be of any recorded container. A record that a full
+   * log dropped was read before, so it does not count.
    */
   lost({ where, events: records = 1 }: Loss): void {
     if (where === 'sink') return
@@ -210,7 +211,7 @@ export class Modellers {
     known?.closing?.cancel()
     this.#known.delete(key)
     if (known !== undefined) this.#keys.delete(known.profileName)
-    // An ArmorProfile that was never recorded does not start the thread.
+    // If no ArmorProfile was ever recorded here, do not start the thread.
     if (isGone && (this.#family !== undefined || existsSync(this.#options.folder)))
       this.#tell(key, { type: 'wanted', wanted: undefined })
   }
@@ -249,8 +250,8 @@ export class Modellers {
 }
 
 /**
- * Heap of the thread in MiB, enough for all recordings (NodeQuota) and their reports. It is less than the memory of the
- * agent's container, so if the thread fills its heap, only the thread ends.
+ * Heap of the thread in MiB. This is enough for all recordings (NodeQuota) and their reports. It is less than the
+ * memory of the agent's container. So if the thread fills its heap, only the thread ends.
  */
 const HEAP = 192
 
@@ -258,8 +259,9 @@ const HEAP = 192
 const ownModule = new URL(`./modeller-thread${extname(import.meta.url)}`, import.meta.url)
 
 /**
- * Whether the present profile reports no allowed access, so that a record of one is from an earlier profile. A
- * container keeps its Seccomp filter until it restarts, so a filter from the recording still reports each call.
+ * Whether the present profile does not report allowed accesses. If so, a record of an allowed access is from an earlier
+ * profile: a container keeps its seccomp filter until it restarts, so the filter of the recording still reports each
+ * call.
  */
 const reportsNothingAllowed = ({ spec: { profile } }: ArmorProfile): boolean =>
   profile.seccomp?.includes(reporting.seccomp) !== true && profile.appArmor?.includes(reporting.appArmor) !== true

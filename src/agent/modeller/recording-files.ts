@@ -26,9 +26,9 @@ const schema = Type.Object({
 const MAX = 256 * 1024 * 1024
 
 /**
- * The recordings in a folder of the agent, one file each, readable only by root because they name files of the
- * workload. A file has a line with the digest of the rest, then JSON. A new version is written beside the old file and
- * then replaces it.
+ * The recordings in a folder of the agent, with a file for each recording. Only root can read the files, because they
+ * name files of the workload. A file has a line with the digest of the rest, then JSON. A new version is written beside
+ * the old file and then replaces it.
  */
 export class RecordingFolder implements RecordingFiles {
   readonly #folder: string
@@ -82,7 +82,8 @@ export class RecordingFolder implements RecordingFiles {
   }
 
   /**
-   * Removes all recordings except those with these keys: the other ArmorProfiles were deleted while no agent ran here.
+   * Removes all recordings except the recordings with these keys. The ArmorProfiles of the removed recordings were
+   * deleted while no agent ran here.
    */
   async keepOnly(keys: ReadonlySet<string>): Promise<void> {
     for (const name of (await readdir(this.#folder).catch(missing)) ?? []) {

@@ -4,7 +4,7 @@ import { meansContainer } from '../../api/target-containers.ts'
 import { type HeldPolicy, identityOf, titleOf } from './policy-set.ts'
 import { seccompRules } from './seccomp-rules.ts'
 
-/** The data of a container that a policy's target is compared with. */
+/** The data of a container with which a policy's target is compared. */
 export interface TargetContainer {
   containerName: string
   /** name of the pod; a container without a pod has its own name */
@@ -26,7 +26,8 @@ export interface ContainerPolicy {
 }
 
 /**
- * Policies in the order in which they are compared: cluster policies come before those of a namespace, as in a cluster.
+ * The policies in the order in which they are compared. As in a cluster, cluster policies come before policies of a
+ * namespace.
  */
 export function containerPolicies(policies: Iterable<HeldPolicy>): ContainerPolicy[] {
   const rank = ({ title }: ContainerPolicy): string => `${title.startsWith('VarmorClusterPolicy') ? 0 : 1} ${title}`

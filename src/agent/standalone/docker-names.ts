@@ -5,7 +5,7 @@ import { mebibyte } from '../../base/bytes.ts'
 import { textsOf } from '../../kube/read-object.ts'
 import { parseObject } from '../containers/oci-spec.ts'
 
-/** Data about a container that Docker does not give to containerd. */
+/** Data about a container that Docker does not pass to containerd. */
 export interface DockerNames {
   name?: string
   labels: Record<string, string>
@@ -15,7 +15,8 @@ export interface DockerNames {
 const maxBytes = 4 * mebibyte
 
 /**
- * Reads Docker's file about a container, which exists before the container starts, when Docker's API would still block.
+ * Reads Docker's file about a container. The file exists before the container starts, when Docker's API would still
+ * block.
  * @param root Docker's folder, such as /var/lib/docker
  * @returns undefined if Docker has no such container
  */

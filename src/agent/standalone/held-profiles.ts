@@ -15,8 +15,8 @@ interface Held {
 }
 
 /**
- * The ArmorProfiles of the policies in force, as an API server would store them. Each change is a new generation. When
- * a policy is removed, its ArmorProfile counts as being deleted until the node has removed the profile.
+ * The ArmorProfiles of the policies in force, like in an API server. Each change makes a new generation. If a policy is
+ * removed, its ArmorProfile counts as being deleted until the node has removed the profile.
  */
 export class HeldProfiles {
   readonly #emit: (change: Change<Profile>) => void
@@ -28,8 +28,8 @@ export class HeldProfiles {
   }
 
   /**
-   * Replaces all policies in force with these.
-   * @returns whether they differ from the previous ones
+   * Replaces all policies in force by the given policies.
+   * @returns whether they differ from the previous policies
    */
   set(policies: Iterable<HeldPolicy>): boolean {
     const before = this.#generation

@@ -12,12 +12,12 @@ export type Judged =
   /** `passing`: whether the same policy may be valid later. */
   | { errors: readonly FieldError[]; passing?: boolean }
 
-/** Checks are never urgent, because no client waits for the answer. */
+/** Checks are not urgent, because no client waits for the answer. */
 const job = (tenant: string, subject: unknown) => ({ tenant, urgent: false, subject })
 
 /**
- * Checks a policy as admission does, with additional checks for a node without a cluster: only containers exist, and no
- * manager.
+ * Checks a policy like the webhook for admission. Also checks that the policy needs no cluster: a node alone has
+ * containers, but no other workloads and no manager.
  * @param value any parsed value
  */
 export async function judgeStandalone(value: unknown, compilers: Compilers, namespace: string): Promise<Judged> {

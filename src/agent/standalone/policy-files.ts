@@ -4,7 +4,7 @@ import { type FileHandle, lstat, open, readdir, realpath } from 'node:fs/promise
 import { dirname, join } from 'node:path'
 import { mebibyte } from '../../base/bytes.ts'
 
-/** What reading a file may show. */
+/** The result of reading a file. */
 export type SeenFile =
   /** `version` changes when the file changes. */
   | { version: string; bytes: Buffer }
@@ -40,15 +40,15 @@ export const maxFiles = 256
 export const largestFile = mebibyte
 
 /**
- * Whether the name is that of a policy file. Editors write temporary files beside a file, whose names begin or end
- * differently.
+ * Whether the file is a policy file, by its name. Editors write temporary files into the folder, whose names begin or
+ * end differently.
  */
 const isPolicyFile = (name: string): boolean => /\.(ya?ml|json)$/.test(name) && !/^[.#]/.test(name)
 
 const writableByOthers = 0o022
 const sticky = 0o1000
 
-/** @param owner the user, besides root, who may own files: the user that runs the agent */
+/** @param owner the user, besides root, who may own files. Default: the user of the agent */
 export function policyFiles(folder: string, owner = process.geteuid?.() ?? 0): PolicyFiles {
   return {
     async scan(known) {
@@ -74,7 +74,7 @@ export function policyFiles(folder: string, owner = process.geteuid?.() ?? 0): P
 }
 
 /**
- * Checks the folder and those above it: a user who can write to any of these folders could replace the folder.
+ * Checks the folder and its parent folders, because a user who can write to a parent folder can replace the folder.
  * @throws {FolderError} when policies of the folder must not be used
  */
 export async function checkFolder(folder: string, owner = process.geteuid?.() ?? 0): Promise<void> {
@@ -121,7 +121,7 @@ function unsafe(uid: number, mode: number, owner: number): string | undefined {
 async function check(path: string, known: string | undefined, owner: number): Promise<SeenFile | undefined> {
   let file: FileHandle | undefined
   try {
-    // O_NONBLOCK, because opening a FIFO would block.
+    // O_NONBLOCK, because an open of a FIFO would block.
     file = await open(path, constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK)
     const before = await stateOf(file)
     const { version, uid, mode, size, isFile } = before
@@ -166,7 +166,7 @@ function watchFolder(folder: string, onChange: () => void): (() => void) | strin
     if (code === undefined) throw error
     return message
   }
-  // Treat an error of the watch as a change; the folder is also polled.
+  // Treat an error of the watch as a change. The watch may have ended, but the folder is also polled.
   watcher.on('error', onChange)
   return () => watcher.close()
 }

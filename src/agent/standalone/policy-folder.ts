@@ -20,7 +20,7 @@ import { type FileContents, type HeldPolicy, policySet, titleOf } from './policy
 
 /** The content of a file: its policies, and its problems. */
 export interface ReadFile {
-  /** `say` returns the text of an error, with its place in the file. */
+  /** `say` returns the text of an error, with its position in the file. */
   policies: readonly { value: unknown; say(error: FieldError): string }[]
   problems: readonly string[]
 }
@@ -40,12 +40,12 @@ export interface PolicyFolderOptions {
 
 /** Milliseconds between two polls of the folder. */
 const period = 10_000
-/** Milliseconds without a change after which the folder is read, because a program may still be writing. */
+/** Milliseconds without a change before the folder is read, because a program may still write files. */
 const settling = 200
-/** Maximum number of such waits. */
+/** Maximum number of these waits before a read. */
 const maxSettling = 25
 
-/** Maximum mistakes of a file that are reported; further mistakes are counted. */
+/** Maximum mistakes of a file that are reported; further mistakes are only counted. */
 const maxMistakes = 100
 
 interface KnownFile {
@@ -66,7 +66,7 @@ export class PolicyFolder implements ProfileSource {
   /** Undefined until the policies in force are known. */
   #inForce: ReadonlyMap<string, HeldPolicy> | undefined
   #problems: readonly string[] = []
-  /** Whether the policies in force are not stored yet, so that a restart would return to the previous policies. */
+  /** Whether the policies in force are not stored yet. A restart would then use the previous policies. */
   #isUnsaved = false
   #unwatch: (() => void) | undefined
   #changed = false
@@ -131,19 +131,20 @@ export class PolicyFolder implements ProfileSource {
 
   async #run(): Promise<void> {
     const before = await this.#options.memory.load()
-    // The stored policies stay in force until the files are checked, or while these cannot be read.
+    // Use the stored policies until the files are checked, and as long as the files cannot be read.
     if (before !== undefined) this.#enforce(before)
     for (let all = true; !this.#stopped; all = await this.#wait()) {
       if (this.#unwatch === undefined) this.#watch()
       const usable = await this.#poll(all).catch((error: unknown) => this.#cannotLook(error))
       if (!usable || this.#stopped) continue
-      // Wait, because the profiles of a file with a mistake would count as leftovers.
+      // Without stored policies, wait until all files are correct: the profiles of a file with a mistake would count as
+      // leftovers.
       const isBroken = [...this.#files.values()].some(({ contents }) => 'problems' in contents)
       if (before !== undefined || !isBroken) this.#list(true)
     }
   }
 
-  /** Reports an error. The policies in force stay in force after any error. */
+  /** Reports an error of the folder. The policies in force do not change. */
   #cannotLook(error: unknown): false {
     const { logger, folder } = this.#options
     if (error instanceof FolderError) {
@@ -219,7 +220,8 @@ export class PolicyFolder implements ProfileSource {
   async #take(name: string, file: SeenFile): Promise<void> {
     const known = this.#files.get(name)
     if (file === 'being written') {
-      // The first poll knows nothing about the file, and its profiles must stay loaded.
+      // At the first poll, the previous policies of the file are unknown. The profiles of these policies must stay
+      // loaded.
       const problems = [
         `${join(this.#options.folder, name)}: another program is writing this file; it is read again later`,
       ]
@@ -237,7 +239,7 @@ export class PolicyFolder implements ProfileSource {
     }
   }
 
-  /** The contents of a file, or the trouble with it: an error in one file does not stop the check of the others. */
+  /** Returns the contents of a file, or an error as a problem, so that the check of the other files continues. */
   async #contentsOrTrouble(name: string, bytes: Buffer): Promise<Pick<KnownFile, 'contents' | 'again'>> {
     try {
       return await this.#contentsOf(name, bytes)

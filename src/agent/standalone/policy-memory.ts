@@ -12,8 +12,8 @@ import type { Logger } from '../../base/logger.ts'
 import { type HeldPolicy, titleOf } from './policy-set.ts'
 
 /**
- * Stores the policies in force for the next start. A file may have a mistake by then, and its previous policies must
- * stay in force.
+ * Stores the policies in force for the next start. If a file then has a mistake, its previous policies must stay in
+ * force.
  */
 export interface PolicyMemory {
   /** Returns undefined if nothing is stored. */
@@ -22,7 +22,7 @@ export interface PolicyMemory {
   save(policies: ReadonlyMap<string, HeldPolicy>): Promise<boolean>
 }
 
-/** Maximum bytes of the file. The policies of a node have some megabytes, so the agent never writes a longer file. */
+/** Maximum bytes of the file. The policies of a node have some megabytes, so the agent does not write a longer file. */
 const maxBytes = 256 * mebibyte
 
 /** @param namespace the namespace that vArmor would have in a cluster */
@@ -72,7 +72,7 @@ export function policyMemory(path: string, namespace: string, logger: Logger): P
   }
 }
 
-/** Keeps one copy of an invalid file for an administrator. If the disk cannot take it, the start continues. */
+/** Copies an invalid file, so that an administrator can look at it. The start continues even if this fails. */
 async function putAside(path: string): Promise<void> {
   await copyFile(path, `${path}.bad`).catch((error: NodeJS.ErrnoException) => {
     if (error.code === undefined) throw error

@@ -33,9 +33,9 @@ export function titleOf(policy: HeldPolicy): string {
 }
 
 /**
- * Finds the policies in force from the files. For a file with a mistake, its previous policies (`before`) stay in
+ * Determines the policies in force from the files. If a file has a mistake, its previous policies (`before`) stay in
  * force. If several policies have the same name or the same profile name, the policy that is already in force wins, or
- * otherwise the policy of the first file.
+ * else the policy of the first file.
  */
 export function policySet(
   files: ReadonlyMap<string, FileContents>,

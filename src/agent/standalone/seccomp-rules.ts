@@ -1,8 +1,8 @@
 import { isObject } from '../../api/validate-schema.ts'
 
 /**
- * The rules of a seccomp filter as a text that is equal for equivalent filters. Docker adds architectures, and runtimes
- * omit values of 0, so filters may look different. Undefined if the value is not a filter.
+ * Returns the rules of a seccomp filter as a text that is equal for equivalent filters. Equivalent filters may look
+ * different, because Docker adds architectures, and runtimes omit values of 0. Undefined if the value is not a filter.
  * @param filter `linux.seccomp` of an OCI spec, or a profile
  */
 export function seccompRules(filter: unknown): string | undefined {

@@ -24,7 +24,7 @@ export interface StandaloneSideOptions {
   read: PolicyFolderOptions['read']
   seccompFolder: string
   containerdSocket: string
-  /** Socket of another runtime, which is then used by CRI alone. */
+  /** CRI socket of a runtime other than containerd; the agent then uses CRI alone. */
   criSocket?: string | undefined
   /** The containerd namespaces whose containers are followed. */
   namespaces: readonly string[]
@@ -33,7 +33,7 @@ export interface StandaloneSideOptions {
   logger: Logger
 }
 
-/** The package creates this file on removal, before it stops the agent. */
+/** When the package is removed, it creates this file before it stops the agent. */
 const uninstallFile = '/run/varmor/uninstall'
 
 /** Docker's namespace in containerd. */
@@ -95,7 +95,7 @@ export class StandaloneBackend implements PolicyBackend {
     const seccomp = seccompRules(filter)
     return {
       ...container,
-      // The name from Docker, or from nerdctl, which writes it into the OCI spec, where an image cannot set it. ctr
+      // The name is from Docker, or from nerdctl, which writes it into the OCI spec. An image cannot set it there. ctr
       // uses names as ids.
       name: docker?.name ?? annotations['nerdctl/name'] ?? container.name ?? id,
       labels: { ...labels, ...docker?.labels },

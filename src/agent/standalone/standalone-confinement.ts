@@ -10,17 +10,18 @@ import type { HeldPolicy } from './policy-set.ts'
 export interface StandaloneConfinementOptions {
   /** Folder of the seccomp profiles. */
   seccompFolder: string
-  /** Returns reasons that are not about containers why policies are not in force. */
+  /** Returns why policies are not in force, for reasons that do not concern a container. */
   problems(): readonly string[]
   logger: Logger
 }
 
-/** BPF identifies containers only by ids of this form. */
+/** The BPF programs know containers only by ids of this form. */
 const bpfId = /^[0-9a-f]{64}$/
 
 /**
- * Confines containers without a webhook. The agent binds BPF profiles to containers as the runtime reports them. The
- * user who starts a container sets its AppArmor and seccomp profiles; the agent checks them and reports missing ones.
+ * Confines containers without a webhook. The agent binds containers to BPF profiles when the runtime reports them. The
+ * user who starts a container sets its AppArmor and seccomp profiles. The agent checks these, and reports missing
+ * profiles.
  */
 export class StandaloneConfinement implements Confinement {
   readonly #options: StandaloneConfinementOptions
@@ -54,7 +55,8 @@ export class StandaloneConfinement implements Confinement {
   podOf(container: RuntimeContainer, sandbox: Sandbox | undefined): Sandbox {
     const { id, labels, namespace = '', seccomp } = container
     const pod = sandbox ?? { id: '', name: '', namespace, uid: '', labels: {}, annotations: {} }
-    // A pod has its own labels; a container's labels include those of its image, so these do not count for pods.
+    // For a container of a pod, only the pod's labels count, because a container's labels include the labels of its
+    // image.
     const all = sandboxOf(container) === '' ? labels : pod.labels
     const containerName = nameOf(container)
     const target = { containerName, podName: pod.name, podNamespace: pod.namespace, labels: all }
@@ -116,7 +118,7 @@ export class StandaloneConfinement implements Confinement {
     ]
   }
 
-  /** The remedy for a container outside its profile: how to start it in the profile. */
+  /** The remedy for a container that runs without its profile: how to start it with the profile. */
   #way(enforcer: string, profile: string): string {
     const { seccompFolder } = this.#options
     switch (enforcer) {
