@@ -10,7 +10,7 @@ import type { Logger } from '../base/logger.ts'
 /** Milliseconds between two checks of the file. We poll because editors and mounts replace the file. */
 const pollInterval = 500
 
-/** Maximum bytes of the file. This is enough for thousands of containers, each of which needs some hundred bytes. */
+/** Maximum bytes of the file. This is enough for thousands of containers with some hundred bytes each. */
 const maxBytes = 64 * mebibyte
 
 /** Milliseconds for which a removed container or policy is remembered, because its last events may still arrive. */

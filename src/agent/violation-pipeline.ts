@@ -193,7 +193,7 @@ interface Opened {
   owed: readonly Statement[]
 }
 
-/** Opens the audit source and the ring of the BPF programs. One of them is enough. */
+/** Opens the audit source and the ring of the BPF programs. Each works without the other. */
 async function openSources(options: ViolationPipelineOptions, losses: LossLog): Promise<Opened | NoSource> {
   const { checkpoint: path } = options
   // Ignore errors here: they are reported when the checkpoint is written.
