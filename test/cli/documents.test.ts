@@ -91,7 +91,7 @@ describe('a manifest', () => {
     ['a merge key with what is no map among maps', 'a: &a {b: 1}\nc: {<<: [*a, 2]}', /merge key needs a map/, 2],
     ['a merge key by its tag', 'a: 1\n!!merge b: 1', /merge key needs a map/, 2],
     ['merge keys that multiply', merges.join('\n'), /aliases expand to more than 100000 values/, 15],
-    ['a tag that nobody knows', 'a: !secret 1', /tag/],
+    ['an unknown tag', 'a: !secret 1', /tag/],
     ['a key that is no text', '? [a]\n: b', /key must be text/],
     ['lists nested by the thousand', '- '.repeat(20_000), /nested more than 100/],
     ['brackets nested by the thousand', '['.repeat(20_000), /nested more than 100/],

@@ -164,7 +164,7 @@ describe('a log with its rotated files', () => {
     expect(bytes).to.be.within(1, 64 * 1024)
   })
 
-  it('leaves out rotated files that nobody has written to since then', async () => {
+  it('leaves out rotated files without later writes', async () => {
     for (const [name, seconds] of [
       ['.2', 1_000],
       ['.1', 2_000],

@@ -140,7 +140,7 @@ describe('the attempted operation of a violation', () => {
       shownAs: 'lost 5 events where=sink why=ENOSPC from=2025-02-24T03:04:40.500Z to=2025-02-24T03:04:41.000Z',
     },
     {
-      what: 'lost events, of which nobody knows how many',
+      what: 'an unknown number of lost events',
       line: loss(undefined),
       shownAs: 'lost ? events where=sink why=ENOSPC from=2025-02-24T03:04:40.500Z to=2025-02-24T03:04:41.000Z',
     },

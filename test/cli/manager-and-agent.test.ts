@@ -133,16 +133,16 @@ describe('varmor manager and varmor agent, each a process', () => {
 
   it('a manager waits for an API server that does not answer yet, and ends meanwhile on a signal', async () => {
     // A server that accepts connections and closes them.
-    const nobody = createServer()
-    await once(nobody.listen(0, '127.0.0.1'), 'listening')
-    const { port } = nobody.address() as AddressInfo
-    nobody.on('connection', (socket) => socket.destroy())
+    const silent = createServer()
+    await once(silent.listen(0, '127.0.0.1'), 'listening')
+    const { port } = silent.address() as AddressInfo
+    silent.on('connection', (socket) => socket.destroy())
     const config = api.kubeconfig.replaceAll(api.url, `https://127.0.0.1:${port}`)
-    writeFileSync(at('nobody'), config, { mode: 0o600 })
-    const manager = run(['manager', '--kubeconfig', at('nobody'), ...anyPorts])
+    writeFileSync(at('silent'), config, { mode: 0o600 })
+    const manager = run(['manager', '--kubeconfig', at('silent'), ...anyPorts])
     await manager.says('the API server does not answer; retrying')
     expect(await manager.end()).to.equal(0)
-    nobody.close()
+    silent.close()
   })
 
   it('a manager that the API server does not know ends with status 1, and says so', async () => {

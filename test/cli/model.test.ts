@@ -124,7 +124,7 @@ describe('varmor model', () => {
     expect(same).to.deep.equal({ status: 0, stdout: '', stderr: '' })
   })
 
-  it('merge has patterns and profiles made anew, and allows what either allows', async () => {
+  it('merge builds patterns and profiles again, and allows what either model allows', async () => {
     const { status, stdout, stderr } = await run(
       'merge',
       at('one.json'),

@@ -202,9 +202,9 @@ describe('NRI of containerd 2', () => {
     await begin(waitingFor(requestTimeout, () => ({ cancel: () => undefined })))
     world.lost.splice(0)
     const container = await kubelet.create()
-    const begun: StartingContainer[] = []
+    const handedOn: StartingContainer[] = []
     world.prepare = (starting) => {
-      if (starting.containerID !== container.id || begun.push(starting) > 1) return
+      if (starting.containerID !== container.id || handedOn.push(starting) > 1) return
       return new Promise(() => undefined)
     }
     await container.start()
@@ -212,7 +212,7 @@ describe('NRI of containerd 2', () => {
     expect(container.seen()).to.equal('unprepared')
     await world.registration(2)
     expect(world.lost).to.deep.equal(['CLOSED'])
-    await eventually('the container to be handed on again', async () => begun.length === 2)
+    await eventually('the container to be handed on again', async () => handedOn.length === 2)
   })
 
   it('comes back when containerd was killed, and gets the containers that run', async () => {

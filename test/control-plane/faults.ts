@@ -63,7 +63,7 @@ export function faults(world: () => World, target: Target): void {
     return Number(/code="200"\} (\d+)/.exec(text)?.[1] ?? 0)
   }
 
-  it('writes nothing when a manager starts anew and nothing has changed', async () => {
+  it('writes nothing when a manager restarts and nothing has changed', async () => {
     const namespace = await world().namespace('calm')
     const workloads = ['one', 'two'].map((name) => workload(namespace, name, { app: 'web' }))
     for (const each of workloads) await applyWorkload(world(), each)
@@ -92,7 +92,7 @@ export function faults(world: () => World, target: Target): void {
     for (const each of policies) await remove(world(), each)
   })
 
-  it('puts back what a node has lost, and goes on where an agent was started anew', async () => {
+  it('restores what a node has lost, and continues after the restart of an agent', async () => {
     const namespace = await world().namespace('lost')
     const made = policy(namespace, 'web')
     await apply(world(), made)

@@ -232,7 +232,7 @@ export function lifecycle(it: Define, world: () => World): void {
     await remove(world(), policy(namespace, 'fresh'))
   })
 
-  it('loads no ArmorProfile that no manager made, says so in an Event, and lets nobody else write one', async () => {
+  it('loads only ArmorProfiles of managers, says so in an Event, and lets no other client write them', async () => {
     const namespace = await world().namespace('forged')
     const made = policy(namespace, 'web')
     await apply(world(), made)
@@ -303,7 +303,7 @@ export function comingAndGoing(world: () => World): void {
     await remove(world(), made)
   })
 
-  it('is not ready from when a node was started anew until its agent has reported what it has', async () => {
+  it('is not ready after the restart of a node until its agent has reported its profiles', async () => {
     const made = policy(await world().namespace('booted'), 'web')
     await apply(world(), made)
     const node = await world().addNode('booted-1')

@@ -61,13 +61,13 @@ export function restarts(it: Define, world: () => World): void {
     const watch = (async () => {
       for (let last = new Set<number>(); watching; ) {
         const found = await Promise.all(workloads.map((one) => getWorkload(world(), one)))
-        const begun = found.filter(({ metadata }, i) => metadata.generation !== before[i])
+        const restarted = found.filter(({ metadata }, i) => metadata.generation !== before[i])
         // The answers come from different moments. A workload that two consecutive rounds find in flight was in flight
         // between them.
-        const inFlight = found.flatMap((one, i) => (begun.includes(one) && !isSettled(one) ? [i] : []))
+        const inFlight = found.flatMap((one, i) => (restarted.includes(one) && !isSettled(one) ? [i] : []))
         max = Math.max(max, inFlight.filter((i) => last.has(i)).length)
         last = new Set(inFlight)
-        for (const { kind } of begun) {
+        for (const { kind } of restarted) {
           const owner = policies.find(({ spec }) => spec.target.kind === kind)!
           for (const node of world().nodes.values()) if (node.holds(profileName(owner)).length === 0) early++
         }

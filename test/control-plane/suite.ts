@@ -27,7 +27,8 @@ export const parts = {
     it('ends the same wherever a manager is killed: everything in its place, and each workload restarted once a change', () =>
       killManagers(world())),
   renewal: (world) =>
-    it('renews authority and certificate without a moment in which nobody trusts it', () => renewCertificates(world())),
+    it('renews authority and certificate, and clients trust the certificate at all times', () =>
+      renewCertificates(world())),
 } satisfies Record<string, Part>
 
 /** Call this inside a `describe`. The parts share a manager and three nodes. */

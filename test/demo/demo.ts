@@ -289,7 +289,7 @@ Press Ctrl-C to stop them.`)
 }
 
 /** Removes all traces of an attempt that failed because of a fault of the emulation, and starts again. */
-async function demonstrateAnew(): Promise<void> {
+async function demonstrateAgain(): Promise<void> {
   await node?.stop()
   await sandbox?.stop()
   node = sandbox = undefined
@@ -298,7 +298,7 @@ async function demonstrateAnew(): Promise<void> {
 }
 
 let kept = false
-const problem: unknown = await onceMoreAfterEmulation('the demonstration runs', demonstrateAnew, say).then(
+const problem: unknown = await onceMoreAfterEmulation('the demonstration runs', demonstrateAgain, say).then(
   () => undefined,
   (error: unknown) => error,
 )

@@ -91,7 +91,7 @@ const situations: { what: string; series: Record<string, string>; says: string[]
     says: ['VarmorRestarts'],
   },
   {
-    what: 'say nothing of an agent and a manager that were begun anew twice, and of those that are new',
+    what: 'say nothing of an agent and a manager that restarted twice, or of new agents and managers',
     series: {
       ...well,
       [`process_start_time_seconds{${n2}}`]: '60x94 5700x9 6300x50',
@@ -150,7 +150,7 @@ const situations: { what: string; series: Record<string, string>; says: string[]
     says: ['VarmorViolationsLost'],
   },
   {
-    what: 'say what an agent lost that had lost as much before it began anew',
+    what: 'say what an agent lost if it lost as much before its restart',
     series: {
       ...well,
       [`up{${n2}}`]: '1x150',

@@ -145,7 +145,7 @@ const rows: { title: string; values: object; says?: string[]; isSilent?: string[
     values: { agent: { bpfLsmEnforcer: memory } },
     isSilent: [resources],
   },
-  { title: 'nothing of resources for BPF that nobody has given', values: withoutBpf({}), isSilent: [resources] },
+  { title: 'nothing of resources for BPF that the values do not set', values: withoutBpf({}), isSilent: [resources] },
   {
     title: 'what of upstream’s enforcers means nothing',
     values: {

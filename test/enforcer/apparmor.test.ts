@@ -89,15 +89,15 @@ describe('AppArmor profiles', () => {
       expect((await one.list()).get(name)).to.equal(contentDigest(text(name, 1)))
     })
 
-  describe('that somebody replaces while they are loaded are not taken for ours', () => {
+  describe('that another program replaces during a load are not taken for ours', () => {
     const theirs = text(name, 7)
     const first = text(name, 1)
     const rows: [when: string, held: string | undefined, knownText: string | undefined, loaded: string][] = [
       ['for the first time', undefined, undefined, first],
       ['in the place of another text', text(name, 0), text(name, 0), first],
       ['again, as they are', first, first, first],
-      ['by an agent that has just begun', first, undefined, first],
-      ['in the place of another text, by an agent that has just begun', text(name, 0), undefined, first],
+      ['by an agent that has just started', first, undefined, first],
+      ['in place of another text, by an agent that has just started', text(name, 0), undefined, first],
     ]
     for (const countsEqual of [false, true])
       for (const [when, held, known, content] of rows)
@@ -125,7 +125,7 @@ describe('AppArmor profiles', () => {
             expect((await one.list()).get(name)).to.equal(contentDigest(content))
           })
 
-    it('and cost no second load where nobody does', async () => {
+    it('and cost no second load if no other program replaces them', async () => {
       const one = loader()
       for (const content of [text(name, 1), text(name, 2), text(name, 2), text(name, 3)]) {
         node.runs.length = 0

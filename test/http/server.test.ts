@@ -226,7 +226,7 @@ describe('an HTTPS server of a role', () => {
     for (const agent of agents) agent.destroy()
   })
 
-  it('lets nobody keep others out by connections that say nothing: the one that waits longest goes for a new one', async () => {
+  it('closes the silent connection that waits longest for a new connection when too many are open', async () => {
     let release: () => void = () => undefined
     const slow: Handler = {
       handle: () =>
@@ -273,7 +273,7 @@ describe('an HTTPS server of a role', () => {
     return socket
   }
 
-  it('lets nobody keep others out by requests that do not end either', async () => {
+  it('closes the oldest unfinished request for a new connection when too many are open', async () => {
     const server = await listen({ exact: { '/take': { POST: taker } } }, { limits: { connections: 3 } })
     const closed: number[] = []
     const slow: TLSSocket[] = []

@@ -62,7 +62,7 @@ describe('a kube client that tries again', () => {
         })
       }
 
-    it('a create whose connection was refused, because nobody has seen it', async () => {
+    it('a create whose connection was refused, because no server has seen it', async () => {
       const spare = createServer()
       await new Promise<void>((resolve) => spare.listen(0, '127.0.0.1', resolve))
       const { port } = spare.address() as { port: number }

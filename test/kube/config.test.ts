@@ -224,7 +224,7 @@ describe('kube config', () => {
   })
 
   describe('credentials that the server refuses', () => {
-    it('are loaded anew, once, and the request is sent again whatever it is', async () => {
+    it('are loaded again, once, and any kind of request is sent again', async () => {
       const connection = new KubeConnection(loadConfig({ kubeconfig: write('one', plugin('old', 'new')), env: {} }))
       const { client } = testClient(server.url, { connection })
       server.script = [status(401, 'Unauthorized')]
@@ -243,7 +243,7 @@ describe('kube config', () => {
       await connection.close()
     })
 
-    it('by many requests at once are loaded anew once', async () => {
+    it('by many requests at once are loaded again only once', async () => {
       const connection = new KubeConnection(
         loadConfig({ kubeconfig: write('one', plugin('t0', 't1', 't2', 't3')), env: {} }),
       )

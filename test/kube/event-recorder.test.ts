@@ -95,13 +95,13 @@ describe('kube event recorder', () => {
     expect(patches()).to.deep.equal([{ series: { count: 100, lastObservedTime: '2023-11-14T22:13:20.000000Z' } }])
   })
 
-  it('begins a new event when the last one is long ago, and writes a series anew that the server forgot', async () => {
+  it('starts a new Event after a long time, and writes a series again that the server forgot', async () => {
     recorder.record(note())
     await until('the event', () => sent().length === 1)
     recorder.record(note())
     server.script = [status(404, 'NotFound')]
     await test.clock.advance(30_000)
-    await until('the series anew', () => sent().length === 2)
+    await until('the series again', () => sent().length === 2)
     expect(sent()[1]!.series?.count).to.equal(2)
     await test.clock.advance(360_001)
     recorder.record(note())

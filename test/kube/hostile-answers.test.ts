@@ -171,7 +171,7 @@ describe('answers of an API server, whatever is in them,', () => {
     await reflector.stop()
   })
 
-  it('say whose a token is, or that nobody knows', () => {
+  it('name the owner of a token, or refuse the token', () => {
     const status = {
       ...{ authenticated: true, audiences: ['varmor'], error: '' },
       user: { username: 'system:serviceaccount:varmor:agent', groups: ['a'], extra: { pod: ['p'] } },

@@ -168,7 +168,7 @@ describe('kube leader election', () => {
   describe('fence', () => {
     const write = (test: TestClient, term: Term) => test.client.fenced(term).update(things, thing('one', 1))
 
-    it('lets a leader write, and nobody else, and everybody read', async () => {
+    it('lets only the leader write, and lets all clients read', async () => {
       const a = member('a')
       await until('a leads', () => a.elector.isLeader())
       const [term] = a.terms as [Term]

@@ -73,7 +73,7 @@ describe('kube limiter', () => {
     expect(limiter.waiting).to.equal(0)
   })
 
-  it('loses no turn and gives none twice, whoever leaves while requests are under way', async () => {
+  it('loses no turn and gives no turn twice, even if callers leave during requests', async () => {
     await fc.assert(
       fc.asyncProperty(
         fc.array(fc.tuple(fc.constantFrom(...requestClasses), fc.boolean()), { minLength: 1, maxLength: 60 }),

@@ -50,7 +50,7 @@ describe('kube leader that is stopped by SIGSTOP past its lease', () => {
     expect(server.lease?.spec?.holderIdentity).to.match(/^second_/)
   })
 
-  it('writes nothing more after SIGCONT, also when nobody else writes', async () => {
+  it('writes nothing more after SIGCONT, even if no other leader writes', async () => {
     const only = leader('only')
     await until('it to write', () => writesOf('only') > 50)
     only.child.kill('SIGSTOP')

@@ -69,14 +69,14 @@ describe('a reflector whose server fails', () => {
 
     it('a 410 in the stream: lists, and hands over the difference', async () => {
       const { model, clock, reflector, changes } = await started({}, (m) => {
-        for (const name of ['stays', 'changes', 'goes', 'is made anew']) m.set(name, 1)
+        for (const name of ['stays', 'changes', 'goes', 'is replaced']) m.set(name, 1)
       })
       model.endWatches(apiError(410, 'Expired'))
       await settle()
       model.set('changes', 2)
       model.remove('goes')
-      model.remove('is made anew')
-      model.set('is made anew', 3)
+      model.remove('is replaced')
+      model.set('is replaced', 3)
       model.set('comes', 4)
       model.compact()
       changes.length = 0
@@ -84,8 +84,8 @@ describe('a reflector whose server fails', () => {
       expect(said(changes)).to.have.members([
         'updated default/changes 2',
         'deleted default/goes 1',
-        'deleted default/is made anew 1',
-        'added default/is made anew 3',
+        'deleted default/is replaced 1',
+        'added default/is replaced 3',
         'added default/comes 4',
       ])
       expect(changes.filter((change) => change.type === 'deleted' && change.missed)).to.have.length(2)

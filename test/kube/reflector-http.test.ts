@@ -244,7 +244,7 @@ describe('kube reflector over sockets', () => {
     const grown = measure() - before
     expect(server.sockets.size).to.be.below(4)
     expect(maxSockets).to.be.below(4)
-    expect(server.connections - connections, 'connections made anew').to.be.below(100)
+    expect(server.connections - connections, 'new connections').to.be.below(100)
     expect(clock.waiting).to.be.below(3)
     expect(grown, 'bytes').to.be.below(8 * 1024 * 1024)
     expect(reflector.store.size).to.equal(100)

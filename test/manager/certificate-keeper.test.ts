@@ -96,7 +96,7 @@ describe('certificates of the manager', () => {
     for (const { keeper } of managers) await keeper.stop()
   })
 
-  it('begin anew after the cluster was off for longer than they last', async () => {
+  it('are replaced after the cluster was off for longer than their lifetime', async () => {
     const world = new World()
     const first = world.manager()
     await started(first)
@@ -185,7 +185,7 @@ describe('certificates of the manager', () => {
     { title: 'the key of another', keep: (data) => ({ ...data, 'tls.key': data['ca.key']! }) },
   ]
   for (const { title, keep } of broken)
-    it(`are made anew where the Secret holds ${title}`, async () => {
+    it(`are replaced when the Secret holds ${title}`, async () => {
       const world = new World()
       const first = world.manager()
       await started(first)

@@ -36,7 +36,7 @@ describe('what a manager keeps of a Node', () => {
 
   const boots: { what: string; from: string | undefined; to: string | undefined; is: boolean }[] = [
     { what: 'goes on', from: 'x', to: 'x', is: false },
-    { what: 'was started anew', from: 'x', to: 'y', is: true },
+    { what: 'was restarted', from: 'x', to: 'y', is: true },
     { what: 'says its boot for the first time', from: undefined, to: 'x', is: false },
     { what: 'does not say it any more', from: 'x', to: '', is: false },
     { what: 'says more than an id', from: 'x', to: 'y'.repeat(100_000), is: false },

@@ -37,7 +37,7 @@ describe('a certificate that somebody else keeps', () => {
     await manager.keeper.stop()
   })
 
-  it('is served anew when it was renewed', async () => {
+  it('is replaced in the server after its renewal', async () => {
     const world = new World()
     const manager = world.manager({ given: read(folder, names), every: hour })
     await manager.keeper.start()

@@ -52,7 +52,7 @@ describe('metrics of the manager', () => {
     expect(values.get('varmor_refused_policies_total{kind="VarmorPolicy"}')).to.equal(1)
   })
 
-  it('have one label for all reviews that nobody asked us to answer', async () => {
+  it('have one label for all reviews of kinds that the webhooks do not cover', async () => {
     const metrics = new ManagerMetrics({}, { process: false })
     for (let i = 0; i < 1_000; i++) {
       metrics.webhook.reviewed({ request: reviewOf(`g${i}`, 'Pod'), allowed: true, mutated: false }, 0.002)

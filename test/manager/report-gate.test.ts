@@ -29,7 +29,7 @@ describe('the gate for reports', () => {
     expect(entered).to.deep.equal(['a', 'b', 'c'])
   })
 
-  it('lets in nobody while the work of earlier ones is not done', async () => {
+  it('admits no report while the work of earlier reports is not done', async () => {
     const { clock, state, gate, entered, come } = setUp()
     state.behind = true
     void come('a')

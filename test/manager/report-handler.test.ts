@@ -209,7 +209,7 @@ describe('reports of agents', () => {
     expect((await post(set)).status).to.equal(200)
   })
 
-  it('with too many tokens that nobody knows are put off before the API server is asked', async () => {
+  it('with too many unknown tokens are put off without a request to the API server', async () => {
     const set = setUp({ verify: async () => ({ busy: true }) })
     const { status, headers, value } = await post(set)
     expect([status, headers]).to.deep.equal([429, { 'retry-after': '1' }])

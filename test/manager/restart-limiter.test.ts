@@ -66,7 +66,7 @@ describe('the limiter of restarts', () => {
     expect(seen.maxInOne).to.equal(1)
   })
 
-  it('keeps nobody waiting for what says that it is in flight from before', async () => {
+  it('does not make workloads wait for restarts that claim to be in flight from before', async () => {
     const granted: string[] = []
     const ask = (name: string) => limiter.ask(name, name, () => void granted.push(name))
     for (const name of ['a', 'b', 'c', 'd']) ask(name)

@@ -152,7 +152,7 @@ describe('what managers keep of tenants', () => {
       expect(room.bytes).to.be.at.most(options.ofNamespace)
     }).timeout(60_000)
 
-  it('grows with the memory that managers are given, and is there where nobody says how much', () => {
+  it('grows with the memory limit of the manager, and has a default without a limit', () => {
     const all = (memory: number) => roomsFor(memory).policies.all
     expect(all(1024 * mebibyte)).to.equal(2 * all(512 * mebibyte))
     expect(all(64 * mebibyte)).to.equal(all(512 * mebibyte))

@@ -60,7 +60,7 @@ describe('a workload whose policy has no name for its profile yet', () => {
     expect(await answer).to.include({ status: 503 })
   })
 
-  it('waits for no longer than two seconds where nobody leads, and gets the name that is to be expected', async () => {
+  it('waits at most two seconds when no manager leads, and then gets the expected name', async () => {
     const { clock, patch } = setUp()
     await clock.advance(1_900)
     expect(patch()).to.equal(undefined)

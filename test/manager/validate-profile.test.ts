@@ -70,7 +70,7 @@ describe('the validation of ArmorProfiles', () => {
       expect(errors(manager)).to.deep.equal([])
     })
 
-  it('lets managers make one, and nobody else, not even agents', () => {
+  it('lets only managers create an ArmorProfile; agents may not', () => {
     const request = { operation: 'CREATE', object: stored(), oldObject: null } as const
     for (const username of ['tenant', 'system:serviceaccount:varmor:varmor-agent', undefined]) {
       const [error] = profileErrors({ ...request, userInfo: username === undefined ? {} : { username } }, [manager])
@@ -89,7 +89,7 @@ describe('the validation of ArmorProfiles', () => {
     expect(profileErrors(request, [manager]).map(({ path }) => path)).to.deep.equal(['spec', 'status'])
   })
 
-  it('is asked of the server for whoever is no manager, where it is known who managers are', () => {
+  it('has a webhook for all clients except managers if the managers’ users are known', () => {
     const reach = { url: 'https://127.0.0.1:3443' }
     const names = (writers?: string[]) =>
       webhookConfigurations({ reach, profileWriters: writers }).validating.webhooks!.map(({ name }) => name)

@@ -126,7 +126,7 @@ describe(`the fork table${hasCompiler ? '' : ' (not here: no gcc)'}`, () => {
       says: ['a', 'a'],
     },
     {
-      what: 'takes nobody for living whom /proc showed before an end that it has forgotten',
+      what: 'does not call a process alive that /proc showed before a forgotten end',
       steps: [
         'N 2 0',
         'S 0 1 1 0 -',
@@ -140,7 +140,7 @@ describe(`the fork table${hasCompiler ? '' : ' (not here: no gcc)'}`, () => {
       says: ['unsure'],
     },
     {
-      what: 'lets nobody inherit from a process that is barred',
+      what: 'lets no process inherit from a barred process',
       steps: [
         `F 2 3 ${2 * second}`,
         'B 2',
@@ -167,7 +167,7 @@ describe(`the fork table${hasCompiler ? '' : ' (not here: no gcc)'}`, () => {
       says: ['b', '-'],
     },
     {
-      what: 'is sure of nobody after a loss, until a scan has seen who lives',
+      what: 'is sure of no process after a loss until a scan has seen the living processes',
       steps: [
         `L ${3 * second}`,
         ask(2, 5 * second),

@@ -130,12 +130,12 @@ const hostile: Hostile[] = [
     n: 500,
   },
   {
-    what: 'fields that nobody knows',
+    what: 'unknown fields',
     of: (n) => enhance('AppArmor', Object.fromEntries(many(n, (i) => [`field${i}`, i]))),
     n: 1_000,
   },
   {
-    what: 'rule names that nobody knows',
+    what: 'unknown rule names',
     of: (n) => enhance('AppArmor', { hardeningRules: many(n, (i) => `disallow-everything-${i}`) }),
     n: 200,
   },
@@ -147,7 +147,7 @@ const hostile: Hostile[] = [
     n: 200,
   },
   {
-    what: 'system calls that nobody knows',
+    what: 'unknown system calls',
     of: seccomp(
       () => [],
       many(200, (i) => `sys_call_${i}`),

@@ -111,7 +111,7 @@ describe('jobs of a tier', () => {
     expect(stdout).to.not.include('short, killed')
   })
 
-  it('are not begun by a time that is none', async () => {
+  it('do not start with an invalid end time', async () => {
     process.env[untilVariable] = 'tomorrow'
     try {
       const failure = await run([['one', 1]], undefined).catch((error: Error) => error.message)

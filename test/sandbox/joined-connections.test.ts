@@ -21,16 +21,16 @@ describe('a connection that is upgraded and passed on to another', () => {
     ;[backendSide, backend] = await pair()
     for (const socket of [client!, clientSide!, backend!]) socket.on('error', () => undefined)
     const upgrade = { type: 'upgrade', code: 101, headers: { upgrade: 'x' }, backend: backendSide! } as const
-    join(clientSide!, Buffer.from('first '), { ...upgrade, head: Buffer.from('begun ') })
+    join(clientSide!, Buffer.from('first '), { ...upgrade, head: Buffer.from('start ') })
   })
 
-  it('carries what either side had begun with, and what follows', async () => {
+  it('carries the first bytes of both sides, and all later bytes', async () => {
     const received = text(client!)
     client!.write('second')
     const [chunk] = (await once(backend!, 'data')) as [Buffer]
     expect('first second'.startsWith(chunk.toString())).to.equal(true)
     backend!.end('end')
-    expect(await received).to.equal('HTTP/1.1 101 Switching Protocols\r\nupgrade: x\r\n\r\nbegun end')
+    expect(await received).to.equal('HTTP/1.1 101 Switching Protocols\r\nupgrade: x\r\n\r\nstart end')
   })
 
   it('ends for a client that still writes what the other side never reads', async () => {

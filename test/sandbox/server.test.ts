@@ -11,7 +11,7 @@ const map = (name: string, more: JsonObject = {}, labels: JsonObject = {}): Json
 })
 
 describe('the embedded API server in process', () => {
-  it('gives whoever lists and then watches what another list gives', async () => {
+  it('gives a client that lists and then watches the same objects as a new list', async () => {
     const step = fc.record({
       name: fc.constantFrom('a', 'b', 'c'),
       label: fc.constantFrom('yes', 'no'),

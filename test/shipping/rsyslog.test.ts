@@ -86,7 +86,7 @@ class World {
 
   /** Waits until the shipper reports that no receiver listens. */
   async findsNobody(): Promise<void> {
-    await eventually('the shipper to find nobody', async () => this.#said.includes('error opening connection'))
+    await eventually('the shipper to find no receiver', async () => this.#said.includes('error opening connection'))
   }
 
   /** Number of written lines that have not arrived. */

@@ -142,7 +142,7 @@ describeCluster(
       expect(await podOf('web')).to.deep.equal({ ...atFirst, restartCount: 0 })
     })
 
-    it('and leaves definitions and policies where they are to be kept, nothing else, and nobody who deletes them is held up', async () => {
+    it('and leaves only CRDs and policies if they are to be kept, and users can delete these at once', async () => {
       expect(await secretsInPods(cluster(), namespace)).to.deep.equal([])
       const done = await installer.run('uninstall', 'varmor')
       expect(done.status, saidBy(done)).to.equal(0)

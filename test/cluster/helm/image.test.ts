@@ -43,7 +43,7 @@ else
       )
     })
 
-    it('runs as nobody in particular, and says what it is', () => {
+    it('runs as a user without a name, and labels itself', () => {
       expect(image.config.User).to.equal('10001:10001')
       const label = 'org.opencontainers.image'
       expect(image.config.Labels).to.include({ [`${label}.title`]: 'vArmor', [`${label}.version`]: version })

@@ -102,7 +102,7 @@ describeCluster(
       await allArrive()
     })
 
-    it('sends what was written while the receiver was away, though its pod was made anew meanwhile', async () => {
+    it('sends lines of the time without a receiver, even if the shipper’s pod was replaced meanwhile', async () => {
       await receiver.away()
       const before = arrived().length
       for (let i = 0; i < 3; i++) await violate()

@@ -39,7 +39,7 @@ describeCluster('kubectl against a real Kubernetes', (cluster) => {
         })
       }
 
-      it('is what was recorded (RECORD_KUBECTL=1 records it anew)', () => {
+      it('equals the recording (RECORD_KUBECTL=1 records it again)', () => {
         expect(compareRuns(results, transcriptOf(scenario) ?? [])).to.equal('')
       })
 

@@ -63,7 +63,7 @@ describe('the BPF enforcer', () => {
     expect(world.kernel.filled).to.equal(0)
   })
 
-  it('says where programs are in force, as long as nobody has detached one', async () => {
+  it('says where its programs are in force while all programs are attached', async () => {
     const enforcer = await open()
     expect(enforcer.inForce).to.equal(enforcer.folder)
     stateOf(enforcer).links--
@@ -196,7 +196,7 @@ describe('the BPF enforcer', () => {
     await enforcer.add({ id: idOf('a'), profile: web, addresses: ['10.0.0.2', '10.0.0.3'] })
     await enforcer.add({ id: idOf('a'), profile: web })
     world.kernel.onStep = () => undefined
-    expect(entries(), 'they stay when nobody says others').to.have.members(of('10.0.0.2', '10.0.0.3'))
+    expect(entries(), 'they stay if no other addresses are given').to.have.members(of('10.0.0.2', '10.0.0.3'))
     enforcer = await open()
     await enforcer.add({ id: idOf('a'), profile: web, addresses: ['10.0.0.3'] })
     expect(entries(), 'what another agent wrote is known').to.deep.equal(of('10.0.0.3'))

@@ -202,7 +202,7 @@ describe('programs of several builds', () => {
     expect([...world.kernel.folders.keys()]).to.deep.equal([now.folder])
   })
 
-  it('loads programs anew that somebody has detached, with all containers, and says so', async () => {
+  it('loads detached programs again, with all containers, and says so', async () => {
     let reopened = 0
     const enforcer = await open({ onReopened: () => reopened++ })
     await enforcer.add({ id: idOf('a'), profile: web })

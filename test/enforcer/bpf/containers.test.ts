@@ -166,8 +166,8 @@ describe('containers of the BPF enforcer', () => {
   }[] = [
     { when: 'its profile comes', strict: 0, give: (enforcer) => enforcer.load(web, 'one'), late: 2, now: 'one' },
     { when: 'its profile comes', strict: 1, give: (enforcer) => enforcer.load(web, 'one'), late: 1, now: 'one' },
-    { when: 'nobody wants its profile', strict: 0, give: (enforcer) => enforcer.expect(new Set()), late: 0 },
-    { when: 'nobody wants its profile', strict: 1, give: (enforcer) => enforcer.expect(new Set()), late: 0 },
+    { when: 'no policy wants its profile', strict: 0, give: (enforcer) => enforcer.expect(new Set()), late: 0 },
+    { when: 'no policy wants its profile', strict: 1, give: (enforcer) => enforcer.expect(new Set()), late: 0 },
     { when: 'its profile is refused', strict: 1, give: (enforcer) => enforcer.refuse(web), late: 0 },
   ]
   for (const { when, strict, give, late, now } of arrivals)
@@ -230,7 +230,7 @@ describe('containers of the BPF enforcer', () => {
     expect([inForce(enforcer, 'early'), inForce(enforcer, 'last')]).to.deep.equal([undefined, undefined])
   })
 
-  it('calls a container late that nobody had added before it started, though no task of it is left outside', async () => {
+  it('calls a container late that was not added before its start, even if all its tasks are bound', async () => {
     const enforcer = await open()
     await enforcer.load(web, 'one')
     await enforcer.start({ id: idOf('a'), profile: web })
@@ -337,7 +337,7 @@ describe('containers of the BPF enforcer', () => {
         is: 0,
       },
       {
-        when: 'also when programs had to be loaded anew',
+        when: 'also when programs had to be loaded again',
         make: async () => {
           const enforcer = await known(await open({ strictStart: 1 }))
           stateOf(enforcer).links--

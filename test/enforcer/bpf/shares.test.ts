@@ -56,7 +56,7 @@ describe('what profiles of a node share', () => {
     { what: 'and no more than there is', wants: of('', 3), others: [of('a', 3), of('b', 3)], share: 'all' },
     { what: 'cluster policies take more where it is free', wants: of('', 8), others: [] },
     {
-      what: "what is nobody's leaves a quarter, too",
+      what: 'profiles without a namespace leave a quarter, too',
       wants: of('a', 1),
       others: [of(undefined, 6)],
       share: 'namespaces',

@@ -52,7 +52,7 @@ describe('the places of the BPF enforcer', () => {
       await enforcer.load(many[3]!, 'x')
     })
 
-    it('keeps places for cluster policies, whoever has the others', async () => {
+    it('keeps places for cluster policies, whatever tenants use', async () => {
       const enforcer = await openShared()
       for (const namespace of ['a', 'b'])
         for (const name of ['1', '2', '3']) await enforcer.load(want(namespace, name), 'x')

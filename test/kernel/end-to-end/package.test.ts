@@ -146,7 +146,7 @@ function describeMachine(kernel: KernelName): void {
     )
   })
 
-  it('goes on enforcing while systemd starts it anew, also after a crash', async () => {
+  it('continues to enforce while systemd restarts it, even after a crash', async () => {
     for (const command of ['systemctl restart varmor-agent', 'systemctl kill --signal=KILL varmor-agent']) {
       await shell(command)
       expect(await isRefused(), command).to.equal(true)

@@ -55,7 +55,7 @@ describe('commands in a guest', () => {
     expect(copied.stdout.length).to.equal(input.length)
   })
 
-  it('do not wait for one whose output nobody reads, nor for one that reads no input', async () => {
+  it('do not wait for a command whose output is not read, or that does not read its input', async () => {
     const noisy = guest.spawn(['yes'])
     const deaf = guest.spawn(['sleep', '1000'])
     deaf.stdin.write(Buffer.alloc(2_000_000))

@@ -246,7 +246,7 @@ describe('the addresses of one namespace', () => {
         await directory.stop()
       })
 
-  it('are counted once where several namespaces have the same, as of pods in the network of nodes: nobody’s room is left empty', async () => {
+  it('are counted once if several namespaces have them, such as addresses of nodes', async () => {
     const { cluster, directory, run } = worldOf()
     const of = (first: number, count: number) => Array.from({ length: count }, (_, i) => address(first + i))
     for (const namespace of ['a', 'b', 'c'])

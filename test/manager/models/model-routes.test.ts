@@ -98,7 +98,7 @@ async function ask(
 const modelOf = ({ body }: Reply): ArmorProfileModel => JSON.parse(String(body))
 
 describe('models at the status port', () => {
-  it('are read by whoever may read them', async () => {
+  it('are readable for users with permission', async () => {
     const set = setUp(model())
     const reply = await ask(set, 'GET')
     expect(reply.status).to.equal(200)
@@ -182,7 +182,7 @@ describe('models at the status port', () => {
     expect(await other.reply).to.equal(undefined)
   })
 
-  it('are brought by whoever may write them, and ready where they have profiles', async () => {
+  it('can be imported by users with permission, and are ready if they have profiles', async () => {
     const set = setUp(undefined)
     expect((await ask(set, 'PUT', model())).status).to.equal(200)
     expect(set.world.asked).to.deep.equal(['jane update demo/varmor-demo-web', 'jane create demo/varmor-demo-web'])

@@ -26,7 +26,7 @@ describe('the way to what raw AppArmor rules forbid', () => {
       expect(directoriesOf(glob)).to.deep.equal(directories)
     })
 
-  it('keeps its names: nobody renames, removes or makes them', function () {
+  it('keeps its names: no process can rename, remove or create them', function () {
     needsParser(this)
     const profile = loaded(denying('deny /data/vault/** r,\ndeny /{,var/}log/app/** w,\ndeny @{HOME}/.aws/** rw,'))
     for (const kept of ['/data/', '/data/vault/', '/var/', '/var/log/', '/log/app/', '/home/me/.aws/', '/root/.aws/'])
@@ -35,7 +35,7 @@ describe('the way to what raw AppArmor rules forbid', () => {
       expect(profile.file(free).allow, free).to.equal('xwrakm')
   })
 
-  it('leaves directories of any name, and those of one name anywhere, to whoever makes them', function () {
+  it('does not protect directories of any name, or of one name anywhere', function () {
     needsParser(this)
     const profile = loaded(denying('deny /srv/*/key r,\ndeny /**/keys/* r,'))
     expect(profile.file('/srv/').allow).to.equal('xrkm')

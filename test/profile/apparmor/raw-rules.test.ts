@@ -120,13 +120,13 @@ describe('raw AppArmor rules', () => {
     expect(skipped.map(({ rule }) => rule)).to.deep.equal(['deny mqueue'])
   })
 
-  it('mean the same written anew', function () {
+  it('mean the same when they are written again', function () {
     needsParser(this)
     const rules = 'deny /a\\ b/{c,d}*/[xy]?/** rw,\ndeny "/q\\"\\101" r,\ndeny /e//f r,'
     const wrap = (name: string, body: string) => `abi <abi/3.0>,\nprofile ${name} { file,\n${body}\n}\n`
-    const profiles = load(wrap('given', rules), wrap('anew', read(rules).lines.join('\n')))
+    const profiles = load(wrap('given', rules), wrap('again', read(rules).lines.join('\n')))
     const paths = ['/a b/c/x1/z', '/a b/dd/y2/z/z', '/a b/e/x1/z', '/a b/c/z1/z', '/q"A', '/q"B', '/e/f', '/e/g']
     for (const path of paths)
-      expect(profiles.get('anew')!.file(path), path).to.deep.equal(profiles.get('given')!.file(path))
+      expect(profiles.get('again')!.file(path), path).to.deep.equal(profiles.get('given')!.file(path))
   })
 })

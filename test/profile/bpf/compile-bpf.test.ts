@@ -147,7 +147,7 @@ describe('built-in rules', () => {
     expect(result.ok && [result.value.userns, result.skipped]).to.deep.equal([{ deny: true, audit: false }, []])
   })
 
-  it('that nobody knows are errors', () => {
+  it('that are unknown are errors', () => {
     expect(errorsOf({ hardeningRules: ['disallow-moun'] })[0]).to.include({
       code: 'UNKNOWN_RULE',
       nearest: 'disallow-mount',

@@ -74,7 +74,7 @@ describe('raw rules', () => {
     expect(observed.ok && observed.skipped).to.deep.equal([])
   })
 
-  it('about Services and Pods are named where nobody says their addresses', () => {
+  it('about Services and Pods are named if their addresses are not given', () => {
     const toPods = [{ namespace: 'db', podSelector: {} }]
     const toServices = [
       { namespace: 'web', name: 'front' },

@@ -90,7 +90,7 @@ describe('rules about Services and Pods', () => {
     expect(skipped).to.have.length(2)
   })
 
-  it('whose selector is too long are named, and nobody looks for their addresses', () => {
+  it('whose selector is too long are named, and their addresses are not looked up', () => {
     const values = Array.from({ length: MAX_TARGET_TEXT / 4 }, (_, i) => `v${i}`)
     const podSelector = { matchExpressions: [{ key: 'app', operator: 'NotIn' as const, values }] }
     const { value, skipped } = compile(

@@ -156,7 +156,7 @@ describe('the controllers of the sandbox', () => {
     )
   })
 
-  it('write nothing when nothing changes, also after they are started anew', async () => {
+  it('write nothing when nothing changes, even after a restart', async () => {
     const cluster = await prepare(1)
     await cluster.runFor(60_000)
     expectConverged(cluster)

@@ -49,7 +49,7 @@ describe('the runtime of a kubelet', () => {
   }
   const idOf = ({ id }: { id: string }): string => id.replace('containerd://', '')
 
-  it('makes a sandbox once, and another one when that has died, with the containers anew', async () => {
+  it('creates a sandbox once, and replaces a dead sandbox and its containers', async () => {
     const pod = podOf()
     expect(await runtime.startPod(pod, place)).to.deep.equal({ podIP: '10.0.2.15' })
     const first = await start(pod)
@@ -127,7 +127,7 @@ describe('the runtime of a kubelet', () => {
     expect(reported).to.have.length(1)
   })
 
-  it('starts anew what was made and never started', async () => {
+  it('replaces a container that was created but never started', async () => {
     cri.faults.set('createContainer', 'disk full')
     const pod = podOf()
     expect(await thrownBy(start(pod))).to.include({ reason: 'CreateContainerError', message: 'disk full' })

@@ -69,7 +69,7 @@ describe('kubectl and a node of the sandbox with a real containerd', () => {
       restartPolicy: 'Never',
       containers: [shell('for i in 1 2 3; do echo $i; sleep 0.3; done')],
     })
-    await until('brief', 'begun', ({ status }) => status?.phase === 'Running')
+    await until('brief', 'running', ({ status }) => status?.phase === 'Running')
     expect(await kubectl(['logs', '--follow', 'brief'])).to.deep.equal({ status: 0, stdout: '1\n2\n3\n', stderr: '' })
     await remove('brief')
   })

@@ -57,7 +57,7 @@ describe('the server of a kubelet', () => {
     expect(await ask('/healthz', await master())).to.deep.equal({ code: 200, body: 'ok' })
   })
 
-  it('answers nobody without a certificate, or with one of another authority', async () => {
+  it('answers no client without a certificate, or with a certificate of another authority', async () => {
     expect(await broken(ask('/healthz'))).not.to.equal('an answer')
     const other = await CertificateAuthority.create('ca', Date.now())
     const stranger = await other.client('kube-apiserver-kubelet-client', ['system:masters'], Date.now())

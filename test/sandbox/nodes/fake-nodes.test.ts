@@ -26,10 +26,10 @@ describe('nodes of the sandbox', () => {
   })
 
   it('run init containers in order, sidecars beside them, and then the others', async () => {
-    const begun: string[] = []
+    const started: string[] = []
     await start({
       behaviour: (_, { name }) => {
-        begun.push(name)
+        started.push(name)
         return name.startsWith('init') ? { exitAfter: 1000 } : { readyAfter: 500 }
       },
     })
@@ -48,7 +48,7 @@ describe('nodes of the sandbox', () => {
     })
     expect(waitingFor(cluster)).to.equal('PodInitializing')
     await cluster.runFor(10_000)
-    expect(begun).to.deep.equal(['init-a', 'side', 'init-b', 'main'])
+    expect(started).to.deep.equal(['init-a', 'side', 'init-b', 'main'])
     const { status } = found(cluster)
     expect(status?.phase).to.equal('Running')
     expect(conditionOf(status?.conditions, 'Ready')?.status).to.equal('True')

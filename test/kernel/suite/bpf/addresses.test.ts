@@ -112,9 +112,9 @@ describe('BPF rules about Pods', function () {
       over = true
     })
     while (replaced < 20 || !over) {
-      const begun = performance.now()
+      const start = performance.now()
       await enforcer.load(profileName, both[++replaced % 2]!)
-      took += performance.now() - begun
+      took += performance.now() - start
     }
     await enough
     const seen = await Promise.all(probes.map((probe) => probe.stop()))

@@ -106,7 +106,7 @@ describe('forks that BPF programs follow', function () {
     const { first, last } = fork(1_000)
     follower.signal('SIGCONT')
     const { overruns, socketDrops, forks } = await stats()
-    console.log(`      1,000 forks while nobody read: ${forks} are known, ${socketDrops} changes were lost`)
+    console.log(`      1,000 forks while the reader was stopped: ${forks} are known, ${socketDrops} changes were lost`)
     expect(overruns).to.be.at.least(1)
     expect(socketDrops).to.be.above(0)
     for (const dead of [first, last]) expect(await find(dead, began)).to.equal(null)

@@ -107,7 +107,7 @@ const opened = (type: string, harmless: string): readonly string[] =>
     '  call(431, fd, 6, None, None, 0)',
     '  os.close(os.open("file", os.O_CREAT | os.O_RDWR, dir_fd=call(432, fd, 0, 0)))',
     `try: use(b"${harmless}")`,
-    'except OSError: sys.exit(print("it is mounted: what nobody forbids was refused"))',
+    'except OSError: sys.exit(print("it is mounted: an allowed mount was refused"))',
     `use(b"${type}")`,
     'print("it is mounted")',
   )

@@ -81,9 +81,9 @@ export class Judge {
 
   #wrongViolation({ containerID, unresolved, event }: Line): string | undefined {
     const owner = ownerOf(event)
-    if (owner === undefined) return 'nobody did that'
+    if (owner === undefined) return 'no container did that'
     const id = this.#owners.get(owner)
-    if (id === undefined) return 'of nobody'
+    if (id === undefined) return 'of an unknown container'
     const behind = (event.name ?? event.comm)!.split('.')[1] ?? ''
     if (behind.startsWith(forged)) return 'this never happened'
     if (containerID === '') {

@@ -271,7 +271,7 @@ describe('services, of which all is forbidden but what was recorded', function (
 
           // The kernel reports the calls that such a filter allows, not the calls that it refuses.
           if (enforcer === 'Seccomp')
-            it('and lacks no system call that nobody would miss', async () => {
+            it('and refuses no system call that the service needs', async () => {
               const { started } = await start(`${service.name}-watched`, enforcing(service, enforcer, true))
               await started.isReady()
               await started.round()
