@@ -25,7 +25,7 @@ export interface FileCredentialsOptions extends Common {
   files: CredentialFiles
 }
 
-/** The way to read the files, and the log messages about a change. */
+/** How to read the files, and the log messages for changed and for unusable files. */
 interface Source<Found> {
   file: string
   read(): Promise<Found>
@@ -42,7 +42,7 @@ export class FileCredentials<Found extends object = ServingCredentials> {
   readonly #source: Source<Found>
   readonly #every: number
   #current: Found
-  /** The current error of the files, so that it is logged only once. */
+  /** The last error, so that a lasting error is logged only once. */
   #trouble: string | undefined
   #timer: Timer | undefined
   #looking: Promise<void> | undefined
@@ -84,7 +84,10 @@ export class FileCredentials<Found extends object = ServingCredentials> {
     return this.#current
   }
 
-  /** Calls `serve` with each new content from now on. If the new content is unusable, the old content stays in use. */
+  /**
+   * Starts to check the files, and calls `serve` with each new content. Unusable content is logged; the old content
+   * stays in use.
+   */
   follow(serve: (found: Found) => void): void {
     if (this.#closed) return
     this.#timer = this.#options.clock.after(this.#every, () => {
@@ -92,7 +95,7 @@ export class FileCredentials<Found extends object = ServingCredentials> {
     })
   }
 
-  /** Resolves when no read is running. */
+  /** Stops reading the files. Resolves when the current read has ended. */
   async close(): Promise<void> {
     this.#closed = true
     this.#timer?.cancel()
@@ -136,8 +139,8 @@ async function readAuthorities(file: string): Promise<{ clientCa: string }> {
 }
 
 /**
- * The certificates in a PEM text. This function checks each certificate: Node.js ignores an invalid certificate and, if
- * none is valid, accepts public authorities.
+ * The certificates in a PEM text. This function checks each certificate, because Node.js ignores invalid certificates.
+ * If all are invalid, Node.js would trust the public authorities.
  * @param where the source of the text, for messages
  * @throws an Error that names `where`
  */

@@ -13,7 +13,7 @@ export class BodyError extends Error {
 
 /**
  * Reads the whole body. A body of more than `max` bytes is refused, and its rest is not read.
- * @param onBytes called before each piece is stored; an error that this function throws ends the read
+ * @param onBytes called before each piece is stored; if it throws an error, reading ends with this error
  * @throws {BodyError}
  */
 export function readBody(
@@ -24,7 +24,7 @@ export function readBody(
   return new Promise((resolve, reject) => {
     const tooLong = () => new BodyError(413, `The body is longer than ${max} bytes`)
     if (Number(request.headers['content-length'] ?? 0) > max) return reject(tooLong())
-    // A request that ended during its admission does not emit `close` again.
+    // A request that was closed during its admission does not emit `close` again.
     if (request.destroyed) return reject(new BodyError(400, 'The connection ended before the body'))
     const chunks: Buffer[] = []
     let length = 0

@@ -2,14 +2,15 @@ import type { IncomingHttpHeaders } from 'node:http'
 import type { Socket } from 'node:net'
 import type { TLSSocket } from 'node:tls'
 
-/** A request without its body, for handlers. */
+/** A request, without its body. */
 export interface Exchange {
   /** The path without the query. */
   path: string
   headers: IncomingHttpHeaders
   socket: Socket | TLSSocket
   /**
-   * Aborted when the server drops this request in favour of other requests. Present only for handlers with `givesWay`.
+   * Aborted when the server drops this request to make room for other requests. Present only for handlers with
+   * `givesWay`.
    */
   signal?: AbortSignal
 }
@@ -28,13 +29,13 @@ export interface Handler {
   /** Maximum bytes of a body; a longer body gets status 413. Default: the server's limit. */
   maxBody?: number
   /**
-   * Milliseconds within which the body must arrive; after this time the request is closed. Default: the server's limit
-   * for a whole request.
+   * Milliseconds within which the body must arrive; after this time, the connection is closed. Default: the server's
+   * limit for a whole request.
    */
   bodyWithin?: number
   /**
-   * Whether the server may drop a request in favour of other requests while it is handled. The handler must release the
-   * body when `signal` is aborted.
+   * Whether the server may drop a request while it is handled, to make room for other requests. The handler must
+   * release the body when `signal` is aborted.
    */
   givesWay?: boolean
   /** Called before the body is read. A reply ends the request. */
@@ -62,7 +63,7 @@ export const json = (status: number, value: unknown, headers: Record<string, str
   headers,
 })
 
-/** Refuses a body whose Content-Type or Content-Encoding is not that of uncompressed JSON. */
+/** Refuses a request whose headers do not announce uncompressed JSON. */
 export function refuseOtherThanJson({ headers }: Exchange): Reply | undefined {
   const type = /^[^;]*/
     .exec(headers['content-type'] ?? 'missing')![0]

@@ -22,31 +22,34 @@ export interface ServerLimits {
    */
   bodies: number
   /**
-   * Milliseconds for which a request may send its body before it may be closed in favour of other requests. Default 0,
-   * because the server owes nothing to a client without authentication.
+   * Milliseconds for which a request may send its body before the server may close it to make room for other requests.
+   * Default 0, because clients are not authenticated by default.
    */
   bodyTime: number
   /**
-   * Maximum connections. A further connection replaces the connection that has been idle longest, or else the request
-   * whose body has been arriving longest. With TLS, each connection takes 70 KiB. Default 2,500.
+   * Maximum connections. A further connection replaces the longest idle connection. If none is idle, it replaces the
+   * request whose body has been arriving longest. With TLS, each connection takes 70 KiB. Default 2,500.
    */
   connections: number
   /**
-   * Maximum idle connections between two requests. Beyond this limit, a connection is closed after its answer. Default
-   * 500.
+   * Number of connections up to which a connection stays open after an answer. With more connections, each answer
+   * closes its connection. Default 500.
    */
   kept: number
-  /** Milliseconds for the head of a request. `requestTimeout`: for the whole request. */
+  /**
+   * Milliseconds within which the head of a request must arrive. `requestTimeout`: within which the whole request must
+   * arrive.
+   */
   headTimeout: number
   requestTimeout: number
   /**
-   * Milliseconds without a request after which a connection is closed. Go's clients close after 90 s. This time is
-   * longer, so that a client never sends a request on a connection that the server is closing.
+   * Milliseconds without a request after which a connection is closed. Go's clients close idle connections after 90 s.
+   * The server waits longer, so that it does not close a connection on which a client is sending a request.
    */
   keepAlive: number
   /**
-   * Milliseconds without progress after which a connection with a request is closed, because some clients do not read
-   * their answers.
+   * Milliseconds without traffic after which a connection with a request is closed. Otherwise a client that does not
+   * read its answer would keep the connection.
    */
   inactivity: number
 }
@@ -71,8 +74,8 @@ export interface ServerOptions {
   /** The port; 0 means any free port. */
   port: number
   /**
-   * TLS; plain HTTP if absent. Without a certificate, no connection is accepted until `setCredentials` is called. With
-   * `clientCa`, a client with a certificate from these authorities is `authorized`; other clients may still connect.
+   * Absent: plain HTTP. Without a certificate, TLS handshakes fail until `setCredentials` is called. With `clientCa`, a
+   * client with a certificate from these authorities is `authorized`; other clients may still connect.
    */
   tls?: Partial<ServingCredentials> & { clientCa?: string }
   limits?: Partial<ServerLimits>
@@ -121,9 +124,9 @@ export class HttpServer {
   }
 
   /**
-   * Answers requests for `within` milliseconds more, while clients learn to connect elsewhere. Each answer closes its
-   * connection. Idle connections are closed one by one: first the longest idle, because its client is least likely to
-   * use it.
+   * Answers requests for `within` milliseconds more, and closes each connection after its answer, so that clients
+   * connect to another server. Idle connections are closed one by one, the longest idle first, because its client is
+   * least likely to use it.
    */
   async retire(within: number): Promise<void> {
     const { waiting } = this.#traffic
@@ -177,13 +180,13 @@ interface Held {
 }
 
 /**
- * Resolves when all data that has arrived was read. After a pause of the thread, timers fire before sockets are read.
- * So without this wait, a connection may seem idle although its request has arrived.
+ * Resolves when all data that has arrived is read. After a pause of the thread, timers fire before sockets are read.
+ * Without this wait, a connection would seem idle although its request has arrived.
  */
 const afterReading = (): Promise<void> => new Promise((resolve) => setImmediate(resolve))
 
 interface Traffic {
-  /** Whether each answer closes its connection, because the server shuts down. */
+  /** Whether the server shuts down. If so, each answer closes its connection. */
   draining: boolean
   /** All connections, by remote address and port. */
   sockets: Map<string, Socket>
@@ -203,7 +206,7 @@ interface Traffic {
   handling: Set<Promise<void>>
 }
 
-/** Sets only the certificates and the minimum TLS version, because Node.js's default ciphers are good. */
+/** Sets only the certificates and the minimum TLS version. The default ciphers of Node.js are good. */
 const contextOf = ({ cert, key, clientCa }: Partial<ServingCredentials> & { clientCa?: string }) => ({
   ...(cert !== undefined && { cert }),
   ...(key !== undefined && { key }),
@@ -290,7 +293,7 @@ function follow(socket: Socket, { sockets, waiting }: Traffic): void {
   sockets.set(peer, socket)
   waiting.set(peer, socket)
   socket.once('close', () => {
-    // The server may have closed this connection already, and another connection may use its port by now.
+    // The server may have removed this connection already, and a newer connection may have the same address and port.
     if (sockets.get(peer) !== socket) return
     sockets.delete(peer)
     waiting.delete(peer)
@@ -350,12 +353,12 @@ interface ToClose {
   which?: (held: Held) => boolean
 }
 
-/** Milliseconds after which a body counts as slow, from any address. */
+/** Milliseconds after which a body counts as slow, whatever address sends it. */
 const SLOW_BODY = 1_000
 
 /**
- * Closes a request to make room for a new body: a request of the address with most bytes, or else a slow body. So one
- * address cannot keep other addresses out.
+ * Closes a request to make room for a new body. First choice is a request of the address whose bodies take most memory,
+ * then any slow body. So one address cannot keep other addresses out.
  * @returns whether a request was closed
  */
 function makeRoom(traffic: Traffic, newer: Held, bodyTime: number): boolean {
@@ -460,7 +463,8 @@ function routeFor(routes: Routes, path: string): Route | undefined {
 
 function send(request: IncomingMessage, response: ServerResponse, reply: Reply, isLast: boolean): void {
   const { body } = reply
-  // Close the connection after an unread body, because the rest of the body would be parsed as the next request.
+  // Close the connection if the body was not read completely. Otherwise the rest of the body would be parsed as the
+  // next request.
   const close = isLast || reply.close === true || !request.complete
   response.writeHead(reply.status, {
     'content-type': reply.type ?? 'text/plain; charset=utf-8',
@@ -470,8 +474,8 @@ function send(request: IncomingMessage, response: ServerResponse, reply: Reply, 
     ...(close && { connection: 'close' }),
   })
   if (request.method === 'HEAD') response.end()
-  // A string is sent together with the head. A buffer takes a second write, which takes more time than the review
-  // itself.
+  // Node.js sends a string together with the head. A buffer needs a second write, which takes more time than an
+  // admission review.
   else if (request.complete) response.end(body)
   else linger(request, response, body)
 }
@@ -480,8 +484,8 @@ function send(request: IncomingMessage, response: ServerResponse, reply: Reply, 
 const LINGER = 1000
 
 /**
- * Sends an answer before the whole request has arrived. Closing the connection while bytes still arrive would reset it,
- * and the client would not see why the request was refused.
+ * Sends an answer before the whole request has arrived, and keeps reading for a while. If the connection were closed
+ * while bytes still arrive, it would be reset, and the client would not see the answer.
  */
 function linger(request: IncomingMessage, response: ServerResponse, body: string | Buffer): void {
   response.write(body)

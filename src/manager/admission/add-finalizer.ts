@@ -17,8 +17,9 @@ export const makesPolicy = ({ kind, operation, subResource = '', object }: HoldR
   object !== null
 
 /**
- * The patch that adds our finalizer to a new policy. At creation it needs no extra write, and no deletion can come
- * first. If the API server did not call the webhook, the actor of the policy adds the finalizer.
+ * The patch that adds our finalizer to a new policy. The webhook saves a separate write, and the policy cannot be
+ * deleted before it has the finalizer. If the API server did not call the webhook, the policy's actor adds the
+ * finalizer.
  */
 export function addFinalizer({ object }: HoldRequest): PatchOperation[] {
   const finalizers = object?.metadata?.finalizers

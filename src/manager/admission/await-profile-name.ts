@@ -2,14 +2,13 @@ import type { ProfileNames } from '../../../actors/policy/profile-names.ts'
 import type { PolicyId } from '../../../actors/ports.ts'
 import { type Clock, sleep } from '../../base/clock.ts'
 
-/** Milliseconds. A leader decides in a small part of this time, and the API server waits longer for an answer. */
+/** Milliseconds. A leader needs much less time to decide, and the API server waits longer for the answer. */
 const timeout = 2_000
 const pollInterval = 20
 
 /**
- * Resolves when the name of the policy's profile is decided; undefined if it is decided already. Another manager may
- * lead and give the expected name to an earlier policy: the pod must not get that policy's profile. Without a leader,
- * the expected name is used.
+ * Resolves when the name of the policy's profile is decided, or after a timeout; undefined if it is decided already.
+ * Until then, the leader may give the expected name to an earlier policy, and the pod would get that policy's profile.
  */
 export function awaitProfileName(
   names: Pick<ProfileNames, 'of'>,

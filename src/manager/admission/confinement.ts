@@ -22,7 +22,7 @@ export interface ConfinementOptions extends ConfinementFacts {
   bpfExclusive: (policy: IndexedPolicy) => boolean
 }
 
-/** Changes of a container's settings. The value `undefined` removes a setting. */
+/** Changes of the pod's annotations and of a container's security context. The value `undefined` removes a setting. */
 export interface ContainerChanges {
   annotations: Map<string, string | undefined>
   securityContext: Map<string, ProfileField | undefined>
@@ -33,10 +33,11 @@ export interface ContainerSituation {
   pod: PodParts
   /** The policy that must confine this container, if any. */
   policy: IndexedPolicy | undefined
-  /** Whether this webhook may remove a vArmor profile that the pod names, if `policy` does not want the profile. */
+  /** Whether this webhook may remove a vArmor profile that the pod names but `policy` does not use. */
   ownsAnnotation: (profile: string) => boolean
   /**
-   * The policy of a profile that the container names, if that policy has priority over `policy` for its own enforcers.
+   * The policy of a profile that the container names, if that policy has priority over `policy`. The priority covers
+   * only the enforcers of that policy.
    */
   wins: (profile: string) => IndexedPolicy | undefined
 }
@@ -147,7 +148,7 @@ function confineAppArmorByField(run: Run, bpf: IndexedPolicy | undefined): void 
     agreeWithField(run, oldKey, optOut)
     return
   }
-  // We set this annotation before the API server supported the field.
+  // An earlier manager may have set this annotation, when the API server did not yet support the field.
   if (isLeftover(run, run.annotation(oldKey))) annotate(run, oldKey, undefined)
   dropOptedOut(run, 'appArmorProfile', annotation)
   if (isLeftover(run, annotation)) {
@@ -161,15 +162,15 @@ function confineAppArmorByField(run: Run, bpf: IndexedPolicy | undefined): void 
   }
 }
 
-/** To opt a confined container out, the user writes only the annotation. We had set the field, so we remove it. */
+/** A user opts a confined container out by the annotation alone. So this function removes the field that we had set. */
 function dropOptedOut(run: Run, name: FieldName, annotation: string | undefined): void {
   const profile = profileOfField(run.container[name])
   if (annotation === optOut && profile !== undefined && run.ownsAnnotation(profile)) setField(run, name, undefined)
 }
 
 /**
- * The API server refuses a pod if its annotation and its field name different profiles. It adds a missing annotation
- * itself.
+ * Changes an existing annotation to match the field, because the API server refuses a pod if they name different
+ * profiles. The API server adds a missing annotation.
  */
 function agreeWithField(run: Run, key: string, value: string): void {
   if (run.annotation(key) !== undefined) annotate(run, key, value)
@@ -212,7 +213,7 @@ function confineSeccomp(run: Run): void {
       annotate(run, key, localhost(policy.profile))
       setField(run, 'seccompProfile', localField(policy.profile))
     } else {
-      // Mark a RuntimeDefault that the user chose, so that it is not removed later.
+      // Mark a RuntimeDefault that the user chose, so that we do not remove it together with our settings.
       const isChosen = field?.type === 'RuntimeDefault' && (annotation === undefined || isChosenDefault(annotation))
       annotate(run, key, isChosen ? chosenDefault(policy.profile) : localhost(policy.profile))
       setField(run, 'seccompProfile', { type: 'RuntimeDefault' })

@@ -41,8 +41,8 @@ const namespaceOf = ({ kind, metadata }: Pick<AnyPolicy, 'kind' | 'metadata'>): 
   kind === 'VarmorClusterPolicy' ? '' : (metadata.namespace ?? 'default')
 
 /**
- * Undefined if the policy cannot confine workloads: it is being deleted, or its target or enforcers are invalid. An
- * invalid policy was stored while the validating webhook was not called; its status reports the errors.
+ * Undefined if the policy cannot confine workloads: it is being deleted, or its target or enforcers are invalid. The
+ * API server can store an invalid policy if it does not call the webhook; the policy's status reports the errors.
  */
 export function indexedPolicy(policy: AnyPolicy, nameOf: NameOf): IndexedPolicy | undefined {
   const { kind, metadata, spec } = policy

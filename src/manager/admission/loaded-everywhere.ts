@@ -2,8 +2,8 @@ import { parseEnforcers } from '../../api/enforcer.ts'
 import type { ArmorProfile } from '../../api/types.ts'
 
 /**
- * Whether the profile's status reports for the current generation that BPF enforces the profile on each node that
- * should have an agent.
+ * Whether BPF enforces the current generation of the profile on each node that should have an agent, according to the
+ * profile's status.
  */
 export function hasBpfOnEveryNode(profile: ArmorProfile | undefined): boolean {
   if (profile?.status === undefined) return false

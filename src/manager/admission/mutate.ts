@@ -30,7 +30,7 @@ export interface Mutation {
   warnings: string[]
 }
 
-/** The parts of a request that decide what happens to its object. */
+/** The parts of a request that `mutate` reads. */
 export type MutateRequest = Pick<
   AdmissionRequest,
   'kind' | 'operation' | 'subResource' | 'namespace' | 'object' | 'oldObject'
@@ -53,8 +53,8 @@ const groupOf: Record<Workload['kind'], string> = {
 export function mutate(request: MutateRequest, index: PolicyIndex, options: MutateOptions): Mutation {
   const { kind, object, oldObject, operation, subResource = '' } = request
   if (object === null || !isWorkload(kind) || (operation !== 'CREATE' && operation !== 'UPDATE')) return nothing
-  // Check the stored object: with server-side apply and subresources, the client's object may have any
-  // deletionTimestamp, which the server resets only after admission.
+  // Check the stored object. With server-side apply and subresources, the client can send any deletionTimestamp; the
+  // server resets it only after admission.
   if (operation === 'UPDATE' && oldObject?.metadata?.deletionTimestamp !== undefined) return nothing
   const parts = podParts(object, kind.kind === 'Pod' ? '' : '/spec/template')
   if (parts === undefined || parts.windows || parts.isMirror) return nothing
@@ -66,7 +66,8 @@ export function mutate(request: MutateRequest, index: PolicyIndex, options: Muta
 }
 
 /**
- * The patch that the webhook would give for this workload. Restarts use it, because they must work without the webhook.
+ * The patch that the webhook would return for this workload. A restart applies the patch itself, because it must work
+ * without the webhook.
  */
 export function confinementPatch(
   workload: ControlledWorkload,
@@ -105,11 +106,11 @@ function mutateWhole(
   const policy = isOptedIn(workload.labels, options.optIn) ? index.find(workload) : undefined
   const ownsAnnotation = (profile: string): boolean => {
     const owner = index.byProfile(profile, workload.namespace)
-    // A policy for another kind set this, such as the policy of the Deployment that created the pod: do not remove it.
+    // Keep the profile of a policy for another kind, such as the policy of the Deployment that created the pod.
     return owner === undefined || owner.targetKind === workload.kind
   }
-  // The pod names the profile of a cluster policy that confines its creator. This policy keeps its priority over a
-  // namespaced policy for pods.
+  // If a pod names the profile of a cluster policy for its creator, such as a Deployment, that cluster policy has
+  // priority over a namespaced policy for pods.
   const wins = (profile: string): IndexedPolicy | undefined => {
     if (workload.kind !== 'Pod' || policy?.kind !== 'VarmorPolicy') return undefined
     const owner = index.byProfile(profile, workload.namespace)
@@ -185,8 +186,8 @@ function mutateEphemeral(
 }
 
 /**
- * The policy of the pod's containers if it is a cluster policy; otherwise the policy that matches the pod itself;
- * otherwise the namespaced policy of its containers.
+ * The policy for new ephemeral containers. A cluster policy comes first, then the policy that selects the pod itself,
+ * then the namespaced policy whose profile the pod's containers have.
  */
 function policyOfPod(workload: Workload, parts: PodParts, index: PolicyIndex, options: MutateOptions) {
   const own = isOptedIn(workload.labels, options.optIn) ? index.find(workload) : undefined
@@ -208,7 +209,7 @@ function profilesOf({ containers, annotations = {} }: PodParts): string[] {
   return [...fields.map((field) => profileOfField(field)), ...annotated].filter((profile) => profile !== undefined)
 }
 
-/** Warnings for enforcers that identify a container by an annotation: a running pod cannot get annotations. */
+/** Warnings for enforcers that need an annotation, because a running pod cannot get annotations. */
 function outOfReach(
   name: string,
   policy: IndexedPolicy,

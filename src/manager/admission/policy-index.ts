@@ -5,7 +5,7 @@ import type { AnyPolicy, TargetKind } from '../../api/types.ts'
 import { type IndexedPolicy, indexedPolicy, type NameOf, policyKey } from './indexed-policy.ts'
 import { TargetBuckets } from './target-buckets.ts'
 
-/** The facts about a workload that targets use. */
+/** The facts about a workload that decide which policy selects it. */
 export interface Workload {
   kind: TargetKind
   namespace: string
@@ -23,7 +23,10 @@ export class PolicyIndex {
   #byProfile = new Map<string, Set<IndexedPolicy>>()
   #nameOf: NameOf
 
-  /** @param nameOf Default: the first choice of name, which a policy gets if no other policy has it */
+  /**
+   * @param nameOf returns the name of a policy's profile. Default: the preferred name, which a policy gets unless
+   * another policy has it
+   */
   constructor(nameOf: NameOf = (id) => profileIdOf(id, 'varmor').name) {
     this.#nameOf = nameOf
   }
@@ -71,7 +74,7 @@ export class PolicyIndex {
     )
   }
 
-  /** The policy of a profile that a workload in this namespace names. */
+  /** The policy that created a profile. The profile is named by a workload of this namespace. */
   byProfile(profile: string, namespace: string): IndexedPolicy | undefined {
     for (const entry of this.#byProfile.get(profile) ?? [])
       if (entry.namespace === '' || entry.namespace === namespace) return entry
@@ -79,8 +82,8 @@ export class PolicyIndex {
   }
 
   /**
-   * Cluster policies that certainly confine all workloads that `policy` selects. Checks all cluster policies for one
-   * kind of workload.
+   * Cluster policies that select all workloads of `policy`, so that `policy` has no effect. Compares `policy` with all
+   * cluster policies for its kind of workload.
    */
   shadowing(policy: AnyPolicy): IndexedPolicy[] {
     const entry = indexedPolicy(policy, this.#nameOf)
@@ -89,8 +92,8 @@ export class PolicyIndex {
   }
 
   /**
-   * Cluster policies for creators of pods, such as Deployments, whose pods `policy` selects if they have the same
-   * labels. These pods keep the cluster policies' profiles.
+   * For a policy that selects pods: cluster policies that select the creators of such pods, such as Deployments with
+   * the same labels. The pods keep the profiles of these cluster policies.
    */
   shadowingByMakers(policy: AnyPolicy): IndexedPolicy[] {
     const entry = indexedPolicy(policy, this.#nameOf)

@@ -9,7 +9,7 @@ import type { PolicyIndex } from './policy-index.ts'
 import { boundedWarnings, refusalMessage } from './review-text.ts'
 import { type Caller, type ValidateOptions, validate } from './validate.ts'
 
-/** The result of a request, for metrics and logs. */
+/** The result of a review, for metrics and logs. */
 export interface ReviewOutcome {
   request: AdmissionRequest
   allowed: boolean
@@ -26,14 +26,20 @@ export interface ReviewerOptions {
   /** Resolves when the name of the policy's profile is decided; undefined if it is decided already. */
   settled?: (policyKey: string) => Promise<void> | undefined
   validate: Omit<ValidateOptions, 'index' | 'caller'>
-  /** Called with each result, except of dry runs. `seconds`: from the body to the answer. Must not throw. */
+  /**
+   * Called with the result of each review that is not a dry run. `seconds`: time from the complete body to the answer.
+   * Must not throw.
+   */
   observe?: (outcome: ReviewOutcome, seconds: number) => void
   clock?: Clock
 }
 
 export type ReviewAnswer =
   | { status: 200; review: AdmissionReview }
-  /** 400: the body is not a review. 503: the API server may retry, or apply the webhook's failurePolicy. */
+  /**
+   * 400: the body is not a review. 503: the review cannot be answered; the API server applies the webhook's
+   * failurePolicy.
+   */
   | { status: 400 | 503; message: string }
 
 /**

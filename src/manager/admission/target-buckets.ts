@@ -11,7 +11,10 @@ type Bucket = IndexedPolicy[]
  */
 export class TargetBuckets {
   #buckets = new Map<string, Bucket>()
-  /** The buckets of each policy. They are stored, because their choice depends on the other policies at that time. */
+  /**
+   * The buckets of each policy, by the policy's key. They cannot be computed again, because the choice depended on the
+   * other policies at that time.
+   */
   #places = new Map<string, readonly string[]>()
 
   get size(): number {
@@ -57,8 +60,8 @@ export class TargetBuckets {
   }
 
   /**
-   * Chooses the required label whose buckets have the fewest policies: a label that all policies share would not narrow
-   * the search.
+   * Chooses the required label whose buckets have the fewest policies, because a label that many policies share does
+   * not narrow the search.
    */
   #placesFor(policy: IndexedPolicy): readonly string[] {
     if (policy.targetName !== undefined) return [namePlace(policy.targetName)]

@@ -11,7 +11,7 @@ import type { KubeObject } from '../../kube/objects.ts'
 import type { PolicyIndex } from './policy-index.ts'
 import { type ProfileRequest, profileErrors } from './validate-profile.ts'
 
-/** `peer` is the caller's address: the API server's, or that of a client that pretends to be the API server. */
+/** `peer` is the client's address. The client is the API server, or pretends to be it. */
 export type Caller = Pick<JobOptions, 'peer' | 'signal'>
 
 export interface ValidateOptions {
@@ -22,7 +22,7 @@ export interface ValidateOptions {
   /** Users of managers. Only these users may write ArmorProfiles and the status of models. Absent: not checked. */
   profileWriters?: readonly string[] | undefined
   caller: Caller
-  /** Whether managers have room for one more VarmorPolicy of the namespace. Default: always. */
+  /** Whether managers have the memory for one more VarmorPolicy of the namespace. Default: always. */
   takesMore?(namespace: string): boolean
   /** Used for the warning that a cluster policy has priority. */
   index: PolicyIndex
@@ -54,8 +54,8 @@ export async function validate(request: ValidateRequest, options: ValidateOption
   }
   const isPolicy = kind.group === group && policyKinds.some((name) => name === kind.kind)
   if (!isPolicy || subResource !== '' || object === null || !['CREATE', 'UPDATE'].includes(operation)) return allowed
-  // Finalizers must be removable from an object that is being deleted, and metadata may change, even if the stored spec
-  // is invalid.
+  // A stored spec may be invalid. Still allow users to change metadata, and to remove finalizers from a policy that is
+  // being deleted.
   if (object.metadata?.deletionTimestamp !== undefined) return allowed
   if (operation === 'UPDATE' && isDeepStrictEqual(fieldOf(object, 'spec'), fieldOf(oldObject, 'spec'))) return allowed
 
@@ -71,7 +71,10 @@ export async function validate(request: ValidateRequest, options: ValidateOption
   return { errors: [], count: 0, warnings: [...shadows(object as AnyPolicy, options.index), ...models, ...skipped] }
 }
 
-/** Managers ignore a policy without room, and write no status that tells the user. So refuse it. */
+/**
+ * Refuses a new policy that exceeds the managers' memory limit. Otherwise managers would ignore the policy, and its
+ * status would not say so.
+ */
 function roomErrors({ kind, namespace = '' }: ValidateRequest, { takesMore }: ValidateOptions): FieldError[] {
   if (kind.kind !== 'VarmorPolicy' || takesMore?.(namespace) !== false) return []
   const problem =

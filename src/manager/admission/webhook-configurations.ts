@@ -45,15 +45,15 @@ export interface WebhookOptions {
   timeoutSeconds?: number
   labels?: Record<string, string>
   /**
-   * Users of managers. Writes of other users to ArmorProfiles and to a model's status are reviewed. Absent: these
-   * writes are not reviewed.
+   * User names of the managers. The API server sends writes by other users to ArmorProfiles and to a model's status for
+   * review. Absent: it does not.
    */
   profileWriters?: readonly string[] | undefined
 }
 
 /**
  * The two configurations, without the CA. With failurePolicy `Fail`, vArmor's own namespace and kube-system are exempt
- * from mutation: otherwise managers could not start again when all of them are down.
+ * from mutation. Otherwise, if all managers were down, no manager could start.
  */
 export function webhookConfigurations(options: WebhookOptions): {
   mutating: WebhookConfiguration
@@ -68,7 +68,8 @@ export function webhookConfigurations(options: WebhookOptions): {
       webhooks: [
         mutatingWebhook('mutateworkload.varmor.org', workloadRules, options),
         mutatingWebhook('mutatepod.varmor.org', podRules, options),
-        // The label may be on the workload alone, so the manager finds the policy by the profiles of the pod.
+        // Do not select pods by the opt-in label: only the workload may have it. The manager finds the policy by the
+        // profiles that the pod names.
         mutatingWebhook('mutateephemeral.varmor.org', ephemeralRules, { ...options, optIn: undefined }),
         {
           name: 'holdpolicy.varmor.org',
@@ -113,8 +114,8 @@ const profileResources = ['armorprofiles', 'armorprofiles/status', 'armorprofile
 const policyRules = [rule(policyGroup, policyVersion, policyResources, ['CREATE', 'UPDATE'])]
 
 /**
- * Changes of finalizers and labels need no review, so the manager's own changes of metadata cost no call. API servers
- * before 1.27 drop this condition and send all changes.
+ * Only new and changed specs are reviewed, so that a manager's changes of finalizers and labels cause no reviews. API
+ * servers before 1.27 drop this condition and send all changes.
  */
 const specChanged = {
   name: 'spec-changed',
@@ -122,9 +123,9 @@ const specChanged = {
 }
 
 /**
- * Two kinds of writes are not reviewed: writes of managers, and removals of finalizers from an object that is being
- * deleted, so that no namespace is delayed. The spec of such an object is still protected: it tells agents which
- * profile to unload. A model has no spec; users may write its data.
+ * Skips writes by managers, and writes that only remove finalizers from an object that is being deleted: a review must
+ * not delay the deletion of a namespace. The spec of such an object stays protected, because it tells agents which
+ * profile to unload.
  */
 function profileWebhook(options: WebhookOptions, writers: readonly string[]): Webhook {
   return {

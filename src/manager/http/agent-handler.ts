@@ -10,20 +10,23 @@ export interface AgentHandlerOptions {
   verify: (token: string, address: string) => Promise<Verdict>
   /** The agents' user, `system:serviceaccount:<namespace>:<name>`. */
   agentUser: string
-  /** Accepts agents whose token is bound to neither a node nor a pod. Such a token is valid for every node. */
+  /**
+   * Whether to accept agents whose token is bound to neither a node nor a pod. With such a token, a client can send
+   * reports for every node.
+   */
   allowUnboundTokens: boolean
   /** Whether this manager leads, and which manager leads, if known. */
   leadership: () => { leads: boolean; leader: string | null }
   clock: Clock
-  /** Burst of a node's requests, and milliseconds until each further request. Default 20 and 500. */
+  /** Maximum burst of requests of one node, and milliseconds until each further request. Default 20 and 500. */
   rate?: { burst: number; refill: number }
-  /** Limits concurrent requests. Default: no limit. */
+  /** Limits the number of concurrent requests. Default: no limit. */
   gate?: ReportGate
 }
 
-/** The bodies that agents send to one path, and their handling. */
+/** The kind of body that agents send to one path, and the functions that handle it. */
 export interface AgentBody<Value extends { node: string }> {
-  /** The name of a body for messages, such as `report`. */
+  /** The name of this kind of body in messages, such as `report`. */
   what: string
   /** Maximum bytes. Default: the server's limit. */
   max?: number
@@ -34,11 +37,11 @@ export interface AgentBody<Value extends { node: string }> {
   refused?(status: number): void
 }
 
-/** Maximum nodes whose request rate is remembered. */
+/** Maximum number of nodes whose request rates are remembered. */
 const NODES = 20_000
 /**
- * A body counts as one more request for each multiple of this size, because parsing it blocks the thread. A report of
- * 500 profiles has half this size.
+ * A body of this size counts as one more request against the node's rate, because parsing it blocks the thread. A
+ * report of 500 profiles has half this size.
  */
 const BYTES_OF_REQUEST = 256 * 1024
 
@@ -51,7 +54,7 @@ export function agentHandler<Value extends { node: string }>(
   const buckets = new TokenBuckets(NODES, rate)
   // The node of each admitted request, from `admit` to `handle`.
   const callers = new WeakMap<Exchange, string | undefined>()
-  // Requests that have a place in the gate.
+  // The caller of each request that has a place in the gate, so that `done` gives the place back.
   const inside = new WeakMap<Exchange, string>()
 
   const bucketOf = (caller: string): TokenBucket => buckets.of(caller, clock.now())

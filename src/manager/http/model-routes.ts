@@ -24,10 +24,10 @@ type User = Extract<Verdict, { user: unknown }>['user']
 
 export interface ModelRoutesOptions {
   verify: (token: string, address: string) => Promise<Verdict>
-  /** Whether RBAC of the API server allows the user to access the ArmorProfileModel. */
+  /** Whether the cluster's RBAC rules allow the user to access the ArmorProfileModel. */
   mayAccess: (user: User, verb: Verb, target: ModelTarget) => Promise<boolean>
   /**
-   * Reads the whole model. `elsewhere`: the recorded data is on another manager, the leader.
+   * Reads the whole model. `elsewhere`: only another manager has the recorded data; the value is the leader, if known.
    * @throws the API server's error
    */
   read: (target: ModelTarget) => Promise<ArmorProfileModel | { elsewhere: string | null }>
@@ -36,26 +36,26 @@ export interface ModelRoutesOptions {
   clock: Pick<Clock, 'now' | 'after'>
 }
 
-/** Maximum users whose request rate is remembered. */
+/** Maximum number of users whose request rates are remembered. */
 const USERS = 20_000
 /**
- * Burst of a user's requests, and milliseconds until each further request. The rate is limited, because for each
- * request the API server is asked for the user's rights.
+ * Maximum burst of requests of one user, and milliseconds until each further request. The rate is limited, because each
+ * request makes the manager ask the API server for the user's rights.
  */
 const RATE = { burst: 20, refill: 500 }
 
 const MAX_ERRORS = 50
 
 /**
- * Maximum concurrent uploads, and milliseconds for each upload. An upload has some megabytes, and agents' reports use
- * the same port.
+ * Maximum concurrent uploads. `WITHIN`: milliseconds for each upload. Uploads are limited, because they have some
+ * megabytes, and agents send reports to the same port.
  */
 const AT_ONCE = 4
 const WITHIN = 10_000
 
 /**
- * Serves models to users at `…/namespaces/{namespace}/armorprofilemodels/{name}`, including the recorded data, wherever
- * it is stored. A user needs the RBAC right to read or write the ArmorProfileModel.
+ * Serves whole models to users at `…/namespaces/{namespace}/armorprofilemodels/{name}`: also recorded data that is in a
+ * file. A user needs the RBAC right to read or write the ArmorProfileModel.
  */
 export function modelRoutes(options: ModelRoutesOptions): Route {
   const targets = new WeakMap<Exchange, { target: ModelTarget; username: string }>()

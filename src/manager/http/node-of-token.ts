@@ -3,16 +3,18 @@ import type { ApiClient } from '../../kube/client.ts'
 import type { TokenVerdict } from '../../kube/token-review.ts'
 import { pods } from '../cluster-resources.ts'
 
-/** Extra fields of the user of a bound token. Kubernetes has the node's field since 1.30. */
+/**
+ * Extra fields that the API server reports for the user of a bound token. It reports the node since Kubernetes 1.30.
+ */
 export const nodeNameKey = 'authentication.kubernetes.io/node-name'
 const podNameKey = 'authentication.kubernetes.io/pod-name'
 const podUidKey = 'authentication.kubernetes.io/pod-uid'
 
-/** Finds the node of a pod, which never changes. Undefined if the pod does not exist or has no node. */
+/** Finds the node of a pod. Undefined if the pod does not exist or has no node. A pod never moves to another node. */
 export type FindNode = (pod: { name: string; uid: string }) => Promise<string | undefined>
 
 /**
- * Adds the node to the verdict about an agent's token. If the token names no node, it is the node of the token's pod.
+ * Adds the node of the token's pod to the verdict about an agent's token, unless the token names the node.
  * @throws the error of `find`
  */
 export async function withNode(verdict: TokenVerdict, find: FindNode): Promise<TokenVerdict> {
@@ -28,7 +30,7 @@ export async function withNode(verdict: TokenVerdict, find: FindNode): Promise<T
   return { user: { ...user, extra: { ...extra, [nodeNameKey]: [node] } } }
 }
 
-/** Asks the API server for a list of at most one pod: managers have the right to list pods. */
+/** Lists the pods of this name, because managers may list pods but not get a single pod. */
 export const findNode =
   (client: ApiClient, namespace: string, options: CallOptions): FindNode =>
   async ({ name, uid }) => {

@@ -8,7 +8,9 @@ export interface ReportGateOptions {
   atOnce?: number
   /** Maximum waiting requests. Default 2,000. */
   waiting?: number
-  /** Maximum requests of one caller, inside or waiting, so that one token cannot take all places. Default 2. */
+  /**
+   * Maximum requests of one caller, admitted and waiting together, so that one token cannot take all places. Default 2.
+   */
   perCaller?: number
 }
 
@@ -18,13 +20,13 @@ interface Waiter {
   resolve: (entered: boolean) => void
 }
 
-/** Milliseconds between two calls of `isBehind`. */
+/** Milliseconds between two checks of `isBehind`. */
 const pollInterval = 1
 
 /**
- * Limits concurrent requests, and admits none while the manager is behind: a thousand nodes that each report a thousand
- * profiles cause a million messages, which all take memory while they wait. The body of a waiting request is not read,
- * so it takes no memory here.
+ * Limits concurrent requests, and admits no request while the manager is behind. A thousand nodes that each report a
+ * thousand profiles cause a million messages, which take memory while they wait; a waiting request does not, because
+ * its body is not read.
  */
 export class ReportGate {
   readonly #options: Required<ReportGateOptions>
@@ -37,7 +39,7 @@ export class ReportGate {
     this.#options = { atOnce: 64, waiting: 2_000, perCaller: 2, ...options }
   }
 
-  /** Numbers of requests inside and waiting. */
+  /** Number of admitted requests (`inside`), and of waiting requests. */
   get depth(): { inside: number; waiting: number } {
     return { inside: this.#inside, waiting: this.#waiters.length }
   }

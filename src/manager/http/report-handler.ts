@@ -3,7 +3,7 @@ import type { Handler } from '../../http/routes.ts'
 import { type AgentHandlerOptions, agentHandler } from './agent-handler.ts'
 
 export interface ReportHandlerOptions extends AgentHandlerOptions {
-  /** Takes a report. Returns the epoch, and whether the next report must be complete. */
+  /** Takes a report. The answer tells the agent the leader's epoch, and whether the next report must be complete. */
   take: (report: AgentReport) => ReportAnswer
   observe?: (outcome: { status: number; profiles: number }) => void
 }

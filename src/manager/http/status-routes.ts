@@ -14,10 +14,13 @@ export interface StatusRoutesOptions {
   isReady: () => boolean
 }
 
-/** The path of models starts with this. */
+/** The path of each model starts with this text. */
 export const MODELS_PREFIX = `/apis/${apiVersion}/namespaces/`
 
-/** Upstream's paths for agents' reports, users' models, and the kubelet's probes. */
+/**
+ * The paths of the status server: reports and recordings of agents, models for users, and probes of the kubelet. The
+ * paths are upstream's.
+ */
 export function statusRoutes({ report, data, models, isAlive, isReady }: StatusRoutesOptions): Routes {
   return {
     exact: {

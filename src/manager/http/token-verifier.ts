@@ -5,9 +5,15 @@ import { TokenBuckets } from '../../base/token-bucket.ts'
 import type { TokenVerdict } from '../../kube/token-review.ts'
 
 export interface TokenVerifierOptions {
-  /** Asks the API server. Rejects if it gives no verdict. `known`: the token was valid before. */
+  /**
+   * Asks the API server whether a token is valid. Rejects if the API server does not answer. `known`: the token was
+   * valid at the last check.
+   */
   review: (token: string, known: boolean) => Promise<TokenVerdict>
-  /** Whether this user may call. Each user of the cluster can create valid tokens. */
+  /**
+   * Whether this user may send requests. A valid token alone does not show it, because every user of the cluster can
+   * create valid tokens.
+   */
   isExpected: (username: string) => boolean
   clock: Clock
   /**
@@ -23,11 +29,15 @@ export interface TokenVerifierOptions {
   refusals?: number
   /** Maximum concurrent checks of unknown tokens. Default 256. */
   strangers?: number
-  /** For one address: burst of bad tokens, and milliseconds until each further bad token. Default 100 and 100. */
+  /**
+   * Maximum burst of bad tokens from one address, and milliseconds until each further bad token. Default 100 and 100.
+   */
   rate?: { burst: number; refill: number }
 }
 
-/** `busy`: the token was not checked, because too many checks run, or this address sent too many bad tokens. */
+/**
+ * `busy`: the token was not checked, because too many checks are running, or its address has sent too many bad tokens.
+ */
 export type Verdict = TokenVerdict | { busy: true }
 
 interface Kept {
@@ -35,13 +45,13 @@ interface Kept {
   until: number
 }
 
-/** Maximum addresses whose bad tokens are counted. */
+/** Maximum number of addresses whose bad tokens are counted. */
 const ADDRESSES = 4_096
 
 /**
- * Identifies the user of a token. It checks an accepted token once per minute, and stores hashes, never tokens. A
- * client can send any number of tokens: bad tokens use up the rate of the client's address, and do not evict good
- * tokens from the cache.
+ * Identifies the user of a token. It checks an accepted token once per minute, and stores only hashes of tokens. A
+ * client may send many bad tokens: they count against the client's address, and cannot evict good tokens from the
+ * cache.
  */
 export class TokenVerifier {
   #options: Required<TokenVerifierOptions>
@@ -66,7 +76,7 @@ export class TokenVerifier {
   }
 
   /**
-   * @param address of the caller
+   * @param address address of the client
    * @throws the error of `review`, which is not cached
    */
   verify(token: string, address: string): Promise<Verdict> {

@@ -12,26 +12,26 @@ import {
 import type { ReviewAnswer, Reviewer } from '../admission/reviewer.ts'
 import type { Caller } from '../admission/validate.ts'
 
-/** The callers that may send reviews. They need a client certificate from the server's `clientCa`. */
+/** The clients that may send reviews. Each needs a certificate from the server's `clientCa`. */
 export interface Callers {
-  /** Common or DNS names; the certificate must have one of these. Default: any certificate. */
+  /** Common names or DNS names; the certificate must have one of these names. Default: any name. */
   names?: readonly string[]
-  /** Called when a caller is refused. */
+  /** Called when a client is refused. */
   refused?(address: string, reason: string): void
 }
 
 export interface WebhookRoutesOptions {
   reviewer: Pick<Reviewer, 'mutate' | 'validate'>
   /**
-   * Only these callers may send reviews. Absent: any client may. An API server presents a certificate if its
-   * AdmissionConfiguration has one for webhooks.
+   * The clients that may send reviews. Absent: all clients. An API server presents a certificate only if its
+   * AdmissionConfiguration names a certificate for webhooks.
    */
   callers?: Callers | undefined
   isAlive: () => boolean
   isReady: () => boolean
 }
 
-/** Upstream's paths for the API server's reviews and the kubelet's probes. */
+/** The paths of the webhook server: reviews of the API server, and probes of the kubelet. The paths are upstream's. */
 export function webhookRoutes({ reviewer, callers, isAlive, isReady }: WebhookRoutesOptions): Routes {
   const handler = (
     review: (body: string, caller: Caller) => ReviewAnswer | Promise<ReviewAnswer>,
