@@ -28,8 +28,8 @@ const others = [
   'timeout',
   'cpu',
 ]
-/** Flags of V8. A program sets them; users do not type them. */
-const engine = ['expose-gc', 'no-expose-gc']
+/** Flags of Node.js and V8. A program sets them; users do not type them. */
+const engine = ['expose-gc', 'no-expose-gc', 'no-experimental-require-module', 'no-warnings']
 /** Flags of the programs that start containers: nerdctl, docker and ctr. */
 const runtimes = ['security-opt', 'apparmor-profile', 'seccomp', 'seccomp-profile', 'name']
 const helms = ['atomic', 'kube-version', 'no-hooks', 'rollback-on-failure', 'take-ownership']
