@@ -3,7 +3,7 @@ import { form } from '../decode/record-fields.ts'
 import { type RecordPairs, textOf, written } from './record-text.ts'
 import type { ProfileRecording } from './recorded.ts'
 
-/** The fields that distinguish facts. */
+/** The fields that a key consists of. */
 const telling = [
   slotOf.operation,
   slotOf.profile,
@@ -22,14 +22,14 @@ const telling = [
   slotOf.flags,
 ] as const
 
-/** The key of a record. Records that say the same have the same key, whichever process caused them, and whenever. */
+/** The key of a record. Records of the same operation have the same key, regardless of their process and time. */
 export function appArmorKey(pairs: RecordPairs): string {
   let key = isOwner(pairs) ? 'o' : ''
   for (const slot of telling) key += `\n${written(pairs, slot)}`
   return key
 }
 
-/** Whether both owners are present and equal: then the process used a file of its own user. */
+/** Whether the process's user owns the file: `ouid` and `fsuid` are present and equal. */
 function isOwner(pairs: RecordPairs): boolean {
   const ouid = written(pairs, slotOf.ouid)
   return ouid !== '' && ouid === written(pairs, slotOf.fsuid)
@@ -62,8 +62,8 @@ function addKnown(pairs: RecordPairs, recording: ProfileRecording): boolean {
 }
 
 /**
- * The record's name, if a profile can contain it: an absolute path. A path that is disconnected from its mount may
- * start with anything.
+ * The record's name if it is an absolute path; undefined otherwise, because rules need an absolute path. A path that is
+ * disconnected from its mount may start with any character.
  */
 function pathOf(pairs: RecordPairs): string | undefined {
   const path = textOf(pairs, slotOf.name)
@@ -84,7 +84,7 @@ function addCapability(pairs: RecordPairs, { appArmor }: ProfileRecording): bool
   return true
 }
 
-/** File permissions as rules have them; in rules, `w` includes the `c` and `d` of records. */
+/** File permissions that rules can contain. In rules, `w` includes the permissions `c` and `d` of records. */
 const fileModes = 'mrwalk'
 
 function addFile(pairs: RecordPairs, { appArmor }: ProfileRecording): boolean {
@@ -102,7 +102,7 @@ function addFile(pairs: RecordPairs, { appArmor }: ProfileRecording): boolean {
   return true
 }
 
-/** Whether the record is about a mount; such a record has a name, too. */
+/** Whether the record is about a mount. It also has a name, so the name alone does not show that it is about a file. */
 const isMount = ({ fields }: RecordPairs): boolean =>
   fields.forms[slotOf.fsType] !== form.absent ||
   fields.forms[slotOf.flags] !== form.absent ||
@@ -125,7 +125,7 @@ function addSocket(pairs: RecordPairs, { appArmor }: ProfileRecording): boolean 
   return true
 }
 
-/** The label without the name that the kernel makes up and appends for a program that ran without a rule. */
+/** The label without `//null-…`, which the kernel appends when no rule covers the program that a process executes. */
 const withoutChild = (label: string): string => label.split('//null-', 1)[0]!
 
 function peerOf(pairs: RecordPairs): string | undefined {
@@ -153,7 +153,7 @@ function addSignal(pairs: RecordPairs, { appArmor }: ProfileRecording): boolean 
 
 const wordsOf = (text: string): string[] => text.split(' ').filter((word) => /^[a-z0-9_+]{1,32}$/.test(word))
 
-/** Maximum characters of the text of a record for which there is no rule. */
+/** Maximum characters of the text that quotes a record which no rule can express. */
 const maxUnhandled = 512
 
 /** The fields about the operation itself. Fields about its process or time are left out. */
@@ -181,7 +181,7 @@ function unhandledText(pairs: RecordPairs): string {
     const value = textOf(pairs, slotOf[name]) ?? written(pairs, slotOf[name])
     return [`${name}=${JSON.stringify(value)}`]
   })
-  // The cut may leave half a character at the end, which managers refuse.
+  // The cut may leave half of a surrogate pair at the end, and managers refuse such a text.
   return parts
     .join(' ')
     .slice(0, maxUnhandled)

@@ -12,17 +12,17 @@ import { bodyAt as at, recordCalls, recordFlags, recordKinds } from '../decode/b
 import { ipAddress } from '../decode/ip-address.ts'
 import type { ProfileRecording } from './recorded.ts'
 
-/** A BPF record whose sizes are checked, by the offsets of its parts. */
+/** A BPF record and the offsets of its parts. The caller has checked the sizes. */
 export interface BpfParts {
   bytes: Uint8Array
   view: DataView
   buffer: Buffer
-  /** Number of the kind, and the header's flags. */
+  /** The number of the record's kind, and the flags in its header. */
   kind: number
   flags: number
   /**
-   * Offsets: the kind's numbers, the path (it follows the path of the executable), the type of a file system, and the
-   * end.
+   * Offsets of the kind's numbers, of the path (after the path of the executable), of the file system's type, and of
+   * the end.
    */
   body: number
   bodySize: number
@@ -31,7 +31,7 @@ export interface BpfParts {
   end: number
 }
 
-/** The key of a record. Records that say the same have the same key, whichever process caused them, and whenever. */
+/** The key of a record. Records of the same operation have the same key, regardless of their process and time. */
 export function bpfKey({ buffer, kind, body, bodySize, path, end }: BpfParts): string {
   return `bpf ${kind} ${buffer.toString('latin1', body, body + bodySize)} ${buffer.toString('latin1', path, end)}`
 }
@@ -46,7 +46,7 @@ type Add = (parts: BpfParts, bpf: Found) => void
 
 const u32 = ({ view, body }: BpfParts, offset: number): number => view.getUint32(body + offset, true)
 
-/** The record's path, if it is complete and UTF-8; undefined if the program cut it or could not find it out. */
+/** The record's path; undefined if it is not UTF-8, or if the BPF program cut it or could not read it. */
 function pathOf({ buffer, flags, path, type }: BpfParts): string | undefined {
   if ((flags & (recordFlags.PATH_CUT | recordFlags.PATH_UNKNOWN)) !== 0) return undefined
   const text = buffer.toString('utf8', path, type)
@@ -83,7 +83,7 @@ function addSocket(parts: BpfParts, bpf: Found): void {
   })
 }
 
-/** Operations on outgoing traffic: models have only egress, not binding and incoming traffic. */
+/** Operations on outgoing traffic. Models contain egress, but not listening sockets and incoming traffic. */
 const outgoing: readonly number[] = [recordCalls.connect, recordCalls.sendmsg]
 
 function addAddress(parts: BpfParts, bpf: Found): void {

@@ -2,7 +2,7 @@ import { Buffer } from 'node:buffer'
 import { valueBytes } from '../decode/field-bytes.ts'
 import { form, type RecordFields } from '../decode/record-fields.ts'
 
-/** The fields of a record that becomes a fact, and their bytes. */
+/** The fields of a record, and the bytes that the fields point into. */
 export interface RecordPairs {
   fields: RecordFields
   bytes: Uint8Array
@@ -10,7 +10,7 @@ export interface RecordPairs {
   kmsg: boolean
 }
 
-/** The bytes of a value as written, as Latin-1 text; empty if absent. Only for keys that users do not see. */
+/** The undecoded bytes of a value as Latin-1 text; empty if absent. Use it only for keys, which users do not see. */
 export function written({ fields, buffer }: RecordPairs, slot: number): string {
   if (fields.forms[slot] === form.absent) return ''
   return buffer.toString('latin1', fields.starts[slot], fields.ends[slot])

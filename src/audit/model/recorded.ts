@@ -1,10 +1,10 @@
 import type { DynamicResult } from '../../api/types.ts'
 import { mebibyte } from '../../base/bytes.ts'
 
-/** What the records of one batch say about workloads of one profile while its policy models behaviour. */
+/** The behaviour that one batch shows of workloads of one profile while the profile's policy models behaviour. */
 export interface Recorded {
   profileName: string
-  /** The recording that it belongs to (PolicyIdentity.modelling). */
+  /** The id of the recording that collects this behaviour (PolicyIdentity.modelling). */
   recording: string
   /** Facts that are new to this worker. */
   found: DynamicResult
@@ -13,7 +13,8 @@ export interface Recorded {
   /** Records of the container runtime while it starts the container. They are not the workload's behaviour. */
   ofRuntime: number
   /**
-   * Records of new facts whose process is unknown: it may be the workload, or another process that entered its profile.
+   * Records with new facts whose process is unknown. It may belong to the workload, or may have entered the profile
+   * from elsewhere.
    */
   lost: number
 }
@@ -23,19 +24,19 @@ export type AppArmorFound = Section<DynamicResult['appArmor']>
 export type BpfFound = Section<DynamicResult['bpf']>
 
 /**
- * Maximum remembered facts of a profile, which are skipped when they come again. Beyond it, all are forgotten and are
- * found again.
+ * Maximum remembered facts of a profile; a remembered fact is not reported again. Beyond the limit the profile forgets
+ * all its facts, so the next records report them again.
  */
 const maxRemembered = 65_536
 /**
- * Maximum characters of the remembered facts of all profiles in a worker; beyond it, all are forgotten, too. A workload
- * chooses the length of its names.
+ * Maximum characters of the remembered facts of all profiles in a worker. Beyond the limit all profiles forget their
+ * facts. The limit exists because a workload chooses the length of its names.
  */
 const maxCharacters = 16 * mebibyte
-/** Maximum profiles. Their names come from policies, but the names of deleted policies stay. */
+/** Maximum profiles in a worker. The names come from policies, but the names of deleted policies are not removed. */
 const maxProfiles = 1_024
 
-/** What a worker found out about one profile. */
+/** The behaviour that a worker has found for one profile. */
 export class ProfileRecording {
   readonly profileName: string
   readonly recording: string
@@ -52,7 +53,7 @@ export class ProfileRecording {
     this.recording = recording
   }
 
-  /** Whether a fact is known. `note` adds it. */
+  /** Whether `note` has added this fact. */
   knows(key: string): boolean {
     return this.#seen.has(key)
   }
@@ -86,12 +87,12 @@ export class ProfileRecording {
   }
 }
 
-/** What a worker found out about all profiles whose policies model behaviour. */
+/** The behaviour that a worker has found for all profiles whose policies model behaviour. */
 export class Recordings {
   readonly #byProfile = new Map<string, ProfileRecording>()
   readonly #touched = new Set<ProfileRecording>()
 
-  /** @returns the profile's recording; the next `take` returns its facts */
+  /** @returns the recording of the profile; the next `take` includes it */
   of(profileName: string, recording: string): ProfileRecording {
     let of = this.#byProfile.get(profileName)
     if (of === undefined || of.recording !== recording) {
@@ -103,7 +104,7 @@ export class Recordings {
     return of
   }
 
-  /** The facts since the last call; undefined if there are none, which is the usual case. */
+  /** Returns the behaviour found since the last call; undefined, as usual, if nothing was found. */
   take(): Recorded[] | undefined {
     if (this.#touched.size === 0) return undefined
     const taken: Recorded[] = []
@@ -118,7 +119,7 @@ export class Recordings {
     return taken.length === 0 ? undefined : taken
   }
 
-  /** Forgets facts beyond the limit. Between two calls, a batch adds at most its own size. */
+  /** Forgets all facts if they exceed the limit. One check for each batch is enough: a batch adds at most its size. */
   #bound(): void {
     let characters = 0
     for (const of of this.#byProfile.values()) characters += of.characters

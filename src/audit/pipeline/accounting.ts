@@ -2,19 +2,19 @@ import { Histogram } from '../../base/histogram.ts'
 import type { BatchResult, EventCount, UnresolvedReason } from '../batch/batch.ts'
 import type { PolicyIdentity } from '../enrich/snapshot.ts'
 
-/** Number of events of one kind. `policy` owns their profile; absent if no policy does. */
+/** Number of events of one kind. `policy` owns the profile of the events; it is absent if the profile has no policy. */
 export interface PolicyEvents extends EventCount {
   policy?: PolicyIdentity
 }
 
-/** Seconds. Some milliseconds are usual for netlink, and 250 ms for a polled file; a longer lag means a backlog. */
+/** Seconds. A lag of some milliseconds is usual for netlink, 250 ms for a polled file. A longer lag means a backlog. */
 const lagBounds = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300]
 
 /** Counts of records and lines from all sources. */
 export interface Totals {
   /** Records of complete batches. */
   read: number
-  /** Lines in the log, including undecodable ones. */
+  /** Lines in the log, including lines with an undecodable record. */
   written: number
   filtered: number
   /** Lines held back from the log because their container exceeded its rate. */
@@ -28,9 +28,9 @@ export interface Totals {
 }
 
 /**
- * Accounts for every record. Between two turns of the event loop, this always holds: `read = written + filtered +
- * heldBack + dropped + deferred + queued`. When the pipeline has ended, the last two are zero, and the next pipeline
- * may continue the accounting.
+ * Accounts for every record. Between two turns of the event loop, `read = written + filtered + heldBack + dropped +
+ * deferred + queued` always holds. When the pipeline has ended, `deferred` and `queued` are zero, and the next pipeline
+ * may continue with these counts.
  */
 export class Accounting {
   readonly totals: Totals = { read: 0, written: 0, filtered: 0, heldBack: 0, dropped: {}, deferred: 0, queued: 0 }
@@ -38,21 +38,21 @@ export class Accounting {
   undecodable = 0
   /** Written lines without a known container, by reason. */
   readonly unresolved: Partial<Record<UnresolvedReason, number>> = {}
-  /** Records that an untrusted process sent. Each also counts as filtered or written. */
+  /** Records that an untrusted process sent. Each record also counts as filtered or written. */
   untrusted = 0
   /**
-   * Seconds from the time of a batch's first record in the kernel to the write of the batch. Each line of the batch
-   * counts.
+   * Seconds from the kernel's time stamp of a batch's first record until the batch is written. Each line of the batch
+   * is an observation.
    */
   readonly lag = new Histogram(lagBounds)
   #events = new Map<string, PolicyEvents>()
   #policyOf: (profileName: string) => PolicyIdentity | undefined
-  /** Number of entries at which entries of deleted policies are next removed. */
+  /** When `#events` has this many entries, the entries of deleted policies are removed. */
   #sweepAt = 1024
 
   /**
-   * @param policyOf returns the current policy of a profile. A record may name any profile, so all unknown names are
-   * counted under ''
+   * @param policyOf returns the current policy of a profile. Events of a profile without a policy are counted under '',
+   * because a record may name any profile
    */
   constructor(policyOf: (profileName: string) => PolicyIdentity | undefined) {
     this.#policyOf = policyOf
@@ -67,15 +67,15 @@ export class Accounting {
     return read === written + filtered + heldBack + this.dropped + deferred + queued
   }
 
-  /** Number of events by enforcer, action and profile of a policy, as encoded. */
+  /** Number of events by enforcer, action and profile. */
   get events(): PolicyEvents[] {
     return [...this.#events.values()]
   }
 
   /**
-   * Counts a processed batch; its lines go to the sink now.
-   * @param again its records were deferred before
-   * @param held number of its lines that are held back
+   * Counts the result of a batch, whose lines the caller now passes to the sink.
+   * @param again whether the batch consists of records that were deferred before
+   * @param held number of lines that are held back
    */
   processed(result: BatchResult, again: boolean, held = 0): void {
     const { totals, unresolved } = this

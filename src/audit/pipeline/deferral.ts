@@ -4,7 +4,7 @@ import type { BatchFormat, Deferred } from '../batch/batch.ts'
 import { maxWait, type WaitKey } from '../enrich/wait-keys.ts'
 import type { News } from './snapshot-changes.ts'
 
-/** When records began to wait, how long they may wait, and how often they were tried. */
+/** When records started to wait, when their wait ends, and how often they were tried. */
 interface Before {
   since: number
   deadline: number
@@ -13,7 +13,7 @@ interface Before {
 
 /** Records of one result that must wait. */
 export interface Held<Owner> {
-  /** The caller's value; not read here. */
+  /** A value of the caller, which `retry` gets back. */
   owner: Owner
   format: BatchFormat
   deferred: Deferred
@@ -36,15 +36,15 @@ export interface DeferralOptions<Owner> {
   clock: Clock
   /** Maximum milliseconds that a record waits. Default 10,000: a busy node takes seconds to report a container. */
   timeout?: number
-  /** `timeout` for a record of a recording profile. Default 30,000. */
+  /** `timeout` for a record whose profile is being recorded. Default 30,000. */
   longTimeout?: number
-  /** `timeout` for a record that stays in a kernel ring while it waits, as do all later records. Default 2,000. */
+  /** `timeout` for a BPF record. While it waits, the kernel's ring keeps it and all later records. Default 2,000. */
   timeoutInRing?: number
   /**
    * Maximum bytes of waiting records. Beyond it, the holder with most bytes releases its oldest records. Default 8 MiB.
    */
   bound?: number
-  /** Returns the news since the last call. */
+  /** Returns the keys of containers and processes that have changed since the last call. */
   news: () => News
   retry: (retry: Retry<Owner>) => void
 }
@@ -56,10 +56,10 @@ const tick = 100
 /** Maximum results with waiting records: each costs memory in addition to the bytes of its records. */
 const maxGroups = 16_384
 
-/** Maximum holders with a share of their own; all further holders have one share. */
+/** Maximum holders with a separate share; all further holders use one common share. */
 const maxShares = 1_024
 
-/** The waiting records of one holder, either all recorded or all not. */
+/** The waiting records of one holder with the same value of `recorded`. */
 interface Share<Owner> {
   readonly key: string
   readonly recorded: boolean
@@ -75,7 +75,7 @@ interface Wait<Owner> {
 }
 
 interface Group<Owner> extends Held<Owner>, Before {
-  /** News is noted before this time, but acted upon only from then on. */
+  /** The records are not tried again before this time, even if there is news about them. */
   notBefore: number
   waits: Wait<Owner>[]
   /** Number of records that still wait. */
@@ -85,9 +85,9 @@ interface Group<Owner> extends Held<Owner>, Before {
 }
 
 /**
- * Keeps records whose container is not known yet, indexed by the keys for which they wait, so that news retries only
- * these records. Time, bytes and tries are limited. If too much waits, the holder with most bytes must release records:
- * a container that floods only loses the name in its own records.
+ * Keeps records whose container is not known yet. News about a key retries only the records that wait for this key.
+ * Time and bytes are limited. Beyond the limit, the holder with most bytes releases its oldest records, so a container
+ * that floods loses the container's name only in its own records.
  */
 export class Deferral<Owner> {
   /** Records released early because too many waited. */
@@ -110,14 +110,14 @@ export class Deferral<Owner> {
     return this.#groups.size
   }
 
-  /** When the record that has waited longest began to wait, by the clock. */
+  /** When the oldest waiting record started to wait, by the clock. */
   get oldest(): number | undefined {
     let first: number | undefined
     for (const { since } of this.#groups) if (first === undefined || since < first) first = since
     return first
   }
 
-  /** Takes records that must wait. */
+  /** Keeps records until there is news about their keys, or their time is over. */
   hold(held: Held<Owner>): void {
     const now = this.#options.clock.now()
     const before = held.before ?? { since: now, deadline: now + this.#patienceWith(held), tries: 0 }
@@ -137,7 +137,7 @@ export class Deferral<Owner> {
     if (this.#closed) this.#release(group, true)
     else this.#relieve()
     if (this.#groups.size === 0) return
-    // Take note of news that came while the records were on their way. Very old news is no longer available.
+    // News may have arrived while a worker decoded these records. Ignore 'all': it names no key.
     if (wasEmpty) this.#note(this.#options.news(), false)
     this.#timer ??= this.#options.clock.after(tick, () => this.#tick())
   }
@@ -148,7 +148,7 @@ export class Deferral<Owner> {
     return deferred.recorded ? longTimeout : timeout
   }
 
-  /** Releases all records, and from now on each new record at once. */
+  /** Releases all records. From now on, `hold` releases new records at once. */
   close(): void {
     this.#closed = true
     this.#timer?.cancel()
@@ -195,8 +195,8 @@ export class Deferral<Owner> {
   }
 
   /**
-   * The oldest group of the largest share. Records of a model are released before all others, because they may wait
-   * longest: so a recorded container takes no room from others.
+   * The oldest group of the largest share. Shares with recorded profiles come first: their records may wait longest, so
+   * they must not take the room of other records.
    */
   #largest(of: (share: Share<Owner>) => number): Group<Owner> | undefined {
     let max: Share<Owner> | undefined
@@ -222,7 +222,7 @@ export class Deferral<Owner> {
     if (this.#groups.size > 0) this.#timer ??= clock.after(tick, () => this.#tick())
   }
 
-  /** Releases the records that are due; with `final`, all. */
+  /** Releases the records that are due; with `final`, all records of the group. */
   #release(group: Group<Owner>, final: boolean): void {
     const { owner, format, readAt, deferred, waits, since, deadline, tries, share } = group
     const goes = waits.map(({ state }) => state === 'due' || (final && state === 'waits'))
@@ -248,7 +248,7 @@ function markDue(wait: Wait<unknown>): void {
   wait.group.due = true
 }
 
-/** The records of the waits that `goes` marks, in order. */
+/** The records whose wait is marked in `goes`, in order. */
 function recordsOf({ bytes, records, ends, waitOf }: Deferred, goes: readonly boolean[]) {
   if (goes.every(Boolean)) return { bytes, records }
   const chosen = new Uint8Array(bytes.length)

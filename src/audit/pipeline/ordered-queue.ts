@@ -1,18 +1,18 @@
-/** A batch in progress of one source, and what must still happen before its position may be stored. */
+/** A batch in progress. Its position may be stored when nothing of the batch is open. */
 export interface InFlightBatch {
   position: unknown
   /** When it was read from its source, by the monotonic clock. */
   since: number
   /** Number of results, offers and deferred groups that are not settled yet. */
   open: number
-  /** Whether some of its lines could not be written, so that they must be read again. */
+  /** Whether some of its lines could not be written, so that its records must be read again. */
   lost: boolean
-  /** Called when the batch is reached. Before that, it may be read again, and would be counted twice. */
+  /** Called when the batch counts as reached. Before that, the batch may be read again, and counts would be doubled. */
   onReached: (() => void)[]
 }
 
 /**
- * Keeps the order of one source. Results are passed on in the order of the batches. A position counts as reached only
+ * Keeps the batches of one source in order, and passes on their results in this order. A position counts as reached
  * when everything before it is in the log.
  */
 export class OrderedQueue {
@@ -54,8 +54,8 @@ export class OrderedQueue {
   }
 
   /**
-   * Calls back when all current batches are reached. This is at once if there are none, and never if a batch must be
-   * read again.
+   * Calls back when all current batches are reached: at once if there are no batches, never if a batch must be read
+   * again.
    */
   whenReached(then: () => void): void {
     const last = this.#inFlight.at(-1)
@@ -74,7 +74,7 @@ export class OrderedQueue {
     inFlight.open--
     while (this.#inFlight[0]?.open === 0) {
       const { position, lost, onReached } = this.#inFlight.shift()!
-      // After a loss, later positions do not count as reached, so that a restart reads from the lost lines on.
+      // After a loss, later positions do not count as reached, so that a restart reads the lost records again.
       this.#broken ||= lost
       if (this.#broken) continue
       if (position !== undefined) this.#reached = position

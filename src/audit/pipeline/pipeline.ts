@@ -21,19 +21,19 @@ import { HeldLines } from './throttled-lines.ts'
 export interface PipelineSource {
   source: AuditSource
   /**
-   * What happens to data that is not read in time. `waits`: it stays where it is (a file, or the BPF programs' ring,
-   * which counts its own overflow), so a full queue stops reading without a loss. `loses`: it disappears (a socket), so
-   * reading continues after a while, and the sink drops and counts what the disk does not take.
+   * What happens to unread data. `waits`: the data stays (in a file, or in the BPF ring, which counts its overflow), so
+   * a full queue stops reading without a loss. `loses`: the data disappears (from a socket), so reading continues after
+   * a while, and the sink drops and counts the lines that the disk does not take.
    */
   pressure: 'waits' | 'loses'
   /**
-   * Stores a position (undefined: keep the stored position) and the counts up to it. Called after all lines up to it
-   * are on disk.
+   * Stores a position, and the counts up to it. undefined keeps the stored position. Called after all lines up to the
+   * position are on disk.
    */
   commit?: (position: unknown, counts: readonly Statement[]) => Promise<void>
   /**
-   * Called when everything up to a position is in the log, or in a count that is reported or stored. The log need not
-   * be on disk.
+   * Called when everything up to a position is in the log, or in a count that is reported or stored. The log may still
+   * be in the page cache.
    */
   written?: (position: unknown, lossMark: unknown) => void
 }
@@ -58,13 +58,13 @@ export interface PipelineOptions {
   clock: Clock
   /** Returns milliseconds since boot. For tests. */
   sinceBoot?: () => number
-  /** Counts all lines by kind, and may hold some back. Workers must then return each line's kind. */
+  /** Counts all lines by kind, and may hold lines back. It needs workers that return the kind of each line. */
   digest?: Digest
   /** The accounting of an earlier pipeline, which this pipeline continues. Default: a new accounting. */
   accounting?: Accounting
   /**
-   * Stores these parts, by name, and keeps the other stored parts. The store survives the process, but not a power cut,
-   * like the kernel's rings.
+   * Stores these parts by name; other stored parts stay. Like the kernel's rings, the store survives the process, but
+   * not a power cut.
    */
   keep?: (parts: Readonly<Record<string, Part>>) => Promise<void>
   deferral?: Pick<DeferralOptions<Job>, 'timeout' | 'bound'>
@@ -96,7 +96,7 @@ export interface Queue {
   age?: number
 }
 
-/** Ends a pipeline whose lines may be lost on the disk. The next pipeline reads again from the stored position. */
+/** Ends a pipeline when the disk may have lost lines. The next pipeline reads from the stored position again. */
 export class LogInDoubt extends Error {
   constructor(cause: NotStored) {
     super('the disk may have lost written lines; reading again from the stored position, which writes them again', {
@@ -119,7 +119,7 @@ interface Job {
 
 /** A source and its batches, in order. */
 interface Input extends PipelineSource {
-  /** Its name in counts: unique, unlike a source's name. */
+  /** Identifies the source in counts; the source's name need not be unique. */
   key: string
   queue: OrderedQueue
   /** Number of counts that became final since the source's part was stored. */
@@ -129,8 +129,8 @@ interface Input extends PipelineSource {
 }
 
 /**
- * Milliseconds that a source with the pressure `loses` waits for the log. Its ring and socket hold a burst that the
- * disk does not write at once.
+ * Milliseconds that a source with the pressure `loses` waits for room in the log. Meanwhile the source's ring and
+ * socket keep a burst that is faster than the disk.
  */
 const roomTimeout = 2_000
 
@@ -138,8 +138,8 @@ const roomTimeout = 2_000
 const pollInterval = 1_000
 
 /**
- * Connects sources, worker threads, the deferral of events without a container, and the log. The order of each source
- * stays, except that deferred events come later.
+ * Connects sources, worker threads, the deferral of events without a container, and the log. The events of a source
+ * stay in order, except that deferred events come later.
  */
 export class Pipeline {
   readonly accounting: Accounting
@@ -149,14 +149,14 @@ export class Pipeline {
   #slots: Slots
   #working = new Set<Promise<void>>()
   #storing: Promise<unknown> = Promise.resolve()
-  /** Whether a line has reported a count that is still stored as unreported. */
+  /** Whether a line has reported a count that the store still has as unreported. */
   #said = false
   #keeping: Promise<void> | undefined
   #timer: { cancel(): void } | undefined
   #storedAt = Number.NEGATIVE_INFINITY
   /**
-   * Set when the disk has failed to store the log. From then on, positions of sources with the pressure `waits` are not
-   * stored.
+   * Set when a sync of the log has failed. From then on, the pipeline does not store positions of sources with the
+   * pressure `waits`.
    */
   #doubt: NotStored | undefined
   #needsRestart = false
@@ -187,7 +187,7 @@ export class Pipeline {
     this.deferral = new Deferral({ ...deferral, clock, news, retry: (retry) => this.#retry(retry) })
   }
 
-  /** Lengths of queues, and drops, of each stage, for metrics. */
+  /** Queue lengths and drops of each stage, for metrics. */
   get stages() {
     const { pool, sink } = this.#options
     return {
@@ -242,7 +242,8 @@ export class Pipeline {
 
   /**
    * Runs until all sources have ended and their records are on disk or accounted for.
-   * @throws the error of a source that broke for good, after the other sources have ended; and LogInDoubt
+   * @throws the error of a source that failed permanently, after the other sources have ended
+   * @throws LogInDoubt
    */
   run(): Promise<void> {
     this.#ended ??= this.#run()
@@ -250,8 +251,8 @@ export class Pipeline {
   }
 
   /**
-   * Stops the sources, after which `run` ends. A source, or a disk that does not write, delays this by at most
-   * `stopTimeout`: a file keeps the rest for the next start.
+   * Stops the sources, after which `run` ends. A slow source or disk delays the end by at most `stopTimeout`. The next
+   * start reads the rest from the file.
    */
   stop(): void {
     const { clock, sink, stopTimeout = 5000 } = this.#options
@@ -298,8 +299,8 @@ export class Pipeline {
   }
 
   /**
-   * Calls back, exactly once, when the batch in progress is reached; without a batch, when all earlier batches are.
-   * Then its counts are final.
+   * Calls back once, when `inFlight` is reached; without `inFlight`, when all current batches of the source are. From
+   * then on the counts are final.
    */
   #whenReached(input: Input, inFlight?: InFlightBatch): Reached {
     return (then) => {
@@ -312,7 +313,7 @@ export class Pipeline {
     }
   }
 
-  /** Checks now and at intervals. */
+  /** Checks the sources now and at intervals. */
   #poll(): void {
     this.#check()
     this.#looking = this.#options.clock.after(pollInterval, () => this.#poll())
@@ -342,7 +343,7 @@ export class Pipeline {
     await this.#slots.take()
   }
 
-  /** Sends a batch to the workers. Its slot is released when the result has been passed on. */
+  /** Sends a batch to the workers. The batch keeps its slot until its result is passed on. */
   #process(job: Job): void {
     const { pool, digest } = this.#options
     const result = pool.process(digest === undefined ? job.batch : { ...job.batch, minute: digest.minute })
@@ -361,7 +362,7 @@ export class Pipeline {
     const settle = ({ written, dropped, reason }: OfferResult): void => {
       this.accounting.settled(written, dropped, reason)
       if (result.kernelTime !== undefined) this.#observeLag(job, result.kernelTime, written)
-      // The next agent may find the dropped lines again: in the source, or in another log with the same records.
+      // The next agent may read these records again, from the source or from another log.
       if (dropped > 0 && (input.pressure === 'waits' || reason === 'stopped')) inFlight.lost = true
       input.queue.settle(inFlight)
       this.#release(input)
@@ -372,7 +373,7 @@ export class Pipeline {
     this.#options.sink.offer({ bytes, lines, lossy: input.pressure === 'loses', from: origin, settle })
   }
 
-  /** Lets the kernel free the memory of records that are in the log, or in a stored count. */
+  /** Lets the kernel free the memory of records that are in the log or in a stored count. */
   #release({ queue, losses, written, counted }: Input): void {
     if (written === undefined || queue.reached === undefined) return
     if (counted > 0 && this.#options.keep !== undefined) void this.#keep()
@@ -380,8 +381,8 @@ export class Pipeline {
   }
 
   /**
-   * Stores the counts of sources without `commit`, and counts that belong to no source. Counts that arrive during a
-   * write are stored by the next write.
+   * Stores the counts of sources without `commit`, and counts that do not belong to a source. The next write stores
+   * counts that arrive during a write.
    */
   #keep(): Promise<void> {
     const { keep } = this.#options
@@ -434,8 +435,8 @@ export class Pipeline {
   }
 
   /**
-   * Adds the lag of a batch, which is that of its oldest record, for all its lines. It is too large by at most the time
-   * that the batch spans, but costs nothing per event.
+   * Adds the lag of the batch's oldest record for all lines of the batch. For a later line, this is too large by at
+   * most the time that the batch spans. A lag for each event would cost too much.
    */
   #observeLag({ readAt, inFlight }: Job, kernelTime: number, lines: number): void {
     const sinceRead = this.#options.clock.now() - inFlight.since
@@ -490,7 +491,7 @@ export class Pipeline {
     })
   }
 
-  /** Stores the reached positions, one store at a time. @returns whether there is something to store again */
+  /** Stores the reached positions, after any store in progress. @returns whether another store is due */
   #store(always = false): Promise<boolean> {
     const store = this.#storing.then(() => this.#storeOnce(always))
     this.#storing = store
@@ -509,21 +510,21 @@ export class Pipeline {
     try {
       await this.#options.sink.sync()
       for (const { queue, commit, pressure, position, counts } of reached) {
-        // Do not store the position: the next pipeline must read this source's records again from the old position.
+        // Keep the stored position, so that the next pipeline reads the records after it again.
         if (this.#doubt !== undefined && pressure === 'waits') continue
         await commit(position, counts)
         if (position !== undefined) queue.stored(position)
       }
       if (this.#doubt !== undefined) this.#restart()
     } catch (error) {
-      // The old position stays stored, so a restart reads some lines again.
+      // The stored position does not change, so a restart reads some records again.
       if (error instanceof NotStored && reached.some(({ pressure }) => pressure === 'waits')) this.#doubt ??= error
       this.#options.onError?.(error)
     }
     return this.#inputs.some(({ queue, commit }) => commit !== undefined && queue.reached !== undefined)
   }
 
-  /** Restarts the pipeline, so that the lines in doubt are written again: the disk stores again. */
+  /** Restarts the pipeline, which writes the lines in doubt again. Called when a sync has succeeded after a failure. */
   #restart(): void {
     if (this.#stopping) return
     this.#needsRestart = true

@@ -1,4 +1,4 @@
-/** A limited number of slots, given to callers in the order of their requests. */
+/** A limited number of slots. Callers get a slot in the order of their requests. */
 export class Slots {
   #free: number
   #waiting: (() => void)[] = []
@@ -23,7 +23,7 @@ export class Slots {
     else await new Promise<void>((resolve) => this.#waiting.push(resolve))
   }
 
-  /** Returns a slot, or passes it to the caller that has waited longest. */
+  /** Frees a slot, or passes it to the caller that has waited longest. */
   give(): void {
     const next = this.#waiting.shift()
     if (next === undefined) this.#free++

@@ -2,12 +2,12 @@ import type { SnapshotFeed } from '../enrich/snapshot-feed.ts'
 import { keysOfContainer, type WaitKey } from '../enrich/wait-keys.ts'
 import type { ProcessLog } from '../pool/process-log.ts'
 
-/** The keys with news since the last check; `all` if this is no longer known. */
+/** The keys of changed containers and processes; `all` if the log of changes no longer contains all of them. */
 export type News = readonly WaitKey[] | 'all'
 
 /**
- * Checks what is new about containers and processes. It polls instead of listening, because the feed and the process
- * log live longer than a pipeline, and limit what they keep.
+ * Returns which containers and processes have changed since the last call. Polling needs no clean-up: the feed and the
+ * process log outlive a pipeline and would keep its listeners.
  */
 export class SnapshotChanges {
   readonly #feed: SnapshotFeed

@@ -11,14 +11,14 @@ export interface HeldLinesOptions {
   feed: SnapshotFeed
   /** The log that gets the lines. */
   sink: CountingLog
-  /** Called when the source cannot note a report. The next agent then repeats the report. */
+  /** Called when the source cannot store that a count was reported. The next agent then reports the count again. */
   onError?: (error: unknown) => void
 }
 
-/** Records that are being held back, and are not fully reported. */
+/** The records of one key that the source holds back, from the first line about them to the last. */
 interface Closed {
   container: ContainerFields
-  /** Times of the first and the last check that found further held-back records. */
+  /** Start and end of the time that the next line covers. */
   from: WallMs
   to: WallMs
   /** Monotonic time of the last check that found further held-back records. */
@@ -28,20 +28,21 @@ interface Closed {
   records: HeldRecords
 }
 
-/** Milliseconds without further held-back records after which a line reports the total. */
+/** Milliseconds without further held-back records after which the last line reports the count. */
 const quiet = 1_000
 /** Milliseconds after which a line reports an intermediate count. */
 const maxSilence = 60_000
 
 /**
- * Reports what a source itself holds back, for each container: a line when it starts, and a line with the count after a
- * quiet time, even if the container has ended. The source notes each report, so no report is repeated.
+ * Reports the records that a source holds back, for each container. A line reports the start. After a quiet time,
+ * another line reports the count, even if the container has ended. The source stores each reported count, so the next
+ * agent does not repeat it.
  */
 export class HeldLines {
   readonly #options: HeldLinesOptions
-  /** By key. */
+  /** By the key of the source's records. */
   readonly #closed = new Map<string, Closed>()
-  /** Reported counts that the source has not noted yet, by key. */
+  /** Reported counts that the source has not stored yet, by key. */
   readonly #said = new Map<string, number>()
   readonly #noting = new Set<Promise<void>>()
   #lastLook: WallMs
@@ -56,7 +57,7 @@ export class HeldLines {
     return Array.from(this.#closed.values(), ({ records: { container } }) => `kernel ${container}`)
   }
 
-  /** Number of reported counts that the source has not noted yet. */
+  /** Number of reported counts that the source has not stored yet. */
   get unnoted(): number {
     return this.#said.size
   }
@@ -72,7 +73,7 @@ export class HeldLines {
       else if (now - closed.since >= maxSilence) this.#goOn(key, closed)
   }
 
-  /** Resolves when all reports are noted. */
+  /** Resolves when the source has stored all reported counts. */
   async close(): Promise<void> {
     while (this.#noting.size > 0) await Promise.all(this.#noting)
   }
@@ -104,7 +105,7 @@ export class HeldLines {
     closed.since = this.#options.clock.now()
   }
 
-  /** The content of the line: the count since the last report, and its kind. */
+  /** The fields of a line: the number of records since the last report, and their kind. */
   #countsOf(key: string, { records: { held, noted, operation, container }, to }: Closed): Record<string, unknown> {
     const events = held - (this.#said.get(key) ?? noted)
     this.#said.set(key, held)
@@ -127,7 +128,7 @@ export class HeldLines {
       return
     }
     const bytes = containerLine(feed, Math.floor(clock.wall() / 1_000), message, { heldBack }, container, 'warn')
-    // The accounting does not include this line, because it was not read. A full queue drops it.
+    // `lines: 0`, because the accounting counts only lines of records. A full queue drops this line.
     sink.offer({ bytes, lines: 0, lossy: true, settle: () => undefined })
   }
 
@@ -144,8 +145,8 @@ export class HeldLines {
   }
 
   /**
-   * The container that has the number. If several have had it, this is the last: numbers are reused, and ended
-   * containers are known for a while.
+   * The last container with this number. Several containers may have it, because numbers are reused and the feed keeps
+   * ended containers for a while.
    */
   #infoOf(bpfNumber: number): ContainerInfo | undefined {
     let found: ContainerInfo | undefined
