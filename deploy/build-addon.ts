@@ -1,7 +1,7 @@
 /**
- * Builds native/addon with node-gyp, from files of this machine, without downloads. The headers of Node.js come from
- * its installation, or from npm's `nodedir`. With --optional, a missing compiler is only reported; a compiler that
- * fails always fails the build.
+ * Builds native/addon with node-gyp, without downloads. The headers of Node.js come from its installation, or from
+ * npm's `nodedir`. With --optional, the build reports a missing compiler and succeeds. A compiler error always fails
+ * the build.
  */
 import { spawnSync } from 'node:child_process'
 import { existsSync, realpathSync } from 'node:fs'
@@ -32,7 +32,7 @@ function findHeaders(): string | undefined {
 function build(nodedir: string): void {
   const gyp = createRequire(import.meta.url).resolve('node-gyp/bin/node-gyp.js')
   const args = [gyp, 'rebuild', '--silent', '-C', join(root, 'native', 'addon')]
-  // The environment takes precedence over arguments, so only this is certain to take effect.
+  // Use the environment, because node-gyp prefers it to arguments.
   const env = { ...process.env, npm_config_nodedir: nodedir }
   const { status, stdout, stderr } = spawnSync(process.execPath, args, { encoding: 'utf8', env })
   if (status === 0) return

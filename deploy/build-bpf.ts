@@ -1,8 +1,8 @@
 /**
- * Builds native/bpf for any kernel with BTF: the programs adapt to the kernel's types. The results are varmor.bpf.o,
- * and varmor-old.bpf.o for kernels that lack features which varmor.bpf.o needs (native/bpf/compat.h). vmlinux.h is
- * generated from BTF and never committed. On a machine without BTF, pass the vmlinux.h of Debian's linux-bpf-dev. Needs
- * clang 14 and bpftool 7.1, or later versions. For another architecture, pass its types and then its name: `arm64`.
+ * Builds native/bpf for any kernel with BTF, because the programs adapt to the kernel's types. Writes varmor.bpf.o and,
+ * for kernels without the newer features (native/bpf/compat.h), varmor-old.bpf.o. The build generates vmlinux.h from
+ * BTF. On a machine without BTF, pass the vmlinux.h of Debian's linux-bpf-dev. Needs clang 14 and bpftool 7.1, or later
+ * versions. For another architecture, pass a vmlinux.h of that architecture and then its name, such as `arm64`.
  */
 
 import { spawnSync } from 'node:child_process'
@@ -12,7 +12,7 @@ import { fileURLToPath } from 'node:url'
 
 const source = join(dirname(dirname(fileURLToPath(import.meta.url))), 'native', 'bpf')
 
-/** Since Linux 6.19, types have unnamed members of named structs. */
+/** Since Linux 6.19, kernel types have unnamed members of named structs, which clang accepts only with this option. */
 const extensions = ['-fms-extensions', '-Wno-microsoft-anon-tag']
 
 const warnings = ['-Wall', '-Wextra', '-Werror', '-Wno-unused-parameter', '-Wno-unused-function']
@@ -22,7 +22,7 @@ const maps = 'maps.bpf.c'
 /** BTF of the running kernel. */
 const ownTypes = '/sys/kernel/btf/vmlinux'
 
-/** bpftool is in a folder that is only in root's PATH. */
+/** bpftool is in /usr/sbin, which only root has in its PATH. */
 const env = { ...process.env, PATH: `${process.env['PATH']}:/usr/sbin:/sbin` }
 
 const headers = '/usr/include/bpf/bpf_helpers.h'
@@ -43,7 +43,7 @@ const objects = {
  * Builds the objects.
  * @param types BTF of a kernel, as in /sys/kernel/btf/vmlinux, or a vmlinux.h made from it; Linux 6.1 or later
  * @param folder for the output and intermediate files
- * @param architecture of these types, as Node.js names it
+ * @param architecture the architecture of these types, as Node.js names it
  * @param from folder of the sources
  * @returns the path of varmor.bpf.o; varmor-old.bpf.o is beside it
  * @throws the error of a tool
@@ -68,7 +68,7 @@ export function buildBpf(types: string, folder: string, architecture: string = p
 }
 
 /**
- * Compiles one file, which may include files of native/bpf. `folder` has vmlinux.h.
+ * Compiles one file, which may include files of native/bpf and `folder`/vmlinux.h.
  * @returns the object
  * @throws the compiler's error
  */
@@ -81,7 +81,7 @@ export function compileBpf(
 ): string {
   const target = ['-target', 'bpf', `-D__TARGET_ARCH_${architecture === 'arm64' ? 'arm64' : 'x86'}`]
   const flags = [...target, ...extensions, ...warnings, ...defines, `-I${folder}`, `-I${source}`]
-  // Version 3 of the instructions has the atomic exchanges that take scratch memory.
+  // Programs take scratch memory by atomic exchange, which needs version 3 of the BPF instructions.
   run('clang', ['-g', '-O2', '-mcpu=v3', ...flags, '-c', path, '-o', object])
   return object
 }

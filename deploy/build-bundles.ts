@@ -1,6 +1,6 @@
 /**
- * Bundles the programs of an installation, one file for each role and thread, with source maps and the licenses of
- * their content. The bundles contain nothing of the sandbox or tests, and no dependency that no role uses.
+ * Bundles the programs that users install: one file for each role and thread, with source maps, and the licenses of
+ * the bundled packages. The bundles do not contain the sandbox, tests or unused dependencies.
  */
 import { mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { dirname, join, relative, resolve } from 'node:path'
@@ -9,7 +9,7 @@ import { type BuildOptions, build, type Metafile, type Plugin } from 'esbuild'
 
 const root = dirname(dirname(fileURLToPath(import.meta.url)))
 
-/** Each role has a file of its own, so that no role loads, or keeps in memory, the code of another role. */
+/** Each role has its own file, so that a role does not keep the code of other roles in memory. */
 const roles = {
   varmor: 'src/cli/varmor-installed.ts',
   'manager-command': 'src/cli/manager-command.ts',
@@ -27,8 +27,8 @@ const roles = {
 }
 
 /**
- * Entry modules of threads, and a module that a role loads by its path. The two modules of the decoding pool run in one
- * thread and mark objects for each other.
+ * Entry modules of threads, and a module that a role loads by its path. Both modules of the decoding pool run in the
+ * same thread and must share their module state, so they are bundled together.
  */
 const threads = {
   'thread-entry': 'actors/runtime/placement/thread-entry.ts',
@@ -39,7 +39,7 @@ const threads = {
   'piscina-worker': 'node_modules/piscina/dist/worker.js',
 }
 
-/** CommonJS dependencies need these names. */
+/** Defines the names that CommonJS dependencies expect. */
 const banner = `import { createRequire as createRequireOfBundle } from 'node:module'
 const require = createRequireOfBundle(import.meta.url), __filename = import.meta.filename, __dirname = import.meta.dirname`
 
@@ -66,14 +66,14 @@ function replaceOnce(file: string, before: string, after: string): string {
 
 const clientNode = join(root, 'node_modules/@kubernetes/client-node/dist')
 
-/** Files that dependencies find by their own path, or that they load although we do not need them. */
+/** Replacements in dependencies: they find some files by their own path, and load files that we do not need. */
 const dependencies: Plugin = {
   name: 'dependencies',
   setup({ onLoad, onResolve }) {
     onLoad({ filter: /\/piscina\/dist\/index\.js$/ }, ({ path }) => ({
       contents: replaceOnce(path, "'worker.js'", "'piscina-worker.js'"),
     }))
-    // KubeConfig needs only two of the many generated API classes; the others would be half of the program.
+    // KubeConfig needs only two of the generated API classes. All classes would be half of the program.
     onResolve({ filter: /^\.\/gen\/index\.js$/ }, ({ importer }) =>
       importer.endsWith('/client-node/dist/config.js') ? { path: importer, namespace: 'client-node-gen' } : undefined,
     )
@@ -94,22 +94,22 @@ const shared = (folder: string): BuildOptions => ({
   target: 'node20.19',
   banner: { js: banner },
   sourcemap: 'linked',
-  // Paths are enough to identify the sources; their text would be half of the image's own files.
+  // Leave the text of the sources out: with it, the source maps would be half of our files in the image.
   sourcesContent: false,
   // The complete licenses are in a separate file.
   legalComments: 'none',
   minifySyntax: true,
   minifyWhitespace: true,
   plugins: [commandsApart, dependencies],
-  // Only for nice values of threads, which we do not set.
+  // piscina needs this module only to set the nice values of threads, which we do not set.
   external: ['@napi-rs/nice'],
   metafile: true,
   logLevel: 'warning',
 })
 
 /**
- * Modules by the names of their files: those of processes, and those of threads. Several thread modules may run in one
- * thread.
+ * Modules of processes and modules of threads, by the names of their output files. Several thread modules may run in
+ * one thread.
  */
 export interface Programs {
   roles: Record<string, string>
@@ -135,10 +135,10 @@ export async function buildBundles(folder: string, { roles, threads }: Programs 
   nameSources(folder)
   const folders = packageFolders(built.map(({ metafile }) => metafile as Metafile))
   const { version, license } = packageAt(root)
-  // One package may occur in several versions, which `dependencies` cannot express.
+  // This is not `dependencies`, because a package may be bundled in several versions.
   const bundled = folders.map(packageAt).map(({ name, version }) => `${name}@${version}`)
   const description = { name: 'varmor', version, license, type: 'module', private: true, bundled }
-  // The version and the native modules are found in the folder of this file.
+  // The program finds its version and the native modules relative to this file.
   writeFileSync(join(folder, 'package.json'), `${JSON.stringify(description, null, 2)}\n`)
   writeFileSync(join(folder, 'THIRD-PARTY-LICENSES'), folders.map(licensesOf).join('\n'))
   return bundled

@@ -1,7 +1,7 @@
 /**
  * Creates a Debian package for a node without a cluster: bundles, native modules, BPF programs, Node.js and a systemd
- * unit. It uses the native modules and programs from build:addon and build:bpf. Equal input gives equal bytes, with the
- * time in SOURCE_DATE_EPOCH. Needs dpkg-deb.
+ * unit. Run build:addon and build:bpf first. Equal input and an equal SOURCE_DATE_EPOCH give equal bytes. Needs
+ * dpkg-deb.
  *    build-deb.ts [--node FILE] [--compression xz] [FOLDER]
  */
 import { spawnSync } from 'node:child_process'
@@ -32,15 +32,15 @@ const addons = join(root, 'native', 'addon', 'build', 'Release')
 export interface DebOptions {
   /** Folder for the package. */
   folder: string
-  /** The Node.js program to include. Default: the program that runs this. */
+  /** The Node.js program to include. Default: the running Node.js. */
   node?: string
   /** Folder of the BPF programs. Default: the output of build:bpf. */
   bpf?: string
-  /** In dpkg-deb's notation. Default xz. */
+  /** A compression that dpkg-deb accepts. Default: xz. */
   compression?: string
 }
 
-/** Default time of all files: seconds since the epoch, the first day of 2026. */
+/** Default modification time of all files, in seconds since the epoch: 1 January 2026. */
 const releasedAt = '1767225600'
 
 /** Debian's names of architectures, by the names in Node.js. */
@@ -49,7 +49,7 @@ const architectures: Record<string, string> = { x64: 'amd64', arm64: 'arm64' }
 /** Files in /etc. The package does not overwrite them after an administrator has changed them. */
 const conffiles = ['/etc/default/varmor-agent']
 
-/** The program in /usr/bin, which uses the package's own Node.js. */
+/** The program in /usr/bin. It runs the Node.js of this package. */
 const program = `#!/bin/sh
 exec /usr/lib/varmor/node --enable-source-maps /usr/lib/varmor/varmor.js "$@"
 `
@@ -155,7 +155,7 @@ const filesBelow = (folder: string): string[] =>
     .map((entry) => join(entry.parentPath, entry.name))
     .sort()
 
-/** Sets Debian's modes, with any umask. */
+/** Sets the modes that Debian requires, whatever the umask is. */
 function setModes(staging: string): void {
   const programs = [
     'usr/bin/varmor',

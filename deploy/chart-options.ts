@@ -41,7 +41,7 @@ function orNull(schema: Schema): Schema {
   return { ...schema, type: [schema['type'], 'null'].flat() }
 }
 
-/** What a chart value sets, in sentences. If the chart leaves the value to the program, they name its default. */
+/** The sentences that describe a chart value. If the chart does not set the value, they name the program's default. */
 export function sentencesOf(option: Option<unknown>, value: unknown): string {
   const { help, valueHelp = help, note } = option
   const fallback = defaultText(option)

@@ -5,17 +5,17 @@ import type { SchemaNode } from '../src/api/schema/node.ts'
 import { listWords } from '../src/api/vocabulary.ts'
 import { markdownTable } from '../src/base/markdown.ts'
 
-// The tables of docs/reference/fields.md: every field of a kind, and every rule about several fields.
+// The tables of docs/reference/fields.md: every field of a kind, and every rule that combines several fields.
 
 /**
  * A field with its path: `spec.policy.enforcer`, with [] for the elements of a list and {} for the values of a map.
- * Elements and values without fields of their own have no row: the row of their list or map describes them.
+ * Elements and values that are not objects have no row: the row of their list or map describes them.
  */
 interface Field {
   path: string
   node: SchemaNode
   required: boolean
-  /** The path of the same object, whose fields have rows already. */
+  /** Where an object of the same shape already has rows for its fields. */
   sameAs?: string
 }
 
@@ -25,7 +25,7 @@ const isKubernetes = (path: string): boolean => ['apiVersion', 'kind', 'metadata
 const isPlain = ({ properties, items, additionalProperties }: SchemaNode): boolean =>
   properties === undefined && items === undefined && !additionalProperties
 
-/** The elements of a list or the values of a map, if they have no fields. */
+/** The schema of a list's elements or a map's values, if they are not objects. */
 function plainElement({ items, additionalProperties }: SchemaNode): SchemaNode | undefined {
   const element = items ?? (additionalProperties || undefined)
   return element !== undefined && isPlain(element) ? element : undefined
@@ -33,7 +33,7 @@ function plainElement({ items, additionalProperties }: SchemaNode): SchemaNode |
 
 const shapeOf = ({ description: _, rulesAt: __, ...shape }: SchemaNode): string => JSON.stringify(shape)
 
-/** @param seen the kind and path of each object by its shape; it grows */
+/** @param seen the kind and path of each object, by its shape; this function adds objects */
 function fieldsOf(node: SchemaNode, path: string, seen: Map<string, string>, kind = ''): Field[] {
   const { properties = {}, required = [], items, additionalProperties } = node
   const inner: [name: string, node: SchemaNode][] = [
@@ -116,7 +116,7 @@ const checks: Record<NonNullable<SchemaNode['check']>, string> = {
   program: 'an absolute path without patterns',
 }
 
-/** The enforcers that carry a policy's field, by the longest matching start of its path. */
+/** The enforcers that implement a field of a policy. The longest prefix that matches the path of the field counts. */
 const carriers: [path: string, enforcers: string][] = [
   ['spec.target', ''],
   ['spec.updateExistingWorkloads', ''],
@@ -171,7 +171,7 @@ function changeOf(path: string, all: readonly PlacedRule[]): string {
   return changes.some(({ rule }) => rule.message.startsWith('the target')) ? 'no' : 'within limits'
 }
 
-/** Codes of errors in one field, as `validateSchema` finds them, without the wrong type, which any field may have. */
+/** Codes of errors in one field that `validateSchema` reports. The wrong type is left out: any field can have it. */
 function codesOf(
   { node, required, path }: Pick<Field, 'node' | 'path'> & { required?: boolean },
   all: readonly PlacedRule[],
@@ -190,10 +190,10 @@ function codesOf(
   return [...new Set(found)]
 }
 
-/** Minimum words of an element's description that says more than the name of its list. */
+/** A description of an element with fewer words only repeats the name of its list. */
 const tellingWords = 5
 
-/** The description, followed by the description of the elements if neither their type nor their bounds say the same. */
+/** The field's description, then that of its elements, unless the type or bounds of the elements say the same. */
 function meaningOf(node: SchemaNode): string {
   const { description = '' } = node
   const element = plainElement(node)
@@ -205,7 +205,7 @@ function meaningOf(node: SchemaNode): string {
 
 const kindOf = (name: string) => kinds.find(({ kind }) => kind === name)!
 
-/** Every field of a kind. @param shared paths of objects that other tables have */
+/** A table of every field of a kind. @param shared paths of objects whose fields are in other tables */
 export function fieldTable(name: string, shared: Map<string, string>): string {
   const { schema } = kindOf(name)
   const all = rulesOf(schema)
@@ -232,7 +232,7 @@ export function fieldTable(name: string, shared: Map<string, string>): string {
   return markdownTable(['field', 'type', 'bounds', 'default', ...ofPolicy, 'errors', 'meaning'], rows)
 }
 
-/** Every rule about several fields of a policy, or about its changes: a rule's message names the remedy. */
+/** A table of every rule about several fields of a policy, or about its changes. The message names the remedy. */
 export function fieldRuleTable(): string {
   const rows = rulesOf(kindOf('VarmorPolicy').schema).map(({ at, rule }) => [
     at === '' ? 'the object' : `\`${at}\``,

@@ -17,7 +17,7 @@ export function flagTable(table: OptionTable): string {
   return markdownTable(['flag', 'value', 'default', 'chart value', 'it sets'], rows)
 }
 
-/** Unit and bounds, or the permitted texts. */
+/** The unit and bounds of a value, or its permitted texts. */
 function textOfValue(option: Option<unknown>): string {
   const { choices, schema = {} } = option.type ?? {}
   if (choices !== undefined) return choices.map((choice) => `\`${choice}\``).join(', ')

@@ -3,15 +3,15 @@ import { type Role, roleTables } from '../src/options/role-tables.ts'
 import { jsonText } from './json-text.ts'
 
 /**
- * The text of templates/_option-flags.tpl: the flags of each role that repeat a value of the chart. The flags that a
- * template derives from a value (`from`) are in the templates of their role, beside what they need, such as a mount.
+ * The text of templates/_option-flags.tpl: the flags of each role whose value is a value of the chart. Other flags are
+ * derived from a value (`from`): they are in the templates of their role, beside the mounts that they need.
  */
 export function flagTemplates(): string {
   const tables = Object.entries<OptionTable>(roleTables)
   const renamed = tables.flatMap(([, table]) => [...renamedFlags(table)])
   return `{{/* Generated from src/options by \`npm run generate\`. */}}
 
-{{/* The present name of each former name of a flag, as JSON. */}}
+{{/* The current name of each renamed flag, by its former name, as JSON. */}}
 {{- define "varmor.renamedFlags" -}}
 ${jsonText(Object.fromEntries(renamed))}
 {{- end -}}
@@ -24,13 +24,13 @@ function flagsOfRole(role: Role, table: OptionTable): string {
     return line === undefined ? [] : [`${line}\n`]
   })
   return `
-{{/* The flags of \`varmor ${role}\` that repeat a value of the chart. */}}
+{{/* The flags of \`varmor ${role}\` whose value is a value of the chart. */}}
 {{- define "varmor.${role}ValueFlags" -}}
 ${lines.join('')}{{- end -}}
 `
 }
 
-/** A line of a template that prints the flag; undefined if the chart has no value for it, or derives the flag. */
+/** The template line that prints the flag; undefined if no chart value is the flag's value. */
 function templateOf(flag: string, { value, type, default: fallback, onlyWith }: Option<unknown>): string | undefined {
   if (value === undefined || (typeof value === 'object' && 'from' in value)) return undefined
   if (typeof value === 'object') return when(`.Values.${value.enabled}`, flags(`.Values.${value.args}`))

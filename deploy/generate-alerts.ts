@@ -2,8 +2,8 @@ import { writeFileSync } from 'node:fs'
 import { stringify } from 'yaml'
 import { alerts } from './prometheus/alerts.ts'
 
-// Writes the rules for Prometheus from the table of alerts. Run it with `npm run generate`; a test fails if the file
-// differs from its output, or names a metric that neither an agent nor a manager has.
+// Writes the rules for Prometheus from the table of alerts. Run it with `npm run generate`. A test fails if the file is
+// out of date, or if it names a metric that neither agents nor managers have.
 
 export const rulesFile = new URL('prometheus/varmor.rules.yaml', import.meta.url)
 

@@ -1,7 +1,7 @@
 /**
- * Writes the sandbox's data about Kubernetes' own kinds. src/sandbox/api-server/schema/built-in-kinds-data.ts has their
- * schemas, from the OpenAPI that Kubernetes publishes with its source. src/sandbox/api-server/protobuf/messages-data.ts
- * has their protobuf messages. Needs Go, whose module proxy has that source.
+ * Writes the sandbox's data about the kinds of Kubernetes itself. Their schemas, from the OpenAPI files in the source
+ * of Kubernetes, go to src/sandbox/api-server/schema/built-in-kinds-data.ts. Their protobuf messages go to
+ * src/sandbox/api-server/protobuf/messages-data.ts. Needs Go, to download the source from the Go module proxy.
  */
 import { readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
@@ -12,7 +12,7 @@ import protobuf from 'protobufjs'
 import { kubernetesModule, kubernetesSource, kubernetesVersion } from './kubernetes-source.ts'
 import { type EnumField, enumFields } from './read-open-api-enums.ts'
 
-/** The served groups and versions, in the form of the file names in api/openapi-spec/v3. */
+/** The groups and versions that the sandbox serves, as the file names in api/openapi-spec/v3 write them. */
 const documents = [
   'api__v1',
   'apis__admissionregistration.k8s.io__v1',
@@ -33,8 +33,8 @@ type Definitions = Record<string, Record<string, unknown>>
 const kinds = 'x-kubernetes-group-version-kind'
 
 /**
- * Adds definitions. A kind that every group serves (DeleteOptions) has only the group of the document in each document;
- * here it has all groups.
+ * Adds the definitions of a document. Every group serves some kinds, such as DeleteOptions, but a document names only
+ * its own group for them. This merges the groups of all documents.
  */
 function addDefinitions(all: Definitions, more: Definitions): void {
   for (const [name, definition] of Object.entries(more)) {
@@ -52,8 +52,8 @@ function sorted(value: unknown): unknown {
 }
 
 /**
- * Adds the allowed values of a field. The published files omit them, but a server lists them, as does `kubectl
- * explain`. They are in the Go code from which the server's own document is made.
+ * Adds the allowed values of a field. A real API server lists them, and `kubectl explain` prints them, but the
+ * published OpenAPI files omit them. They come from the Go code of the API server.
  */
 function addEnum(all: Definitions, { definition, property, part, description, values }: EnumField): void {
   const name = Object.keys(all).find((one) => one.endsWith(`.${definition}`))
@@ -91,7 +91,7 @@ const withMessages = [
   .concat('admissionregistration', 'scheduling', 'autoscaling')
   .map((group) => `k8s.io/api/${group}/v1/generated.proto`)
 
-/** The messages of these groups, and all messages to which they refer, as compact JSON. */
+/** The messages of these groups, and all messages that they refer to, as compact JSON. */
 export function builtInMessages(directories: Readonly<Record<'k8s.io/api' | 'k8s.io/apimachinery', string>>): string {
   const root = new protobuf.Root()
   root.resolvePath = (_origin, target) =>

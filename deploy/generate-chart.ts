@@ -4,16 +4,16 @@ import { optionSchemas, type PlainOption, plainOptions, type Schema, sentencesOf
 import { flagTemplates } from './flag-templates.ts'
 import { jsonText } from './json-text.ts'
 
-// Writes the parts of the chart that come from the tables of options: comments and places of values in values.yaml,
-// values.schema.json, whose descriptions are the comments of values.yaml, and templates/_option-flags.tpl. Run it with
-// `npm run generate`; a test fails if the files differ from its output.
+// Writes three files of the chart from the tables of options: the comments and places of values in values.yaml;
+// values.schema.json, with the comments of values.yaml as descriptions; and templates/_option-flags.tpl. Run it with
+// `npm run generate`. A test fails if a file is out of date.
 
 const chart = new URL('helm/varmor/', import.meta.url)
 const textOf = (name: string): string => readFileSync(new URL(name, chart), 'utf8')
 
 type Values = YAMLMap<Scalar<string>, unknown>
 
-/** The text of values.yaml: a value that a table declares gets its place and its comment from there. */
+/** The text of values.yaml. If a table declares a value, the table gives the value its place and its comment. */
 function valuesText(): string {
   const document = parseDocument(textOf('values.yaml'))
   for (const plain of plainOptions()) place(document, plain)
@@ -22,7 +22,7 @@ function valuesText(): string {
 
 function place(document: Document, { path, option }: PlainOption): void {
   if (!document.hasIn(path)) document.setIn(path, document.createNode(option.type === undefined ? false : null))
-  // A comment on a switch named `enabled` would repeat the comment on its feature.
+  // A switch named `enabled` needs no comment: the comment of its feature says the same.
   if (path.at(-1) === 'enabled') return
   const values = document.getIn(path.slice(0, -1)) as Values
   const pair = values.items.find(({ key }) => `${key}` === path.at(-1))!
@@ -32,10 +32,10 @@ function place(document: Document, { path, option }: PlainOption): void {
   else keyOf(document, pair).commentBefore = comment
 }
 
-/** The plain value of a pair. */
+/** The value of a pair as a JavaScript value. */
 const plainValue = ({ value }: Pair<unknown, unknown>): unknown => (isNode(value) ? value.toJSON() : value)
 
-/** The key as a node; `setIn` leaves plain texts. */
+/** The key as a node. After `setIn`, a key can be a plain text, which cannot have a comment. */
 function keyOf(document: Document, pair: Pair<Scalar<string> | string, unknown>): Scalar<string> {
   if (typeof pair.key === 'string') pair.key = document.createNode(pair.key) as Scalar<string>
   return pair.key
@@ -69,7 +69,7 @@ function put(schema: Schema, [key = '', ...rest]: readonly string[], value: Sche
   put(schema.properties[key], rest, value)
 }
 
-/** Takes the descriptions from the comments above the keys. */
+/** Adds descriptions to the schema, from the comments above the keys. */
 function describe({ properties = {} }: Schema, values: Values): void {
   values.items.forEach(({ key, value }, index) => {
     const schema = properties[key.value]
@@ -80,7 +80,7 @@ function describe({ properties = {} }: Schema, values: Values): void {
   })
 }
 
-/** The required text of each file of the chart that is generated, or has generated parts. */
+/** The text that each file with generated parts must have. */
 export function chartFiles(): Record<string, string> {
   const values = valuesText()
   return {

@@ -2,12 +2,12 @@ import { mkdirSync, writeFileSync } from 'node:fs'
 import { stringify } from 'yaml'
 import { customResourceDefinition, group, type Kind, kinds } from '../src/api/crds.ts'
 
-// Writes the CustomResourceDefinitions from the schemas in src/api/schema. Run it with `npm run generate`; a test fails
-// if the files differ from its output.
+// Writes the CustomResourceDefinitions from the schemas in src/api/schema. Run it with `npm run generate`. A test fails
+// if a file is out of date.
 
 const folder = new URL('crds/', import.meta.url)
 
-/** Name and text of a kind's file. */
+/** The name and text of the file with the definition of a kind. */
 export function crdFile(kind: Kind): { name: string; text: string } {
   const definition = stringify(customResourceDefinition(kind), { lineWidth: 0, aliasDuplicateObjects: false })
   return {

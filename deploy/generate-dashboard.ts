@@ -2,8 +2,8 @@ import { writeFileSync } from 'node:fs'
 import type { Panel, Row } from './grafana/panel.ts'
 import { rows } from './grafana/panels.ts'
 
-// Writes the Grafana dashboard from its panels. Run it with `npm run generate`; a test fails if the file differs from
-// its output, or names a metric that neither an agent nor a manager has.
+// Writes the Grafana dashboard from its panels. Run it with `npm run generate`. A test fails if the file is out of
+// date, or if it names a metric that neither agents nor managers have.
 
 export const dashboardFile = new URL('grafana/varmor.json', import.meta.url)
 

@@ -13,8 +13,8 @@ import { fieldRuleTable, fieldTable } from './field-tables.ts'
 import { flagTable } from './flag-table.ts'
 import { alerts } from './prometheus/alerts.ts'
 
-// Writes the documents' tables that come from data: built-in rules, options, alerts, log fields, and the kernel tier's
-// results for rules and services. Run it with `npm run generate`; a test fails if one differs.
+// Writes the tables in documents that are generated from data: built-in rules, options, alerts, log fields, and the
+// kernel tests' results for rules and services. Run it with `npm run generate`. A test fails if a table is out of date.
 
 const document = (name: string): URL => new URL(`../docs/${name}`, import.meta.url)
 const rules = (category: RuleCategory): string => {
@@ -34,7 +34,7 @@ const needs = (all: readonly RuntimeNeed[]): string =>
     all.map(({ allows, why }) => [allows.map((each) => `\`${each.replace(/,$/, '')}\``).join(', '), why]),
   )
 
-/** The required text of each document. */
+/** The text that each document must have. */
 export const tabledDocuments: Readonly<Record<string, () => string>> = {
   'reference/rules.md': () =>
     withTables(readFileSync(document('reference/rules.md'), 'utf8'), {

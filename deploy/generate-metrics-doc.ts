@@ -5,8 +5,8 @@ import { agentMetricTable, lagMetric } from '../src/agent/metrics/agent-metrics.
 import { managerLabelValues } from '../src/manager/metrics/label-values.ts'
 import { ManagerMetrics, type MetricSources } from '../src/manager/metrics/manager-metrics.ts'
 
-// Writes the list of all metrics from the tables and registries that serve them. Run it with `npm run generate`; a test
-// fails if the file differs from its output.
+// Writes the list of all metrics, from the code that serves them. Run it with `npm run generate`. A test fails if the
+// file is out of date.
 
 export const metricsDocument = new URL('../src/metrics/METRICS.md', import.meta.url)
 
@@ -17,10 +17,10 @@ interface Row {
   labels: readonly string[]
 }
 
-/** Fields of a metric that prom-client has but does not declare. */
+/** Fields of a metric that exist at run time, but not in the types of prom-client. */
 type Described = Metric & { name: string; help: string; labelNames: readonly string[] }
 
-/** The metrics of a manager, without the metrics of the process. */
+/** The metrics of a manager, except the metrics that prom-client adds for each process. */
 export function managerMetricRows(): Row[] {
   const nothing = (): never => {
     throw new Error('the document has no values')

@@ -1,7 +1,6 @@
 /**
- * Writes the parts of the interfaces of containerd, CRI and NRI that the agent and the sandbox's kubelet need. They
- * come from the .proto files that these projects publish as Go modules (Apache-2.0). Needs Go, whose module proxy has
- * the modules.
+ * Writes the parts of the interfaces of containerd, CRI and NRI that the agent and the sandbox's kubelet need. Their
+ * source is the .proto files in the Go modules of these projects (Apache-2.0). Needs Go, to download the modules.
  */
 import { execFileSync } from 'node:child_process'
 import { existsSync, writeFileSync } from 'node:fs'
@@ -12,7 +11,7 @@ import { fileURLToPath } from 'node:url'
 import protobuf from 'protobufjs'
 
 /**
- * Versions of the modules. Later versions only add fields to these files, so older and newer runtimes understand them.
+ * Versions of the modules. Any version works with older and newer runtimes, because versions only add fields.
  */
 export const modules = {
   'github.com/containerd/containerd/api': 'v1.12.0',
@@ -35,7 +34,7 @@ const files: [module: keyof typeof modules, path: string][] = [
   ['github.com/containerd/ttrpc', 'request.proto'],
 ]
 
-/** A file to which ttrpc's answers refer, but which no Go module has: https://github.com/googleapis/googleapis. */
+/** ttrpc's responses refer to this file of https://github.com/googleapis/googleapis, which is in no Go module. */
 const statusFile = 'google/rpc/status.proto'
 const statusProto = `syntax = "proto3";
 package google.rpc;
@@ -44,14 +43,14 @@ message Status {
   string message = 2;
 }`
 
-/** Methods and messages that a program uses. Messages to which they refer are included. */
+/** Methods and messages that a program uses. The output also contains all messages that they refer to. */
 export interface ProtoSelection {
-  /** The output file, relative to the project's root, and its name. */
+  /** The path of the output file, relative to the project's root. */
   file: string
   name: string
   methods: string[]
   messages: string[]
-  /** The wanted fields of these messages; other fields are skipped when a message is read. */
+  /** The fields that the program reads, for some messages. It skips the other fields of these messages. */
   fields?: Readonly<Record<string, readonly string[]>>
 }
 
@@ -114,7 +113,7 @@ const forNri: ProtoSelection = {
     [`${nri}.PodSandbox`]: ['id', 'name', 'uid', 'namespace', 'labels', 'annotations'],
     [`${nri}.Container`]: ['id', 'podSandboxId', 'name', 'state', 'labels', 'annotations', 'pid'],
     [`${nri}.ConfigureRequest`]: ['runtimeName', 'runtimeVersion', 'requestTimeout'],
-    // Updates are only for plugins that change containers.
+    // Only plugins that change containers need updates.
     [`${nri}.SynchronizeResponse`]: ['more'],
     [`${nri}.StopContainerResponse`]: [],
     'ttrpc.Request': ['service', 'method', 'payload', 'timeoutNano'],
@@ -131,7 +130,7 @@ export function protosOf(
   const root = new protobuf.Root()
   root.resolvePath = (_origin, target) => {
     if (target === statusFile) return null
-    // protobuf.js has the common types built in, and includes descriptor.proto.
+    // protobuf.js has built-in definitions of the common types, and its package includes descriptor.proto.
     const found = [...Object.values(directories), dirname(createRequire(import.meta.url).resolve('protobufjs'))].map(
       (directory) => join(directory, target),
     )
@@ -188,7 +187,7 @@ function keepType(kept: protobuf.Root, type: protobuf.Type | protobuf.Enum): voi
         : new protobuf.MapField(field, id, rest.keyType, named),
     )
   }
-  // If a type was created as the parent of another type, its own definition replaces it.
+  // A nested type may have created this type as an empty parent. Replace it.
   const before = parent.get(name)
   if (before !== null) {
     for (const nested of (before as protobuf.Namespace).nestedArray) copy.add(nested)
@@ -212,7 +211,7 @@ function describe(field: protobuf.Field) {
 function sorted(value: unknown): unknown {
   if (Array.isArray(value)) return value.map(sorted)
   if (typeof value !== 'object' || value === null) return value
-  // The first value of an enum stands for a field that was not sent, so it must be number 0.
+  // A field that was not sent has the first value of its enum, so this value must have number 0.
   const isEnum = Object.values(value).every((one) => typeof one === 'number')
   const entries = Object.entries(value).sort(([a, one], [b, other]) => (isEnum ? one - other : a < b ? -1 : 1))
   return Object.fromEntries(entries.map(([name, field]) => [name, sorted(field)]))

@@ -1,4 +1,4 @@
-/** JSON in which an object or a list that fits on a line takes one line. */
+/** Prints JSON. Puts an object or a list on one line if it fits. */
 export function jsonText(value: unknown, indentation = ''): string {
   const line = JSON.stringify(value)
   if (indentation.length + line.length <= 100 || typeof value !== 'object' || value === null) return line

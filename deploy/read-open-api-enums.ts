@@ -1,24 +1,24 @@
 /** A field of a definition with a fixed set of values. */
 export interface EnumField {
-  /** The end of the definition's name: `apps.v1.DeploymentStrategy`. */
+  /** The last parts of the definition's name, such as `apps.v1.DeploymentStrategy`. */
   definition: string
   property: string
-  /** Set if the values are those of a list's items or a map's entries. */
+  /** Set if these are the values of a list's items or of a map's entries. */
   part?: 'items' | 'additionalProperties'
-  /** Description of the field, if it describes the values. */
+  /** The description of the field, if it describes the values. */
   description?: string
   values: string[]
 }
 
 const goText = (literal: string): string => JSON.parse(literal) as string
 
-/** Number of tabs before a property and before its own lines, in gofmt's output of the generated file. */
+/** The indentation of a property, and of the lines inside it, in tabs. gofmt writes it. */
 const propertyDepth = 5
 const ownDepth = 7
 
 /**
- * Parses the fields with `Enum:` in Kubernetes' pkg/generated/openapi/zz_generated.openapi.go, line by line. The layout
- * is fixed, because a generator and gofmt write it.
+ * Finds the fields with `Enum:` in Kubernetes' pkg/generated/openapi/zz_generated.openapi.go, line by line. This works
+ * because a generator and gofmt write the file, so its layout is fixed.
  */
 export function enumFields(source: string): EnumField[] {
   const found: EnumField[] = []

@@ -1,7 +1,7 @@
 import { increased } from '../prometheus/increased.ts'
 import { interval, quantile, type Row, range } from './panel.ts'
 
-/** The rate per second, by labels. */
+/** PromQL: the rate per second of a counter, summed by labels. */
 const rateOfManagers = (labels: string, metric: string): string => `sum by (${labels}) (rate(${metric}${range}))`
 
 export const manager: Row = {

@@ -1,17 +1,17 @@
 import { increased } from '../prometheus/increased.ts'
 
-/** The parts in which panels differ. */
+/** The settings that differ between panels. */
 export interface Panel {
   title: string
   /** What the panel shows, and what to do about it. */
   description: string
   kind?: 'timeseries' | 'stat'
   unit: string
-  /** Each query with the name of its series. */
+  /** The queries, each with a name for its series. */
   queries: readonly (readonly [expression: string, legend: string])[]
-  /** The panel is red from this value on, and green below it. */
+  /** The panel is red at this value or above, and green below it. */
   alarm?: number
-  /** The panel is red below this value, and green from it on. */
+  /** The panel is red below this value, and green at it or above. */
   least?: number
 }
 
@@ -23,12 +23,12 @@ export interface Row {
 export const node = 'instance=~"$node"'
 export const interval = '$__rate_interval'
 export const range = `[${interval}]`
-/** The rate per second, by labels. */
+/** PromQL: the rate per second of a counter, summed by labels. */
 export const rate = (labels: string, metric: string): string => `sum by (${labels}) (rate(${metric}{${node}}${range}))`
-/** The growth, by labels. */
+/** PromQL: the growth of a counter, summed by labels. */
 export const grown = (labels: string, metric: string): string =>
   `sum by (${labels}) ${increased(`${metric}{${node}}`, interval)}`
-/** The growth of the sum of all shown series. */
+/** PromQL: the growth of the sum of all series. */
 export const grownInAll = (metric: string, window = interval): string =>
   `sum ${increased(`${metric}{${node}}`, window)}`
 export const quantile = (q: number, metric: string, matchers = ''): string =>

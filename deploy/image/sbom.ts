@@ -1,6 +1,6 @@
 /**
- * Writes the content of the image as CycloneDX: the bundles' packages, Node.js, and Debian's packages. Equal input
- * gives equal bytes, because there is no time and no serial number.
+ * Writes the software bill of materials of the image, as CycloneDX: the bundled npm packages, Node.js, and Debian's
+ * packages. The file has neither a time nor a serial number, so equal input gives equal bytes.
  *    sbom.ts BUNDLES NODE-LOCK DPKG-STATUS
  */
 import { readFileSync, writeFileSync } from 'node:fs'
@@ -34,7 +34,7 @@ function component(
 
 const npmPurl = (name: string, version: string): string => `pkg:npm/${name.replace('@', '%40')}@${version}`
 
-/** What package-lock.json says about packages, by name and version. */
+/** The entries of package-lock.json, by name and version of the package. */
 function lockedPackages(lock: { packages: Record<string, Locked> }): Map<string, Locked> {
   return new Map(
     Object.entries(lock.packages).map(([path, locked]) => [

@@ -3,31 +3,31 @@ import { increased } from './increased.ts'
 /** A Prometheus rule that asks an operator to act. */
 export interface Alert {
   name: string
-  /** critical: something is not confined, or soon will not be. warning: something differs from the configuration. */
+  /** critical: a workload is not confined, or soon will not be. warning: the state differs from the configuration. */
   severity: 'critical' | 'warning'
   expression: string
   /** How long the condition must hold. */
   lasts: string
-  /** The state, with labels of the series as `{{ $labels.NAME }}`. */
+  /** The state that the alert found; `{{ $labels.NAME }}` prints a label of the series. */
   summary: string
   /** What still works, and what to do. */
   remedy: string
 }
 
-/** Names that Prometheus gives the targets, after the chart's Services. */
+/** Prometheus names its targets after the chart's Services. */
 const agents = 'job="varmor-agent-metrics-svc"'
 const managers = 'job="varmor-metrics-svc"'
 const both = 'job=~"varmor-(agent-)?metrics-svc"'
 const webhooks = 'name=~".+\\\\.varmor\\\\.org"'
 const node = '{{ $labels.instance }}'
 /**
- * True after ten of the last fifteen minutes without an answer, in any order. A process in CrashLoopBackOff lives for a
- * moment every five minutes, which would restart a `for`. Minutes without Prometheus data do not count.
+ * True if a target did not answer in ten of the last fifteen minutes. A `for` would not do: a process in
+ * CrashLoopBackOff answers for a moment every five minutes. Minutes without data do not count.
  */
 const unanswered = (job: string): string => `sum_over_time((up{${job}} == bool 0)[15m:1m]) >= 10`
 /**
- * Shows an agent's readiness. Agents listen only at the address of their pod, usually the node's. The answer is 503,
- * whose text `kubectl get --raw` would not show.
+ * A command that prints the readiness of an agent. Agents listen only at the address of their pod. `kubectl get --raw`
+ * would not print the text of an answer with the status 503.
  */
 const askReadiness = `kubectl -n varmor exec POD -- node -e 'require("http").get({host:process.env.POD_IP,port:process.env.AGENT_READINESS_PORT,path:"/health/readiness"},r=>r.pipe(process.stdout)).on("error",e=>console.error(e.message))'`
 const showReady = `kubectl get varmorpolicies,varmorclusterpolicies -A -o 'custom-columns=NAMESPACE:.metadata.namespace,NAME:.metadata.name,READY:.status.conditions[?(@.type=="Ready")].status,WHY:.status.conditions[?(@.status=="False")].message'`
@@ -64,8 +64,8 @@ export const alerts: readonly Alert[] = [
   {
     name: 'VarmorNoLeader',
     severity: 'critical',
-    // The second part finds a leader that repeatedly leads only for a moment. A stable leader has led for four minutes
-    // before `lasts` is over.
+    // The second part finds leaders that lose the lease again and again. A stable leader leads for four minutes before
+    // `lasts` ends.
     expression:
       '(sum(varmor_leader) or vector(0)) < 1 or (count_over_time((sum(varmor_leader) > 0)[10m:1m]) or vector(0)) < 4',
     lasts: '5m',

@@ -1,8 +1,8 @@
 /**
- * Growth of counters in a window, as PromQL. Most counters here have no series before their first event, and `increase`
- * ignores the first value of a series. A series that did not exist at the start of the window counts from zero if this
- * is certain: its target was scraped then, or its process, whose counters start at zero, started in the last hour.
- * Without this condition, all earlier counts would seem new after an outage of Prometheus itself.
+ * PromQL for the growth of counters in a window. Most counters have no series before their first event, and `increase`
+ * ignores the first value of a series. So a new series counts from zero if Prometheus scraped its target at the start
+ * of the window, or if its process started in the last hour. Other new series follow an outage of Prometheus: their
+ * counts are old.
  */
 export const increased = (series: string, window: string): string => {
   const seen = `(up offset ${window} == 1 or process_start_time_seconds > time() - 3600)`

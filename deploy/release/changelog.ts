@@ -1,9 +1,9 @@
 /** A version that moves from "Unreleased" to its own section of CHANGELOG.md. */
 export interface ChangelogRelease {
   version: string
-  /** Such as 2026-12-31. */
+  /** The day of the release, such as 2026-12-31. */
   date: string
-  /** Address of the repository, such as https://github.com/acme/varmor; without it, the headings have no links. */
+  /** URL of the repository, such as https://github.com/acme/varmor; undefined: the headings get no links. */
   source?: string | undefined
 }
 
@@ -13,7 +13,7 @@ interface Parts {
   unreleased: string
   /** The released versions, without the definitions of links. */
   released: string
-  /** Definitions of the links of versions, one a line. */
+  /** The link definitions of the versions, one per line. */
   links: string[]
 }
 
@@ -38,7 +38,7 @@ function partsOf(text: string): Parts {
 
 /**
  * The text of the section "Unreleased".
- * @returns '' if it has headings at most, and no entry
+ * @returns '' if the section has no entry
  * @throws if there is no such section
  */
 export function unreleasedNotes(changelog: string): string {
@@ -46,7 +46,7 @@ export function unreleasedNotes(changelog: string): string {
   return /^[-*] /m.test(unreleased) ? unreleased : ''
 }
 
-/** Gives the entries of "Unreleased" a section of their own, as Keep a Changelog describes it, and renews the links. */
+/** Moves the entries of "Unreleased" to a section of the version (see Keep a Changelog), and updates the links. */
 export function withRelease(changelog: string, { version, date, source }: ChangelogRelease): string {
   const { before, unreleased, released, links } = partsOf(changelog)
   const name = (title: string): string => (source === undefined ? title : `[${title}]`)

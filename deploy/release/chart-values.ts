@@ -1,7 +1,7 @@
 import { parseDocument } from 'yaml'
 import type { Registry } from './reference.ts'
 
-/** values.yaml whose default image is a published image, by its digest. */
+/** Sets the default image in values.yaml to a published image, by its digest. */
 export function valuesWithImage(text: string, { host, path }: Registry, digest: string): string {
   const document = parseDocument(text)
   const values = {

@@ -1,14 +1,14 @@
 import { unreleasedNotes } from './changelog.ts'
 import { compareVersions, parseVersion } from './version.ts'
 
-/** What a release needs to know about the repository. */
+/** The state of the repository that decides whether a release is possible. */
 export interface RepositoryFacts {
   /** Lines of `git status --porcelain`. */
   changes: readonly string[]
   /** '' if HEAD is detached. */
   branch: string
   tags: readonly string[]
-  /** The present version, from package.json. */
+  /** The current version, from package.json. */
   version: string
   changelog: string
 }
@@ -17,7 +17,7 @@ export const tagOf = (version: string): string => `v${version}`
 
 const releaseBranch = 'main'
 
-/** Every reason why this version cannot be released from this repository. */
+/** All reasons why this version cannot be released from this repository. */
 export function refusals(version: string, facts: RepositoryFacts): string[] {
   const found = [...versionRefusals(version, facts)]
   const { changes, branch } = facts

@@ -1,13 +1,13 @@
 import { type ChangelogRelease, withRelease } from './changelog.ts'
 
 export interface VersionMove extends ChangelogRelease {
-  /** The version before. */
+  /** The current version, which the release replaces. */
   from: string
 }
 
 type Mover = (text: string, move: VersionMove) => string
 
-/** Every file that has the version, with the function that moves it. */
+/** Every file that contains the version, with the function that writes the next version into it. */
 const movers: Record<string, Mover> = {
   'package.json': (text, { version }) => jsonText({ ...JSON.parse(text), version }),
   'package-lock.json': (text, { version }) => {
@@ -36,10 +36,10 @@ export function movedFiles(texts: Readonly<Record<string, string>>, move: Versio
   )
 }
 
-/** As npm writes it. */
+/** JSON with the layout of npm. */
 const jsonText = (value: object): string => `${JSON.stringify(value, null, 2)}\n`
 
-/** Names of images and packages: `varmor:1.2.3`, `varmor_1.2.3_amd64.deb`, and the default of the image's build. */
+/** Replaces the version in names such as `varmor:1.2.3` and `varmor_1.2.3_amd64.deb`, and in ARG of a Dockerfile. */
 function mentions(text: string, { from, version }: VersionMove): string {
   const escaped = from.replaceAll('.', '\\.')
   const mention = new RegExp(`(\\bvarmor[:_]|^ARG VERSION=)${escaped}(?![0-9A-Za-z+-]|\\.\\d)`, 'gm')

@@ -1,22 +1,22 @@
-/** What was built, from what, by whom. */
+/** The inputs and outputs of a release, and the machine that built it. */
 export interface Build {
   version: string
-  /** Address of the repository, if it has a remote. */
+  /** URL of the repository, if it has a remote. */
   source?: string | undefined
-  /** The commit with the tag of the version. */
+  /** The commit that the tag of the version names. */
   commit: string
   registry: string
   /** The base image, as `NAME@sha256:…`. */
   base: string
-  /** The day of Debian's archive, if one was asked for. */
+  /** The day of the Debian snapshot, if the build used a snapshot. */
   snapshot?: string | undefined
-  /** Files and images: a name, and SHA-256 in hexadecimal digits. */
+  /** The built files and images, each with its name and its SHA-256 in hexadecimal digits. */
   products: readonly Product[]
-  /** Identity of the machine or service that ran the release. */
+  /** URI of the machine or service that ran the release. */
   builder: string
-  /** Programs with their versions. */
+  /** Versions of the build tools, by name. */
   tools: Readonly<Record<string, string>>
-  /** Times in the form of ISO 8601. */
+  /** ISO 8601, as are all times here. */
   started: string
   finished: string
 }
@@ -52,7 +52,7 @@ function sourceOf({ source, version, commit }: Build): object {
   return source === undefined ? { name: 'source', digest } : { uri: `git+${source}@refs/tags/v${version}`, digest }
 }
 
-/** The base image as a package URL. */
+/** The package URL (purl) of the base image. */
 function baseOf(base: string): object {
   const [tagged = '', digest = ''] = base.split('@')
   const repository = tagged.replace(/:[^:/]*$/, '')

@@ -2,7 +2,7 @@ import { isIP } from 'node:net'
 
 /** Where a release is published, such as `ghcr.io/acme`. */
 export interface Registry {
-  /** With the port, if there is one. */
+  /** Host, and the port if the address has one. */
   host: string
   /** Folder of the repositories, such as `acme`, or '' for none. */
   path: string
@@ -11,7 +11,7 @@ export interface Registry {
 const part = '[a-z0-9]+(?:(?:[._]|__|-+)[a-z0-9]+)*'
 const syntax = new RegExp(`^([a-zA-Z0-9.-]+(?::\\d+)?|\\[[0-9a-f:]+\\](?::\\d+)?)((?:/${part})*)$`)
 
-/** @returns the registry, or what is wrong with the text */
+/** @returns the registry, or the error in the text */
 export function parseRegistry(text: string): Registry | string {
   const [, host, path] = syntax.exec(text) ?? []
   if (host === undefined || path === undefined)
@@ -30,7 +30,7 @@ export const chartRepository = (registry: Registry): string => `${chartFolder(re
 
 const under = (path: string, name: string): string => (path === '' ? name : `${path}/${name}`)
 
-/** Whether the registry is on this machine; only then plain HTTP is used. */
+/** Whether the registry runs on this machine. Only such a registry may use plain HTTP. */
 export function isLoopback(host: string): boolean {
   const name = host.replace(/:\d+$/, '').replace(/^\[|\]$/g, '')
   if (isIP(name) === 4) return name.startsWith('127.')
@@ -38,9 +38,9 @@ export function isLoopback(host: string): boolean {
 }
 
 /**
- * The address at which people read the repository.
- * @param remote address of a Git remote; its user name and password are left out
- * @returns undefined if it is not a repository on a host
+ * The web address of the repository.
+ * @param remote URL of a Git remote; the result contains neither its user name nor its password
+ * @returns undefined if the remote is not on a host, such as a local folder
  */
 export function sourceAddress(remote: string): string | undefined {
   const [, host, path] =

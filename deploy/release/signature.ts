@@ -3,7 +3,7 @@ import { configType, descriptorOf, type Manifest, manifestType } from './oci.ts'
 
 /**
  * Reads the private key that signs a release: ECDSA on P-256, as PEM without a password.
- * @throws with a remedy for every other key
+ * @throws an error with a remedy, for any other key
  */
 export function readSigningKey(pem: string): KeyObject {
   const label = /-----BEGIN ([A-Z0-9 ]+)-----/.exec(pem)?.[1] ?? 'no PEM'
@@ -28,7 +28,7 @@ function privateKey(pem: string, label: string): KeyObject {
   }
 }
 
-/** The public half, as PEM. */
+/** The public key of this private key, as PEM. */
 export const publicPem = (key: KeyObject): string =>
   createPublicKey(key).export({ type: 'spki', format: 'pem' }).toString()
 
@@ -38,7 +38,7 @@ export const signatureOf = (key: KeyObject, bytes: Uint8Array | string): string 
 
 /**
  * The text that cosign signs for an image.
- * @param repository with the registry, such as ghcr.io/acme/varmor
+ * @param repository the repository with its registry, such as ghcr.io/acme/varmor
  */
 export const signedPayload = (repository: string, digest: string): string =>
   JSON.stringify({
@@ -53,13 +53,13 @@ export const signedPayload = (repository: string, digest: string): string =>
 /** The tag under which cosign looks for the signatures of an image. */
 export const signatureTag = (digest: string): string => `${digest.replace(':', '-')}.sig`
 
-/** An image that carries a signature: its manifest, and the blobs that the manifest names. */
+/** The OCI image that stores a signature: its manifest, and the blobs that the manifest names. */
 export interface SignatureImage {
   manifest: Buffer
   blobs: Buffer[]
 }
 
-/** Puts a payload and its signature into the layout that cosign reads. */
+/** Packs a payload and its signature into an image that cosign can read. */
 export function signatureImage(payload: string, signature: string): SignatureImage {
   const layer = Buffer.from(payload)
   const described = descriptorOf('application/vnd.dev.cosign.simplesigning.v1+json', layer)

@@ -1,7 +1,7 @@
-/** A version of Semantic Versioning without build metadata, because a tag of a registry cannot contain `+`. */
+/** A semantic version. It has no build metadata, because a tag in a registry cannot contain `+`. */
 export interface Version {
   core: readonly [number, number, number]
-  /** Identifiers after the hyphen; empty for a release without it. */
+  /** Identifiers after the hyphen, such as rc and 1; empty if the version has no hyphen. */
   prerelease: readonly string[]
 }
 
@@ -27,7 +27,7 @@ export function compareVersions(a: Version, b: Version): number {
   return compareIdentifiers(a.prerelease[first]!, b.prerelease[first])
 }
 
-/** Numbers come before words; an identifier that the other version lacks makes the longer version the later version. */
+/** Numbers come before words. If all shared identifiers are equal, the version with more identifiers is later. */
 function compareIdentifiers(a: string, b: string | undefined): number {
   if (b === undefined) return 1
   const [left, right] = [a, b].map((each) => (/^\d+$/.test(each) ? Number(each) : undefined))

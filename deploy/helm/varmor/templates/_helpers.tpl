@@ -42,7 +42,7 @@ app.kubernetes.io/name: {{ include "varmor.name" . }}
 {{- end -}}
 {{- end -}}
 
-{{/* A component's image. Agents run it as root, so its registry must be set, and must not be upstream's. */}}
+{{/* A component's image. Agents run it as root, so users must set its registry, and not to upstream's registry. */}}
 {{- define "varmor.image" -}}
 {{- $image := (index .root.Values .component).image -}}
 {{- $registry := .root.Values.image.registry -}}
@@ -66,32 +66,32 @@ imagePullSecrets:
 {{- end }}
 {{- end -}}
 
-{{/* Upstream's flags that have no effect here. The notes name the given flags among them. */}}
+{{/* Upstream's flags that have no effect here. NOTES list those flags that args contains. */}}
 {{- define "varmor.flagsWithoutMeaning" -}}
 agent enableBpfEnforcer enableDefenseInDepth enablePodServiceEgressControl unloadAllAaProfile statusUpdateCycle managerIP debug
 {{- end -}}
 
-{{/* The name of an argument's flag, without hyphens; for a former name, the present name. */}}
+{{/* The flag of an argument, without hyphens; for a renamed flag, the current name. */}}
 {{- define "varmor.flagOf" -}}
 {{- $name := . | toString | trimPrefix "-" | trimPrefix "-" | splitList "=" | first -}}
 {{- get (include "varmor.renamedFlags" . | fromJson) $name | default $name -}}
 {{- end -}}
 
-{{/* Flags as arguments. The program accepts upstream's flags, including flags that have no effect here. */}}
+{{/* Flags as container arguments. The program also accepts upstream's flags that have no effect here. */}}
 {{- define "varmor.flags" -}}
 {{- range . }}
 - {{ . | toString | quote }}
 {{- end -}}
 {{- end -}}
 
-{{/* Where managers and agents mount the certificate for metrics. */}}
+{{/* Flags with the paths at which managers and agents mount the certificate for metrics. */}}
 {{- define "varmor.metricsTLSFlags" -}}
 {{- include "varmor.flags" (list "--metrics-cert=/etc/varmor/metrics-tls/tls.crt" "--metrics-key=/etc/varmor/metrics-tls/tls.key") -}}
 {{- end -}}
 
 {{/*
-"true" if the cluster has ValidatingAdmissionPolicies; otherwise empty. A cluster lists its kinds. Without a cluster,
-Helm knows only groups and versions, and the version of Kubernetes decides.
+"true" if the cluster has ValidatingAdmissionPolicies; otherwise empty. With a cluster, Helm knows the cluster's kinds.
+Without a cluster (`helm template`), Helm knows only groups and versions, so the version of Kubernetes decides.
 */}}
 {{- define "varmor.hasAdmissionPolicies" -}}
 {{- $has := .Capabilities.APIVersions -}}
@@ -101,7 +101,7 @@ true
 {{- end -}}
 {{- end -}}
 
-{{/* "true" if network policies are on: by their value or, without a value, because the addresses are known. */}}
+{{/* "true" if network policies are on. Without networkPolicies.enabled, an entry in one of the CIDR lists decides. */}}
 {{- define "varmor.hasNetworkPolicies" -}}
 {{- with .Values.networkPolicies -}}
 {{- $known := or .apiServerCIDRs .agentCIDRs | empty | not -}}
@@ -115,15 +115,16 @@ true
 {{- define "varmor.optional" -}}
 {{- $value := index . 1 -}}
 {{- if not (kindIs "invalid" $value) }}
-{{- /* Each number in a file of values is a float64. Convert whole numbers: a million would become 1e+06. */}}
+{{- /* Helm parses each number in values as a float64, and would print a million as 1e+06. Convert whole numbers. */}}
 {{- if kindIs "float64" $value }}{{ $value = eq (floor $value) $value | ternary (int64 $value) $value }}{{ end }}
 - {{ printf "%s=%v" (index . 0) $value | quote }}
 {{- end -}}
 {{- end -}}
 
 {{/*
-Changed values of upstream's chart that this chart ignores, one path per line: (dict "value" VALUE "path" "a.b" "usual"
-DEFAULTS), where DEFAULTS has the value of each path in upstream's releases. Empty values are ignored everywhere.
+Lists the values that this chart ignores and that differ from upstream's defaults, one path per line:
+(dict "value" VALUE "path" "a.b" "usual" DEFAULTS). DEFAULTS has the defaults of each path in upstream's releases. Does
+not list empty values.
 */}}
 {{- define "varmor.changed" -}}
 {{- if and (kindIs "map" .value) .value -}}

@@ -1,6 +1,6 @@
 {{/* Generated from src/options by `npm run generate`. */}}
 
-{{/* The present name of each former name of a flag, as JSON. */}}
+{{/* The current name of each renamed flag, by its former name, as JSON. */}}
 {{- define "varmor.renamedFlags" -}}
 {
   "webhookFailurePolicy": "webhook-failure-policy",
@@ -23,7 +23,7 @@
 }
 {{- end -}}
 
-{{/* The flags of `varmor manager` that repeat a value of the chart. */}}
+{{/* The flags of `varmor manager` whose value is a value of the chart. */}}
 {{- define "varmor.managerValueFlags" -}}
 {{- include "varmor.optional" (list "--webhookMatchLabel" .Values.manager.webhook.matchLabel) -}}
 {{- include "varmor.optional" (list "--webhook-failure-policy" .Values.manager.webhook.failurePolicy) -}}
@@ -52,7 +52,7 @@
 {{- include "varmor.optional" (list "--verbosity" .Values.manager.verbosity) -}}
 {{- end -}}
 
-{{/* The flags of `varmor agent` that repeat a value of the chart. */}}
+{{/* The flags of `varmor agent` whose value is a value of the chart. */}}
 {{- define "varmor.agentValueFlags" -}}
 {{- range .Values.agent.managers }}{{ include "varmor.optional" (list "--manager" .) }}{{ end -}}
 {{- if .Values.agent.strictReadiness }}{{ include "varmor.flags" (list "--strict-readiness") }}{{ end -}}
@@ -81,7 +81,7 @@
 {{- include "varmor.optional" (list "--verbosity" .Values.agent.verbosity) -}}
 {{- end -}}
 
-{{/* The flags of `varmor uninstall` that repeat a value of the chart. */}}
+{{/* The flags of `varmor uninstall` whose value is a value of the chart. */}}
 {{- define "varmor.uninstallValueFlags" -}}
 {{- if .Values.jsonLogFormat.enabled }}{{ include "varmor.flags" .Values.jsonLogFormat.args }}{{ end -}}
 {{- end -}}

@@ -1,19 +1,19 @@
 {{/*
-Whether the agent runs in an AppArmor profile of its own. Only an agent that loads profiles can load this profile.
-Profiles of containers accept signals of unconfined processes alone: a confined agent could not continue the processes
-that BPF stops with agent.strictStart.
+Not empty if the agent runs in its own AppArmor profile, which it loads with the AppArmor enforcer. With
+agent.strictStart, the agent must continue stopped processes by a signal. AppArmor profiles of containers accept signals
+only from unconfined processes, so the agent then stays unconfined.
 */}}
 {{- define "varmor.agentIsConfined" -}}
 {{- if and .Values.agent.ownAppArmorProfile.enabled .Values.appArmorLsmEnforcer.enabled (not (and .Values.agent.strictStart .Values.bpfLsmEnforcer.enabled)) }}yes{{ end -}}
 {{- end -}}
 
-{{/* Loads the profile and continues in it, or fails with the message of the parser or the kernel. */}}
+{{/* Loads the profile and starts the agent in it. On failure, exits with the message of the parser or the kernel. */}}
 {{- define "varmor.agentStart" -}}
 set -eu
-# A node without AppArmor has no profiles; the agent reports this.
+# On a node without AppArmor, start the agent unconfined; it reports this.
 if [ "$(cat /sys/module/apparmor/parameters/enabled 2>/dev/null || echo N)" = Y ]; then
   apparmor_parser --replace --skip-cache /etc/varmor/confinement/profile
-  # Since Linux 5.8, AppArmor has files of its own.
+  # Since Linux 5.8, AppArmor has its own folder in attr.
   attributes=/proc/self/attr/apparmor
   [ -e "$attributes/exec" ] || attributes=/proc/self/attr
   echo 'exec varmor.agent' >"$attributes/exec"
@@ -33,7 +33,7 @@ profile varmor.agent flags=(attach_disconnected) {
   capability{{ ne (upper .) "ALL" | ternary (printf " %s" (lower .)) "" }},
   {{- end }}
 
-  # For the API server, managers and name servers; for the kernel's reports; for the runtime.
+  # inet: the API server, managers and name servers. netlink: the kernel's reports. unix: the container runtime.
   network inet stream,
   network inet dgram,
   network inet6 stream,
@@ -44,12 +44,12 @@ profile varmor.agent flags=(attach_disconnected) {
   network unix dgram,
   unix,
 
-  # To find the container of a process.
+  # Read /proc/PID, to find the container of a process.
   ptrace (read),
   signal (receive),
   signal (send) peer=varmor.agent,
 
-  # The program. It only starts the parser, through prlimit, which limits the parser's memory.
+  # The program and its configuration. It starts only the parser, through prlimit, which limits the parser's memory.
   /usr/bin/node mr,
   /usr/lib/varmor/** mr,
   /usr/bin/prlimit mrix,
@@ -61,26 +61,26 @@ profile varmor.agent flags=(attach_disconnected) {
   /etc/varmor/** r,
   @{run}/secrets/** r,
 
-  # What the kernel shows about the node.
+  # The kernel's files about processes, devices and logs.
   @{PROC}/{,*} r,
   @{PROC}/sys/{,**} r,
   @{PROC}/[0-9]*/{,cgroup,comm,exe,limits,mountinfo,mounts,stat,statm,status} r,
   @{PROC}/[0-9]*/{attr,net,ns}/{,**} r,
   @{PROC}/[0-9]*/task/{,[0-9]*/{,stat}} r,
   owner @{PROC}/[0-9]*/task/[0-9]*/comm rw,
-  # Deny memory, environment and arguments of all processes, through each of their threads. abstractions/base allows
+  # Deny the memory, environment and arguments of all processes and threads. Without this, abstractions/base would allow
   # maps and auxv.
   deny @{PROC}/[0-9]*/{,task/[0-9]*/}{auxv,clear_refs,cmdline,environ,maps,mem,numa_maps,pagemap,smaps,smaps_rollup,stack,syscall,wchan} rwklm,
   deny @{PROC}/[0-9]*/{,task/[0-9]*/}{fd,fdinfo,map_files}/{,**} rwklm,
   # Deny the kernel's memory and symbols.
   deny @{PROC}/{kallsyms,kcore,kmsg,kpage*,vmcore} rwklm,
   @{sys}/{,**} r,
-  # The kernel shows the loaded profiles in a separate file system, whose root has no name.
+  # The list of loaded profiles. Its file system is not mounted, so AppArmor sees a path below /profiles.
   /profiles/{,**} r,
   /dev/kmsg r,
   /var/log/{,**} r,
 
-  # The runtime.
+  # Sockets of the container runtime.
   @{run}/{containerd,crio}/{,**} r,
   @{run}/{containerd,crio}/*.sock rw,
   @{run}/nri/*.sock rw,
@@ -91,7 +91,7 @@ profile varmor.agent flags=(attach_disconnected) {
   /var/lib/kubelet/seccomp/ rw,
   /var/lib/kubelet/seccomp/{,.}varmor{-*,/,/*} rw,
 
-  # Profiles, and what the parser needs to load them.
+  # AppArmor profiles, and the files that the parser needs to load them.
   /etc/apparmor/** r,
   /etc/apparmor.d/{,**} r,
   /usr/share/apparmor-features/{,**} r,
@@ -106,7 +106,7 @@ profile varmor.agent flags=(attach_disconnected) {
   {{- end }}
   {{- with .Values.agent.ownAppArmorProfile.rules }}
 
-  # agent.ownAppArmorProfile.rules.
+  # Rules from the value agent.ownAppArmorProfile.rules.
   {{- range . }}
   {{ . }}
   {{- end }}

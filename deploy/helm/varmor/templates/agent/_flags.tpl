@@ -1,4 +1,4 @@
-{{/* Path of the log's folder on a node. The agents' /var/log is agent.hostPaths.log on the node. */}}
+{{/* Path of the log's folder on the node. The agent mounts agent.hostPaths.log of the node at /var/log. */}}
 {{- define "varmor.violationsOnNode" -}}
 {{- $folder := .Values.agent.violations.folder -}}
 {{- if hasPrefix "/var/log/" $folder -}}
@@ -13,7 +13,7 @@
 {{- $agent := .Values.agent -}}
 {{- include "varmor.agentValueFlags" . -}}
 {{- if and .Values.metrics.enabled .Values.metrics.tlsSecretName }}{{ include "varmor.metricsTLSFlags" . }}{{ end -}}
-{{- /* A separate folder: the image's own AppArmor folder has files that profiles include. */ -}}
+{{- /* Do not mount over the image's own AppArmor folder: profiles include files from it. */ -}}
 {{- include "varmor.optional" (list "--apparmor-dir" "/host/apparmor.d") -}}
 {{- with $agent.hostPaths.crio }}{{ include "varmor.optional" (list "--cri" "/run/crio/crio.sock") }}{{ end -}}
 {{- include "varmor.optional" (list "--log" (printf "%s/violations.log" $agent.violations.folder)) }}

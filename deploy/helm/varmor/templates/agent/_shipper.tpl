@@ -1,4 +1,4 @@
-{{/* The container beside the agent that sends its log to a receiver. */}}
+{{/* The sidecar of the agent that sends the agent's log to a receiver. */}}
 {{- define "varmor.shipper" -}}
 {{- $agent := .Values.agent }}
 {{- with $agent.shipper }}
@@ -19,7 +19,7 @@
     {{- with .env }}
     {{- toYaml . | nindent 4 }}
     {{- end }}
-  # Root without capabilities, because the log belongs to root.
+  # Run as root, because the log belongs to root, but without capabilities.
   securityContext:
     runAsUser: 0
     runAsGroup: 0
@@ -40,7 +40,7 @@
       readOnly: true
     - name: shipper-state
       mountPath: /var/lib/varmor-shipper
-    # Hides the token of the agent's service account.
+    # Mount an empty folder over the token of the agent's service account.
     - name: shipper-nothing
       mountPath: /var/run/secrets/kubernetes.io/serviceaccount
       readOnly: true
@@ -56,7 +56,7 @@ start: {{ .Files.Get "files/shipper-start" | toJson }}
 - name: shipper-configuration
   configMap:
     name: varmor-shipper
-# The shipper's position in the log. It is on the node, so that a new pod continues from it.
+# The shipper's position in the log. The folder is on the node, so that a new pod continues at this position.
 - name: shipper-state
   hostPath:
     path: {{ .Values.agent.shipper.stateFolder }}

@@ -14,8 +14,8 @@
 {{- end -}}
 
 {{/*
-"true" if the last flag of this name turns the switch on; otherwise empty: (dict "root" $ "flag" "bpfExclusiveMode").
-Managers get the permissions that their flags need.
+"true" if the last flag with this name turns the switch on; otherwise empty: (dict "root" $ "flag" "bpfExclusiveMode").
+rbac.yaml gives managers only the permissions that their flags need.
 */}}
 {{- define "varmor.managerIsOn" -}}
 {{- $isOn := "" -}}

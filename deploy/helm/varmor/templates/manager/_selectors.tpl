@@ -1,6 +1,6 @@
 {{/*
-Selectors of managers in values.yaml and in upstream's values have the default name of managers. This replaces it by
-manager.name. (dict "root" $ "value" VALUE)
+Replaces the default name of managers by manager.name, in a selector from values.yaml or from upstream's values:
+(dict "root" $ "value" VALUE).
 */}}
 {{- define "varmor.ofManagers" -}}
 {{- $name := include "varmor.fullname" (dict "root" .root "component" "manager") -}}
