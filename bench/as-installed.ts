@@ -12,7 +12,8 @@ export const chartValues: Readonly<Record<'manager' | 'agent', RoleValues>> = pa
 )
 
 /**
- * The image's environment for each role, such as the C library's memory settings; it must be set when a process starts.
+ * The image's environment for each role, such as memory settings of the C library. It must be set when a process
+ * starts.
  */
 export const imageEnvironment: Readonly<Record<string, string>> = Object.fromEntries(
   /^ENV (NODE_ENV=.*)$/m

@@ -3,7 +3,7 @@ import { promisify } from 'node:util'
 import { Command, InvalidArgumentError, Option } from 'commander'
 
 export interface BenchCommand<Kind extends string> {
-  /** The bench's command as a user types it. */
+  /** The command of the bench, as a user types it. */
   command: string
   about: string
   /** Values of `--only`. */
@@ -20,7 +20,7 @@ export function readOptions<More extends object, Kind extends string = never>(
   const { command, about, kinds = [], usual = kinds, options = [] } = bench
   const program = new Command(command).description(about)
   if (kinds.length > 0) {
-    const only = new Option('--only <kind...>', 'measure these alone').choices(kinds)
+    const only = new Option('--only <kind...>', 'measure only these kinds').choices(kinds)
     program.addOption(only.default(usual, usual === kinds ? 'all' : usual.join(' ')))
   }
   for (const option of options) program.addOption(option)

@@ -43,7 +43,7 @@ export async function promiseQueue(): Promise<number> {
   return best(5, () => rate(1_000_000, send, async () => void (await chain)))
 }
 
-/** Waits until all messages are handled; it takes several turns of the event loop if the dispatcher pauses. */
+/** Waits until all messages are handled. This takes several turns of the event loop if the dispatcher pauses. */
 const through = (system: ActorSystem) => async (): Promise<void> => {
   do await turn()
   while (!system.environment.dispatcher.quiet)
@@ -85,7 +85,7 @@ export const tellMany = (): Promise<number> =>
     )
   })
 
-/** Finds actors by name in a family of 100,000, as a watch event does. */
+/** Finds actors by name in a family of 100,000, as the manager does for each watch event. */
 export const tellFamily = (): Promise<number> =>
   withSystem(async (system) => {
     const family = system.family('counter', { behaviour: counter })

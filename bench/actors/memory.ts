@@ -19,7 +19,7 @@ const nodeProfile: Behaviour<State, Message> = {
   receive: (_, message) => ({ wanted: message.generation, loaded: message.generation, problem: undefined }),
 }
 
-/** A key like a parsed object's: one flat string, not a chain of shared pieces. */
+/** A key that V8 stores as one flat string, like the key of a parsed object, and not as a chain of string pieces. */
 const keyOf = (node: number, policy: number): string =>
   Buffer.from(`ip-10-0-${node >> 8}-${node & 255}/varmor-payments-web-${policy}`).toString('latin1')
 
@@ -47,7 +47,7 @@ async function tellNodes(simulation: Simulation, family: Family<Message>, from: 
 
 type Pair = { wanted: number; loaded: number }
 
-/** A node nearly always loads the wanted version, and then one number is enough. */
+/** The compact form of an actor. A node nearly always has loaded the wanted version, and then one number is enough. */
 const small = ({ wanted, loaded }: State): number | Pair => (wanted === loaded ? wanted : { wanted, loaded })
 const large = ({ wanted, loaded }: State): number | Pair => ({ wanted, loaded })
 

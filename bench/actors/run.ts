@@ -16,12 +16,12 @@ const rows: readonly Row[] = [
   { name: 'promise queue, bare: messages/s', file: './local.ts', measure: 'promiseQueue' },
   { name: 'tell, one actor: messages/s', file: './local.ts', measure: 'tellOne', aim: { atLeast: 3_000_000 } },
   {
-    name: 'tell, 1,000 actors in turn: messages/s',
+    name: 'tell, 1,000 actors one after another: messages/s',
     file: './local.ts',
     measure: 'tellMany',
     aim: { atLeast: 3_000_000 },
   },
-  { name: 'tell, 100,000 of a family by key: messages/s', file: './local.ts', measure: 'tellFamily' },
+  { name: 'tell, 100,000 actors of a family, by key: messages/s', file: './local.ts', measure: 'tellFamily' },
   { name: 'tell, 1,000 actors that await: messages/s', file: './local.ts', measure: 'tellAwaiting' },
   { name: 'ask, one at a time: round trips/s', file: './local.ts', measure: 'askOne' },
   { name: 'ask, 200 at a time: round trips/s', file: './local.ts', measure: 'askMany' },
@@ -39,14 +39,14 @@ const rows: readonly Row[] = [
   },
   { name: 'ask, across a thread, one at a time: round trips/s', file: './threads.ts', measure: 'askOneAcross' },
   { name: 'ask, across a thread, 1,000 at a time: round trips/s', file: './threads.ts', measure: 'askManyAcross' },
-  { name: 'idle actor, 1,000,000 of them: bytes', file: './memory.ts', measure: 'idle' },
+  { name: '1,000,000 idle actors: bytes per actor', file: './memory.ts', measure: 'idle' },
   {
-    name: 'passivated actor, 1,000,000 of them: bytes',
+    name: '1,000,000 passivated actors: bytes per actor',
     file: './memory.ts',
     measure: 'passivated',
     aim: { atMost: 200 },
   },
-  { name: 'the same, each kept as an object: bytes', file: './memory.ts', measure: 'passivatedObject' },
+  { name: '1,000,000 actors passivated as objects: bytes per actor', file: './memory.ts', measure: 'passivatedObject' },
 ]
 
 export type Result = number | { readonly rss: number; readonly heap: number; readonly total: number }
@@ -65,15 +65,17 @@ async function print(row: Row): Promise<void> {
   const result = await inOwnProcess<Result>(script, [row.file, row.measure], { flags: ['--expose-gc'] })
   const value = typeof result === 'number' ? result : result.rss
   const note =
-    typeof result === 'number' ? '' : `  (${text(result.heap)} of them heap; ${text(result.total)} MiB in all)`
-  progress(`${row.name.padEnd(54)} ${text(value).padStart(12)}  ${aimed(row.aim, value)}${note}`)
+    typeof result === 'number' ? '' : `  (of which heap: ${text(result.heap)}; all actors: ${text(result.total)} MiB)`
+  progress(`${row.name.padEnd(56)} ${text(value).padStart(12)}  ${aimed(row.aim, value)}${note}`)
 }
 
 const { only } = readOptions({
   command: 'npm run bench:actors --',
-  about: 'What a message, a question and an idle actor cost.',
+  about: 'measure the speed of messages and requests between actors, and the memory of idle actors',
   kinds: rows.map(({ measure }) => measure),
 })
 const machine = `${cpus().length} × ${cpus()[0]?.model}`
-console.log(`Node ${process.versions.node}, ${machine}; the best of a few passes; memory is resident\n`)
+console.log(
+  `Node ${process.versions.node}, ${machine}; speeds are the best of several runs; memory is resident memory\n`,
+)
 for (const row of rows) if (only.includes(row.measure)) await print(row)

@@ -23,7 +23,7 @@ async function tells(references: readonly Reference<CounterMessage>[], count: nu
   const start = performance.now()
   for (let sent = 0; sent < count; ) {
     for (let i = 0; i < 8_192; i++) references[sent % references.length]!.tell({ type: 'add', amount: sent++ })
-    // The reply to an ask comes after all earlier messages, so it shows that the link has space again.
+    // The actor replies to an ask after all earlier messages, so the reply shows that the link has space again.
     if ((sent / 8_192) % 4 === 0) await references[0]!.ask({ type: 'total' }, { timeout: 30_000 })
     else await turn()
   }

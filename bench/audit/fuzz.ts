@@ -17,19 +17,19 @@ type Kind = keyof typeof shares
 const { only, records, seed } = readOptions<{ records: number; seed: number }, Kind>({
   command: 'node --import tsx bench/audit/fuzz.ts',
   about:
-    'Changed records by the million: nothing throws, every line of output is JSON, every record is accounted for, and what skips the scanner gives what the scanner gives.',
+    'process millions of changed records, and check that nothing throws, that each line of output is JSON, that each record is counted, and that the fast path gives the same output as the scanner',
   kinds: Object.keys(shares) as Kind[],
   options: [
-    countOption('--records <count>', 'in all', 10_000_000),
-    countOption('--seed <number>', 'of the random numbers', 1),
+    countOption('--records <count>', 'number of records', 10_000_000),
+    countOption('--seed <number>', 'seed of the random numbers', 1),
   ],
 })
 const next = random(seed)
 const bag = only.flatMap((kind) => Array<Kind>(shares[kind]).fill(kind))
 const data = node(5)
 const native = loadKnownAddon()
-if (native === undefined) throw new Error('no native addon: npm run build:addon')
-/** Workers as in the agent, each compared with a worker that scans every record. */
+if (native === undefined) throw new Error('the native addon is missing; run npm run build:addon')
+/** Workers as in the agent, each with a second worker for comparison, which scans every record. */
 const workers = [noProcesses, processResolver(data)].flatMap((resolver) =>
   [false, true].map((everything) => ({
     resolver,
@@ -93,7 +93,8 @@ function flush(format: BatchFormat): void {
     const result = processBatch(given, quick.snapshot, resolver, quick.scratch)
     check(result)
     const scanned = processBatch(given, slow.snapshot, resolver, slow.scratch)
-    if (!Buffer.from(result.output).equals(scanned.output)) throw new Error('not what the scanner gives')
+    if (!Buffer.from(result.output).equals(scanned.output))
+      throw new Error('the output differs from the output of the scanner')
   } catch (error) {
     console.error(format, Buffer.from(bytes).toString('latin1'))
     throw error

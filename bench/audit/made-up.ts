@@ -59,7 +59,7 @@ const policy = (i: number): PolicyIdentity => ({
 })
 
 /**
- * Resolves every process of the node's containers without /proc, and each answer holds for one second, as with the fork
+ * Resolves every process of the node's containers without /proc. Each answer is valid for one second, as with the fork
  * tree.
  */
 export function processResolver({ containers }: SnapshotData): PidResolver {

@@ -3,8 +3,8 @@ const interesting = [
 ]
 
 /**
- * A line or record with a few changes: bytes replaced, removed, inserted, a part doubled or moved, the rest cut off.
- * Inserted newlines may split it into several lines.
+ * A line or record with a few changes: bytes are replaced, removed or inserted, a part is doubled or moved, or the end
+ * is cut off. Inserted newlines may split the line into several lines.
  */
 export function mutate(bytes: Uint8Array, next: () => number): Uint8Array {
   let changed = Array.from(bytes)

@@ -19,14 +19,18 @@ const kinds = ['cost', 'latency', 'steady', 'beyond'] as const
 
 const { only, folder, seconds } = readOptions<{ folder: string; seconds: number }, (typeof kinds)[number]>({
   command: 'npm run bench:ring --',
-  about: `Records of BPF programs, from the ring to violations.log.
-cost: the CPU time of the agent, beside a copy of its output. latency: from the kernel's time of a record to its line, at 1,000 and 50,000
-a second. steady: what is lost at 200,000 a second. beyond: more than can be read; what is lost is counted to the unit.
-Needs root, a kernel that lets it use bpf(2), and the addon.`,
+  about: `measure the path of BPF records from the ring to violations.log
+cost: CPU time of the agent, compared with a copy of its output.
+latency: delay from the kernel's time of a record to the write of its line, at 1,000 and 50,000 records/s.
+steady: losses at 200,000 records/s.
+beyond: more records than the agent can read; each lost record must be counted.
+Needs root, a kernel that permits bpf(2), and the addon.`,
   kinds,
   options: [
-    countOption('--seconds <count>', 'of the steady run', 60),
-    new Option('--folder <folder>', 'on a disk such as /var/log is on').default(join(tmpdir(), 'varmor-bench-ring')),
+    countOption('--seconds <count>', 'seconds of the steady run', 60),
+    new Option('--folder <folder>', 'folder on a disk like that of /var/log').default(
+      join(tmpdir(), 'varmor-bench-ring'),
+    ),
   ],
 })
 
@@ -88,7 +92,7 @@ async function ring(more: Partial<RingRun>): Promise<RingFigures> {
 function checkSums(figures: RingFigures): void {
   const { put, reported, ringFull, read, lost, written, dropped } = figures
   if (put === reported + ringFull && read === reported && lost === ringFull && read === written + dropped) return
-  throw new Error(`records are missing, or counted twice: ${JSON.stringify(figures)}`)
+  throw new Error(`some records are missing or counted twice: ${JSON.stringify(figures)}`)
 }
 
 function thousands(number: number): string {
@@ -100,7 +104,7 @@ function said(
   { seconds, cpuSeconds, put, read, ringFull, dropped, lostAtFirst, written }: RingFigures,
 ): void {
   const rates = `${thousands(put / seconds)}/s put, ${thousands(written / seconds)}/s written`
-  const losses = `${ringFull} found the ring full, ${dropped} were dropped behind it, ${lostAtFirst} of these in the first second, of ${put}`
+  const losses = `of ${put} records, ${ringFull} found the ring full, and ${dropped} were dropped after the ring; losses in the first second: ${lostAtFirst}`
   progress(`${what}: ${rates}, ${thousands(read / cpuSeconds)} events/CPU-s; ${losses}; put = written + lost`)
 }
 
@@ -115,7 +119,7 @@ async function cost(): Promise<void> {
   )
   // Dropped records were decoded before.
   const times = (figures.cpuSeconds / figures.read / (copy.cpuSeconds / figures.written)).toFixed(2)
-  progress(`cost: CPU, times a copy of the ${Math.round(bytes / figures.written)} bytes an event of output: ${times}`)
+  progress(`cost: ${times} times the CPU of a copy of the output (${Math.round(bytes / figures.written)} bytes/event)`)
 }
 
 async function latency(rate: number, forSeconds: number): Promise<void> {
@@ -124,7 +128,7 @@ async function latency(rate: number, forSeconds: number): Promise<void> {
   const { p50, p99, max } = measured!
   const lost = figures.ringFull + figures.dropped
   progress(
-    `latency at ${rate} a second, in ms: p50 ${p50}, p99 ${p99}, max ${max}; sleeps of a plain program beside it late by ${late} (p99); ` +
+    `latency at ${rate} records/s, in ms: p50 ${p50}, p99 ${p99}, max ${max}; delay of this machine's sleeps: p99 ${late}; ` +
       `lost ${lost} of ${figures.put}`,
   )
 }

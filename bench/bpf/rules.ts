@@ -7,10 +7,7 @@ export const opened = '/bench/a/b/c/file'
 export const ran = '/bench/a/b/c/exit'
 const folder = '/bench/a/b/c'
 
-/**
- * Paths of rules. All have the same start as the opened path but differ from it, so that the first bytes exclude none
- * of them.
- */
+/** Paths of rules. All start like the opened path but differ from it later, so that the first bytes exclude no rule. */
 const paths = (count: number): string[] => Array.from({ length: count }, (_, i) => `${folder}/other${i}`)
 
 /** Rules about files, and the same number of rules about packets' destinations. */

@@ -41,12 +41,15 @@ export interface RingFigures extends Cost {
   /** The source's counts: records read, and losses in the ring. */
   read: number
   lost: number
-  /** Written lines, and lines dropped after the ring. */
+  /** Number of written lines, and number of lines that were dropped after the ring. */
   written: number
   dropped: number
-  /** Losses in the first second, in the ring and after it, while the program is compiled at run time. */
+  /**
+   * Number of records lost in the first second, in the ring and after it. In this second, V8 still compiles the
+   * program.
+   */
   lostAtFirst: number
-  /** Milliseconds from a record's kernel time to the write of its line, without dropped lines. */
+  /** Milliseconds from the kernel's time of a record to the write of its line. Dropped lines are not included. */
   latency?: { p50: number; p99: number; max: number }
   /** Milliseconds by which the producer's sleeps of 0.2 ms ended late (99th percentile): this machine's own delay. */
   late: number
@@ -57,7 +60,7 @@ type Produced = Pick<RingFigures, 'put' | 'reported' | 'ringFull' | 'late'> & {
   ahead: number
 }
 
-/** Times of records and of their lines, in ms; both arrive in the same order. */
+/** The times of records and of their lines, in milliseconds. Records and lines arrive in the same order. */
 class Latencies {
   readonly #made: Float64Array
   readonly #written: Float64Array
@@ -91,7 +94,7 @@ class Latencies {
   }
 
   /**
-   * Latencies without the first second, which warms up.
+   * The latencies, without the first second, in which V8 compiles the program.
    * @param ahead see Produced
    */
   figures(rate: number, ahead: number): NonNullable<RingFigures['latency']> {
@@ -113,7 +116,10 @@ class Latencies {
   }
 }
 
-/** Makes the kernel create the records. They start when `go` is called, which resolves when all are written. */
+/**
+ * Starts the process that makes the kernel write the records. The records start when `go` is called; `go` resolves when
+ * all are written.
+ */
 async function startProducer({ producer, object, records, pins, ringBytes, rate, seconds }: RingRun) {
   const args = [object, records, pins, ringBytes, rate, seconds].map(String)
   const child = spawn(producer, args, { stdio: ['pipe', 'pipe', 'inherit'] })

@@ -28,13 +28,16 @@ const { kernel, rounds, beside, mounts } = readOptions<{
   mounts: number
 }>({
   command: 'npm run bench:bpf --',
-  about: `Instructions of open(2), exec and connect(2), without programs, outside of containers, and in one whose profile has ${counts.join(', ')}
-rules; and of the same rules gone through one by one. The path that is opened has five names, and lies on a tmpfs.`,
+  about: `count the instructions of open(2), exec and connect(2) in these situations: without BPF programs; outside of containers; in a
+container whose profile has ${counts.join(', ')} rules; and with a program that tries the same rules one by one.
+The opened path has five names, and is on a tmpfs.`,
   options: [
-    new Option('--kernel <name>', 'that runs').choices(['6.1', '6.12', 'sid']).default('6.12'),
-    countOption('--rounds <count>', 'of each operation; the median counts', 501),
-    new Option('--mounts <count>', "of the file's file system in another mount namespace").argParser(Number).default(0),
-    new Option('--beside <object>', 'another build of the programs, which is measured, too'),
+    new Option('--kernel <name>', 'kernel of the guest').choices(['6.1', '6.12', 'sid']).default('6.12'),
+    countOption('--rounds <count>', 'rounds of each operation; the median is printed', 501),
+    new Option('--mounts <count>', "additional mounts of the file's file system in another mount namespace")
+      .argParser(Number)
+      .default(0),
+    new Option('--beside <object>', 'object file of another build of the BPF programs, which is also measured'),
   ],
 })
 
@@ -112,7 +115,7 @@ function rulesOf(count: number): string {
   return count === 1 ? '1 rule' : `${count} rules`
 }
 
-/** The runs with their profiles, in order; the programs are loaded only once. */
+/** The situations to measure, in order, each with its profile. The programs are loaded only once for all situations. */
 function runs(profile: string): [what: string, profile: string][] {
   const ofCounts = counts.map((count): [string, string] => [rulesOf(count), `/tmp/${profile}-${count}`])
   return [['not in a container', 'none'], ...ofCounts]
@@ -147,7 +150,10 @@ async function measureAll(): Promise<void> {
   print(rows)
 }
 
-/** The brackets contain the instructions that the programs add, and the factor compared to a run without them. */
+/**
+ * Prints the instructions of each operation. The brackets contain the instructions that the programs add, and the ratio
+ * to a run without programs.
+ */
 function print(rows: ReadonlyMap<string, Figures>): void {
   const none = rows.get('no programs')!
   const table = [...rows].map(([what, figures]) => {
@@ -162,6 +168,7 @@ function print(rows: ReadonlyMap<string, Figures>): void {
   const added = (what: string): number => rows.get(what)!.open - none.open
   const withRules = counts.filter((count) => count > 0).map((count) => added(rulesOf(count)))
   const spread = (100 * (Math.max(...withRules) / Math.min(...withRules) - 1)).toFixed(1)
-  console.log(`an open outside of containers: +${added('not in a container')}, of which the kernel takes ${added(nothing)} to call
-any program; in a container +${Math.max(...withRules)} at most, ${spread} % more than at least, from 1 to ${counts.at(-1)} rules`)
+  console.log(`instructions that the BPF programs add to an open:
+outside of containers: ${added('not in a container')}; of these, the kernel's call of any program takes ${added(nothing)}
+in a container with 1 to ${counts.at(-1)} rules: at most ${Math.max(...withRules)}, which is ${spread} % above the minimum`)
 }

@@ -112,8 +112,8 @@ export class BenchCluster {
 
   /** Waits until no policy is left. */
   async gone(limit: number): Promise<void> {
-    await this.policies.until('the end of all policies', (all) => all.length === 0, limit)
-    await this.profiles.until('the end of all ArmorProfiles', (all) => all.length === 0, limit)
+    await this.policies.until('the deletion of all policies', (all) => all.length === 0, limit)
+    await this.profiles.until('the deletion of all ArmorProfiles', (all) => all.length === 0, limit)
   }
 
   async create(ref: Parameters<ApiClient['create']>[0], objects: readonly KubeObject[]): Promise<void> {

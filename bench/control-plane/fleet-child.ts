@@ -1,6 +1,7 @@
 /**
- * Simulates the agents of many nodes in one process. They share one watch; otherwise each acts like an agent, with its
- * own connection and token, immediate changes, and heartbeats. They load no profiles. Talks with `fleet.ts`.
+ * Simulates the agents of many nodes in one process. The agents share one watch. In all other respects, each acts like
+ * a real agent: it has its own connection and token, reports changes at once, and sends heartbeats. The agents load no
+ * profiles. Talks with `fleet.ts`.
  */
 import { once } from 'node:events'
 import { KubeConfig } from '@kubernetes/client-node'
@@ -35,7 +36,7 @@ export interface FleetCount {
   /** Number of answers so far, by status; 0 is a failed connection. */
   answers: Record<number, number>
   profiles: number
-  /** Agents with nothing to report. */
+  /** Number of agents that have nothing to report. */
   idle: number
 }
 

@@ -46,7 +46,8 @@ export class Fleet {
     for (;;) {
       const count = await this.count()
       if (holds(count)) return count
-      if (performance.now() > end) throw new Error(`after ${limit} ms the agents stand at ${JSON.stringify(count)}`)
+      if (performance.now() > end)
+        throw new Error(`the agents did not finish within ${limit} ms; their counts: ${JSON.stringify(count)}`)
       await pause(50)
     }
   }

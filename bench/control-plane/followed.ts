@@ -57,7 +57,7 @@ export class Followed<T extends KubeObject> {
         check = performance.now() + 20
         if (holds(this.all)) done()
         else if (performance.now() > end)
-          done(new Error(`waited ${limit} ms in vain for ${what} (${this.all.length} objects)`))
+          done(new Error(`timed out after ${limit} ms while waiting for ${what} (${this.all.length} objects)`))
       }
       const timer = setInterval(poll, 25)
       this.#poll = poll

@@ -15,7 +15,8 @@ const ticksPerSecond = 100
 
 function cpuSeconds(file: string): number {
   const stat = readFileSync(file, 'utf8')
-  // The name, in parentheses, may contain any character, so count from its end. utime and stime are fields 14 and 15.
+  // The name is in parentheses and may contain any character, so count fields after its end. utime and stime are the
+  // fields 14 and 15.
   const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ')
   return (Number(fields[11]) + Number(fields[12])) / ticksPerSecond
 }

@@ -29,28 +29,31 @@ interface Given {
 const kinds = Object.keys(phases) as (keyof typeof phases)[]
 const { only, qps, burst, prof, asInstalled, upstream, ...scale } = readOptions<Given, keyof typeof phases>({
   command: 'npm run bench:control-plane --',
-  about: 'What a manager takes for policies, reports and restarts, on a real Kubernetes with nodes that kwok pretends.',
+  about:
+    'measure what policies, reports and restarts cost a manager, on a real Kubernetes with nodes that kwok simulates',
   kinds,
   usual: kinds.filter((kind) => kind !== 'upstream'),
   options: [
-    countOption('--policies <count>', 'that are applied', 300),
-    countOption('--nodes <count>', 'that kwok pretends', 100),
-    countOption('--pods <count>', 'beside them', 100),
-    countOption('--deployments <count>', 'that are restarted', 30),
-    countOption('--qps <count>', "of the manager's requests"),
-    countOption('--burst <count>', "of the manager's requests"),
-    new Option('--as-installed', 'give managers the memory that they have where the chart starts them'),
-    new Option('--prof <folder>', 'keep a CPU profile of each manager there'),
+    countOption('--policies <count>', 'number of applied policies', 300),
+    countOption('--nodes <count>', 'number of nodes that kwok simulates', 100),
+    countOption('--pods <count>', 'number of pods', 100),
+    countOption('--deployments <count>', 'number of restarted Deployments', 30),
+    countOption('--qps <count>', 'maximum requests per second of the manager'),
+    countOption('--burst <count>', "maximum burst of the manager's requests"),
+    new Option('--as-installed', 'give managers the memory settings of the chart and the image'),
+    new Option('--prof <folder>', 'folder for a CPU profile of each manager'),
     new Option(
       '--upstream <checkout>',
-      `of bytedance/vArmor, where \`${howToBuild}\` was run: does with its manager what policies does with ours`,
+      `checkout of bytedance/vArmor, built with \`${howToBuild}\`; also measures the kind policies with upstream's manager`,
     )
       .argParser(readCheckout)
       .implies({ only: kinds }),
   ],
 })
 if (only.includes('upstream') !== (upstream !== undefined)) {
-  console.error('error: `--upstream <checkout>` and `--only … upstream` go together; see `--help`')
+  console.error(
+    'error: `--only upstream` needs `--upstream <checkout>`, and `--upstream` needs the kind upstream; see `--help`',
+  )
   process.exit(1)
 }
 if (prof !== undefined) mkdirSync(prof, { recursive: true })

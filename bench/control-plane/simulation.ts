@@ -1,9 +1,8 @@
 /**
- * Measures a manager with very many nodes, on the embedded API server in the same process, under simulated time, with a
- * seed. Reflectors, actors, writes, limits, election, events, token reviews and the report handler are the manager's
- * own; each node has the agent's own reporter, and loads nothing. A delay in simulated time comes from the design, not
- * from other work on the machine. The manager's memory is the memory that its end frees. Exits with 1 if a target is
- * missed.
+ * Measures a manager with very many nodes, with the embedded API server in the same process, in simulated time. The
+ * manager uses all its own components. Each node uses the agent's own reporter, but loads no profiles. In simulated
+ * time, a delay comes from the design, and not from other work on the machine. The manager's memory is the memory that
+ * is free after its end. Exits with 1 if a target is missed.
  */
 import { group } from '../../src/api/crds.ts'
 import type { VarmorPolicy } from '../../src/api/types.ts'
@@ -15,18 +14,18 @@ import { processCost } from './process-cost.ts'
 
 const { nodes, policies, seed } = readOptions<Record<'nodes' | 'policies' | 'seed', number>>({
   command: 'node --expose-gc --import tsx bench/control-plane/simulation.ts',
-  about: 'A manager with very many nodes on the embedded API server, under simulated time.',
+  about: 'measure a manager with very many nodes, on the embedded API server, in simulated time',
   options: [
-    countOption('--nodes <count>', 'of the cluster', 10_000),
-    countOption('--policies <count>', 'that are applied', 100),
-    countOption('--seed <number>', 'of the random numbers', 1),
+    countOption('--nodes <count>', 'number of nodes', 10_000),
+    countOption('--policies <count>', 'number of applied policies', 100),
+    countOption('--seed <number>', 'seed of the random numbers', 1),
   ],
 })
 /** Targets: seconds of simulated time from the first policy until the last is Ready, and MiB of memory. */
 const aims = { time: 30, memory: 300 }
 /** Images that each Node names, as many as a kubelet reports. */
 const IMAGES = 50
-/** Milliseconds between two statuses of a Node, and until each agent has reported. */
+/** Milliseconds between two statuses of a Node. `SETTLED`: milliseconds until each agent has reported. */
 const HEARTBEAT = 300_000
 const SETTLED = 30_000
 
@@ -44,7 +43,7 @@ const budget = (seconds: number): { what: string; which: RegExp; max: number }[]
 
 /** MiB of heap in use, with buffers. */
 function heap(): number {
-  if (globalThis.gc === undefined) throw new Error('run it with --expose-gc')
+  if (globalThis.gc === undefined) throw new Error('start Node.js with --expose-gc')
   globalThis.gc()
   const { heapUsed, external } = process.memoryUsage()
   return (heapUsed + external) / 2 ** 20
@@ -75,7 +74,7 @@ for (let i = 0; i < policies; i++) {
 }
 progress(`${policies} policies applied`)
 const isReady = await world.runUntil(allReady, 2 * aims.time * 1000)
-progress(isReady ? 'all Ready' : 'not all became Ready')
+progress(isReady ? 'all policies are Ready' : 'some policies are not Ready')
 const time = (clock.now() - began) / 1000
 await world.runFor(10_000)
 const seconds = (clock.now() - started) / 1000
@@ -95,19 +94,21 @@ const aim = (holds: boolean, text: string): void => {
 console.log(`${nodes} nodes x ${policies} policies, seed ${seed}, ${seconds.toFixed(1)} s of simulated time`)
 aim(
   isReady && time <= aims.time,
-  `first policy to all Ready: ${isReady ? `${time} s` : 'never'} (at most ${aims.time} s)`,
+  `time from the first policy until all are Ready: ${isReady ? `${time} s` : 'never'} (at most ${aims.time} s)`,
 )
 const resident = empty.rss + held
 aim(
   resident <= aims.memory,
-  `the manager: ${mib(held)} of heap; with the process before it began, ${mib(resident)} (at most ${aims.memory} MiB)`,
+  `the manager: ${mib(held)} of heap; with the memory of the process before its start: ${mib(resident)} (at most ${aims.memory} MiB)`,
 )
 reportCalls(made)
-console.log(`       server with its objects, and agents before the policies: ${mib(unmanaged - empty.heap)} of heap`)
 console.log(
-  `       server and agents at the end: ${mib(managerless - empty.heap)}; of these ${nodes} Nodes as JSON: ${mib(nodesAsJson())}`,
+  `       server with its objects, and agents, before the manager starts: ${mib(unmanaged - empty.heap)} of heap`,
 )
-console.log(`       all in one process: ${mib(processCost(process.pid).peak)} resident at most`)
+console.log(
+  `       server and agents at the end: ${mib(managerless - empty.heap)} of heap; the ${nodes} Nodes as JSON: ${mib(nodesAsJson())}`,
+)
+console.log(`       maximum resident memory of the whole process: ${mib(processCost(process.pid).peak)}`)
 console.log(`       CPU ${processCost(process.pid).cpu.toFixed(0)} s`)
 process.exit(misses.length > 0 ? 1 : 0)
 
@@ -124,7 +125,7 @@ function reportCalls({ counts, digest }: Pick<CallLog, 'counts' | 'digest'>): vo
     aim(made <= most, `API calls, ${what}: ${made} (at most ${Math.floor(most)})`)
   }
   console.log(`       ${JSON.stringify(counts)}`)
-  console.log(`       the calls and their times: ${digest.slice(0, 16)}`)
+  console.log(`       digest of the calls and their times: ${digest.slice(0, 16)}`)
 }
 
 function nodesAsJson(): number {

@@ -25,13 +25,13 @@ export class Standings {
     const state = deletionTimestamp === undefined ? 'loaded' : 'unloaded'
     const report: ProfileReport = { namespace, name, uid, generation, state, enforcers: ['Seccomp'] }
     const text = JSON.stringify(report)
-    // The profile's status changes, too, which does not matter here.
+    // Skip a change of only the profile's status, because agents do not need it.
     if (known?.text === text) return
     this.#standings.delete(key)
     this.#standings.set(key, { serial: ++this.serial, text, isLoaded: state === 'loaded' })
   }
 
-  /** Texts of at most `max` changes after a serial, and the last serial among these. */
+  /** The texts of at most `max` changes after a serial number, and the serial number of the last of these changes. */
   since(serial: number, max: number): { texts: string[]; upTo: number } {
     const texts: string[] = []
     for (const standing of this.#standings.values()) {

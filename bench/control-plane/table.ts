@@ -31,11 +31,11 @@ export class Table {
     for (const [what, { ours = '', theirs: measured, loads }] of this.#rows) {
       const { theirs: constant, aim = '' } = upstream[what] ?? {}
       const theirs = measured ?? (constant === undefined ? '' : `${constant} *`)
-      // Beside other columns the text is cut to its column; the full text was printed before.
+      // If the next column has a text, cut this text to its column; the full text was printed before.
       const fits = theirs === '' || ours.length <= oursWidth
       line(what, fits ? ours : `${ours.slice(0, oursWidth - 1)}…`, theirs, aim, loads.join(' | '))
     }
-    console.log('* on another machine, once: its times are not to be compared with those of this one')
+    console.log('* measured once on another machine; do not compare its times with the times of this machine')
   }
 
   #column(name: 'ours' | 'theirs'): Column {

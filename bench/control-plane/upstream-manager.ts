@@ -17,7 +17,7 @@ const binaryOf = (checkout: string): string => join(checkout, 'bin/varmor')
 /** @throws if the checkout has no built binary */
 export function readCheckout(checkout: string): string {
   if (existsSync(binaryOf(checkout))) return checkout
-  throw new InvalidArgumentError(`There is no ${binaryOf(checkout)}: run \`${howToBuild}\` in the checkout.`)
+  throw new InvalidArgumentError(`${binaryOf(checkout)} does not exist; run \`${howToBuild}\` in the checkout`)
 }
 
 /** Installs upstream's chart objects. Its CRDs have the same names as this project's, but differ. */
@@ -31,7 +31,7 @@ export async function installUpstream(cluster: Cluster, checkout: string): Promi
 /** @returns a function that starts upstream's manager; stop one manager before you start the next */
 export function upstreamManagers(cluster: Cluster, checkout: string): () => Promise<UpstreamManager> {
   let serial = 0
-  // The port stays the same; otherwise the webhook configurations would name a stopped manager.
+  // The ports stay the same. Otherwise the webhook configurations would contain the address of a stopped manager.
   const ports = freePorts(3)
   return async () => UpstreamManager.start(cluster, binaryOf(checkout), await ports, ++serial)
 }
@@ -40,8 +40,8 @@ export function upstreamManagers(cluster: Cluster, checkout: string): () => Prom
 const readyWith = [/"starting" logger="POLICY"/, /"ValidatingWebhookConfiguration (created|already exists)"/]
 
 /**
- * Bytes in a quarter of a second. Leases and ends of watches cause fewer bytes, and a single policy's calls about as
- * many.
+ * Maximum bytes in a quarter of a second in which the manager counts as idle. Renewals of leases and ends of watches
+ * transfer fewer bytes; the calls for a single policy transfer about as many.
  */
 const hardlyAny = 12_000
 
@@ -100,7 +100,7 @@ class UpstreamManager implements Measured {
     const end = performance.now() + limit
     let [at, before] = [performance.now(), this.#done]
     while (performance.now() < at + still) {
-      if (performance.now() > end) throw new Error(`upstream's manager still worked after ${limit} ms`)
+      if (performance.now() > end) throw new Error(`upstream's manager was still busy after ${limit} ms`)
       await pause(250)
       const now = this.#done
       if (now.moved - before.moved > hardlyAny || now.logged !== before.logged) at = performance.now()
@@ -110,8 +110,9 @@ class UpstreamManager implements Measured {
   }
 
   /**
-   * Kills the manager as in a crash: outside of a cluster, a stopped manager removes its Secrets, and the next manager
-   * takes 4 s to create new ones. This way its leases need not expire, either.
+   * Kills the manager as in a crash. Outside of a cluster, a manager that stops normally removes its Secrets, and the
+   * next manager takes 4 s to create new Secrets. After a kill, the next manager also need not wait until a lease
+   * expires.
    */
   async stop(): Promise<void> {
     await this.#process.kill()

@@ -54,8 +54,8 @@ async function measure({ matches, connections }: (typeof cases)[number]): Promis
 }
 
 /**
- * A server without policies: it receives and sends the same number of bytes without parsing them, which is the cost of
- * HTTPS alone.
+ * A server that only receives and sends the same number of bytes, and does not parse them. It shows the cost of HTTPS
+ * alone.
  */
 async function serve(): Promise<Server> {
   const index = new PolicyIndex()

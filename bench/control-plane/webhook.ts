@@ -17,9 +17,9 @@ export interface Row {
 const { only, requests } = readOptions<{ requests: number }, string>({
   command: 'npm run bench:webhook --',
   about:
-    'What the review of a Deployment costs, by the number of policies (0: HTTPS without a review): CPU, and the time until the answer.',
+    'measure the CPU time and the latency of the review of a Deployment, by the number of policies (0: HTTPS without a review)',
   kinds: ['0', '1', '100', '1000', '10000'],
-  options: [countOption('--requests <count>', 'of each round', 4_000)],
+  options: [countOption('--requests <count>', 'requests of each round', 4_000)],
 })
 
 const number = (value: number, digits: number) => value.toFixed(digits).padStart(8)
@@ -45,4 +45,4 @@ for (const count of only)
       ].join(' '),
     )
   }
-console.log(`aim: at most ${aim} ms CPU a request, and no more with more policies`)
+console.log(`aim: at most ${aim} ms CPU/request, for any number of policies`)

@@ -23,11 +23,12 @@ import { load, processCost } from '../control-plane/process-cost.ts'
 
 const { seconds, node, ...options } = readOptions<{ seconds: number; node: string; flags: string[] }>({
   command: 'npm run bench:install --',
-  about: 'Memory, start and idle CPU of a manager and an agent as they are installed.',
+  about:
+    'measure memory, start time and idle CPU of a manager and an agent, with the settings of the chart and the image',
   options: [
-    countOption('--seconds <count>', 'that they are watched at rest', 30),
-    new Option('--node <path>', 'another Node.js than this one').default(process.execPath),
-    new Option('--flags <flag...>', 'of Node.js, beside those of the chart').default([]),
+    countOption('--seconds <count>', 'seconds to observe each idle role', 30),
+    new Option('--node <path>', 'Node.js to use').default(process.execPath),
+    new Option('--flags <flag...>', 'flags of Node.js, in addition to the flags of the chart').default([]),
   ],
 })
 
@@ -74,13 +75,13 @@ async function start(role: keyof typeof chartValues, args: readonly string[], wo
 
 /** Prints a role's resources while it is idle. */
 async function atRest(name: string, { pid, ready }: Started): Promise<void> {
-  // The wait excludes one-time work after the start and idle threads, which end; afterwards V8 frees memory.
+  // Wait until the work after the start is done, idle threads have ended, and V8 has freed memory.
   await pause(IDLE + 30_000)
   const before = processCost(pid)
   await pause(seconds * 1_000)
   const after = processCost(pid)
   const idle = ((after.cpu - before.cpu) / seconds) * 100
-  const memory = `${after.rss.toFixed(0)} MiB at rest, ${after.peak.toFixed(0)} at most`
+  const memory = `${after.rss.toFixed(0)} MiB when idle, maximum ${after.peak.toFixed(0)} MiB`
   progress(
     `${name}: ready after ${(ready / 1000).toFixed(2)} s; ${memory}; ${idle.toFixed(2)} % of a CPU (load ${load().toFixed(1)})`,
   )

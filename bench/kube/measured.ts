@@ -26,7 +26,7 @@ const mebibytes = (bytes: number): number => Math.round(bytes / 1048576)
 export function measured(count: number, objects: () => number) {
   const listing = stopwatch()
   const cost: Partial<Cost> = {}
-  // The first second of changes does not count, because code is not compiled yet and changes arrive during the list.
+  // Do not count the first second of changes: code is not compiled yet, and changes arrive during the list.
   const skipped = Math.min(1000, count)
   let [changes, watching, rss] = [0, listing, 0]
   return {

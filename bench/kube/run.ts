@@ -1,7 +1,7 @@
 /**
  * Lists objects in pages and watches them while they change, with this project's reflector and with client-node's
- * informer. Every row is a separate process, and so is the server, whose cost does not count. Shows the median of the
- * rounds.
+ * informer. Each row runs in a separate process. The server is another process, whose cost does not count. Shows the
+ * median of the rounds.
  */
 import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
@@ -20,13 +20,13 @@ type Kind = keyof typeof rows
 const { only, ...given } = readOptions<Record<'objects' | 'rate' | 'seconds' | 'rounds', number>, Kind>({
   command: 'npm run bench:kube --',
   about:
-    "Objects listed and watched: by ours, by ours with whole objects, by client-node's informer, and only parsed and kept.",
+    "measure listing and watching objects with our reflector (also with whole objects), with client-node's informer, and with code that only parses and stores",
   kinds: Object.keys(rows) as Kind[],
   options: [
-    countOption('--objects <count>', 'that are listed', 10_000),
-    countOption('--rate <count>', 'changes a second', 1000),
-    countOption('--seconds <count>', 'of changes', 20),
-    countOption('--rounds <count>', 'whose median is shown', 3),
+    countOption('--objects <count>', 'number of listed objects', 10_000),
+    countOption('--rate <count>', 'changes per second', 1000),
+    countOption('--seconds <count>', 'seconds of changes', 20),
+    countOption('--rounds <count>', 'rounds; the median is shown', 3),
   ],
 })
 
@@ -81,7 +81,7 @@ try {
   if (ours !== undefined && informer !== undefined) {
     const columns = Object.entries(ours) as [keyof typeof ours, number][]
     const ratios = columns.map(([column, value]) => [column, round(informer[column] / value)])
-    console.log('client-node informer, times ours:', Object.fromEntries(ratios))
+    console.log("figures of client-node's informer divided by ours:", Object.fromEntries(ratios))
   }
 } finally {
   server.kill()

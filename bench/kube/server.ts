@@ -1,6 +1,6 @@
 /**
- * Serves argv[2] objects in pages, and argv[3] changes per second on each watch. All bytes are prepared, so that the
- * server keeps up. Prints its URL.
+ * Serves argv[2] objects in pages, and sends argv[3] changes per second on each watch. All answers are created in
+ * advance, so that the server is fast enough. Prints its URL.
  */
 import { createServer, type ServerResponse } from 'node:http'
 import type { AddressInfo } from 'node:net'
@@ -31,7 +31,8 @@ function watch(response: ServerResponse, from: number): void {
   let version = from
   const start = performance.now()
   const timer = setInterval(() => {
-    // The number follows the elapsed time, not the ticks: after a late timer, more changes are sent at once.
+    // Derive the number of changes from the elapsed time and not from the ticks, so that a late timer sends all missing
+    // changes at once.
     const due = from + Math.floor(((performance.now() - start) / 1000) * rate)
     let lines = ''
     for (; version < due; version++) {

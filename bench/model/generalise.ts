@@ -1,25 +1,28 @@
-// Measures how well a model's patterns fit the names of later runs. `recall`: the share of later runs' names that the
-// model allows. `precision`: the intended share of the names that the model allows beyond the recorded names; the other
-// names belong to strangers in the same directories. The model records every second name of Debian's packages, and
-// should allow none of the others.
+// Measures how well a model's patterns fit the names of later runs. `recall`: the share of later names that the model
+// allows. `precision`: the share of intended names among the names that the model allows in addition to the recorded
+// names. Names of strangers in the same directories are not intended. For Debian's packages, the model records every
+// second name, and should allow no other name.
 import { readOptions } from '../bench.ts'
 import { development } from './corpus/development.ts'
 import { heldOut } from './corpus/held-out.ts'
 import { debianNames } from './debian-names.ts'
 import { type Maker, makers, measureAll, measureService, measureStable, precision, recall } from './measure.ts'
 
-readOptions({ command: 'npm run bench:model --', about: 'precision and recall of patterns for names that vary' })
+readOptions({
+  command: 'npm run bench:model --',
+  about: 'measure precision and recall of the patterns for names that vary',
+})
 
 const percent = (share: number): string => `${(100 * share).toFixed(1)} %`.padStart(8)
-const corpora = { 'made with': development, 'held out': heldOut }
+const corpora = { development, 'held out': heldOut }
 
 function row(name: string, make: Maker, services: typeof development): string {
   const score = measureAll(services, make)
-  return `${name.padEnd(34)} ${percent(precision(score))} ${percent(recall(score))}   ${score.allowed} of ${score.later}, ${score.tooWide} of ${score.strange} too wide`
+  return `${name.padEnd(34)} ${percent(precision(score))} ${percent(recall(score))}   ${score.allowed} of ${score.later} later paths, and ${score.tooWide} of ${score.strange} strangers' paths`
 }
 
 for (const [title, services] of Object.entries(corpora)) {
-  console.log(`\n${title} (${services.length} services)\n${''.padEnd(34)} precision   recall`)
+  console.log(`\n${title} (${services.length} services)\n${''.padEnd(34)} precision   recall      allowed`)
   for (const [name, make] of Object.entries(makers)) console.log(row(name, make, services))
 }
 
@@ -32,9 +35,9 @@ for (const [title, services] of Object.entries(corpora)) {
 }
 
 const names = debianNames(20_000)
-if (names.length === 0) console.log("\nNames of Debian's packages: not here, as this machine has no dpkg")
+if (names.length === 0) console.log("\nnames of Debian's packages: skipped, because this machine does not have dpkg")
 else {
-  console.log(`\nfixed names of Debian's packages that were not recorded, and are allowed`)
+  console.log("\nfixed names of Debian's packages that were not recorded, but are allowed")
   for (const [name, make] of Object.entries(makers)) {
     const { unseen, tooWide } = measureStable(names, make)
     console.log(`${name.padEnd(34)} ${tooWide} of ${unseen}`)

@@ -3,7 +3,7 @@ import { matchesPath, type PathPattern, parsePathPattern } from '../../src/profi
 import { fill, randomFrom, type Service } from './corpus/service.ts'
 import { upstreamPattern } from './upstream-patterns.ts'
 
-/** Number of a workload's runs that form a model, and number of later runs. */
+/** Number of a workload's runs from which a model is made. `LATER`: number of later runs that test the model. */
 const RECORDED = 6
 const LATER = 20
 
@@ -82,9 +82,9 @@ export function add(a: Score, b: Score): Score {
   }
 }
 
-/** The intended share of the paths that the model allows beyond the recorded ones, 0 to 1. */
+/** The share of intended paths among the paths that the model allows in addition to the recorded paths, from 0 to 1. */
 export const precision = ({ allowed, tooWide }: Score): number => (allowed === 0 ? 1 : allowed / (allowed + tooWide))
-/** The share of later runs' paths that the model allows, 0 to 1. */
+/** The share of the paths of later runs that the model allows, from 0 to 1. */
 export const recall = ({ allowed, later }: Score): number => (later === 0 ? 1 : allowed / later)
 
 /** Records the service, makes a model, and tests it with later runs and with strangers in the same directories. */
@@ -114,8 +114,8 @@ export function measureAll(services: readonly Service[], make: Maker): Score {
 }
 
 /**
- * Records every second one of these fixed names.
- * @returns the number of the other names that the model allows
+ * Records half of these fixed names: every second name.
+ * @returns the number of unrecorded names that the model allows
  */
 export function measureStable(paths: readonly string[], make: Maker): { unseen: number; tooWide: number } {
   const model = make(paths.filter((_, i) => i % 2 === 0))

@@ -18,13 +18,13 @@ const { kernel, seconds, rounds, only } = readOptions<
   (typeof ways)[number]
 >({
   command: 'npm run bench:recording --',
-  about: `How often in a second a workload opens a file, makes and opens 4,000 others, runs a program, connects a socket, and calls the kernel:
-when nothing of it is recorded, and when all is, with an agent's pipeline on the same two processors.`,
+  about: `measure how often per second a workload opens a file, creates and opens 4,000 other files, runs a program, connects a socket, and calls
+the kernel: without recording, and with a recording of all operations by an agent's pipeline on the same two processors`,
   kinds: ways,
   options: [
-    new Option('--kernel <name>', 'that runs').choices(['6.1', '6.12', 'sid']).default('6.12'),
-    countOption('--seconds <count>', 'of each operation', 2),
-    countOption('--rounds <count>', 'of all; the median counts', 3),
+    new Option('--kernel <name>', 'kernel of the guest').choices(['6.1', '6.12', 'sid']).default('6.12'),
+    countOption('--seconds <count>', 'seconds of each operation', 2),
+    countOption('--rounds <count>', 'rounds of all operations; the median is printed', 3),
   ],
 })
 
@@ -60,7 +60,7 @@ try {
   rmSync(folder, { recursive: true })
 }
 
-/** The brackets contain the share of the rate without recording. */
+/** Prints the operations per second. The brackets contain the ratio to the rate without recording. */
 function print(runs: readonly Run[]): void {
   const of = (way: string): Run[] => runs.filter((run) => run.way === way)
   const often = (way: string, what: string): number => median(of(way).map(({ done }) => done[what]!))

@@ -2,13 +2,13 @@ import { appendFileSync, closeSync, existsSync, openSync, readSync } from 'node:
 import { setTimeout as wait } from 'node:timers/promises'
 
 const pieceBytes = 256 * 1024
-/** Number of pieces after which other work in this process runs. */
+/** Number of pieces to copy before other work of this process may run. */
 const piecesATurn = 16
 
 /**
- * Replaces auditd: copies the lines of a file into a followed log, each with its write time, as fast as the disk
- * accepts them. Starts when the log exists; its reader creates it, empty. A faster reader reads smaller pieces, which
- * cost it more.
+ * Replaces auditd: copies the lines of a file into a followed log as fast as the disk accepts them, and stamps each
+ * line with its write time. Starts when the log exists; the reader of the log creates it. The faster the reader, the
+ * smaller the pieces that it reads, and the higher its cost per line.
  */
 export async function writeLog(input: string, log: string): Promise<void> {
   while (!existsSync(log)) await wait(5)

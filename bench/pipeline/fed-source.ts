@@ -8,7 +8,7 @@ import { compile } from '../../test/native/c-program.ts'
 /** The descriptor on which feed-records.c sends its messages. */
 const fedDescriptor = 3
 
-/** The production source, over a socket that a program feeds in place of the kernel. */
+/** The source that the agent uses. Its messages come over a socket from a program, and not from the kernel. */
 export const fedSource = (): MulticastSource => new MulticastSource({ feed: fedDescriptor })
 
 export interface Feed {
@@ -27,7 +27,10 @@ export function feedCommand({ input, rate, start }: Feed): [program: string, ...
   return [program('feed-records'), input, `${rate}`, `${start}`]
 }
 
-/** Feeds a program that ignores its messages. @returns milliseconds from each message's due time to its arrival */
+/**
+ * Sends the messages to a program that only receives them. @returns milliseconds from each message's due time to its
+ * arrival
+ */
 export async function takeOnly(feed: Feed, total: number): Promise<Record<'p50' | 'p99' | 'max', number>> {
   const [feeder, ...args] = feedCommand(feed)
   const taker = [program('take-records'), `${feed.rate}`, `${total}`, `${feed.start}`]

@@ -8,10 +8,10 @@ import { countOption, progress, readOptions } from '../bench.ts'
 
 const { times, seed } = readOptions<{ times: number; seed: number }>({
   command: 'node --import tsx bench/pipeline/kill.ts',
-  about: 'Kills the agent at random points, and looks what its log lacks.',
+  about: 'kill the agent at random points, and check its log for missing and torn lines',
   options: [
-    countOption('--times <count>', 'how often', 100),
-    countOption('--seed <number>', 'of the random points', Date.now() % 1e9),
+    countOption('--times <count>', 'number of kills', 100),
+    countOption('--seed <number>', 'seed of the random points', Date.now() % 1e9),
   ],
 })
 const folder = mkdtempSync(join(tmpdir(), 'varmor-kill-'))

@@ -125,7 +125,7 @@ export async function runPipeline(run: PipelineRun) {
   const ended = pipeline.run()
   const resident: number[] = []
   const sampling = setInterval(() => resident.push(process.memoryUsage.rss()), 250)
-  // Only a file of BPF records ends by itself.
+  // Only a file of BPF records has an end. For other sources, stop when all records are read.
   const arriving = setInterval(() => totals.read >= run.records && pipeline.stop(), 5)
   await ended
   clearInterval(sampling)
@@ -134,7 +134,8 @@ export async function runPipeline(run: PipelineRun) {
   const main = performance.eventLoopUtilization(busy).utilization
   await close()
   const { balanced, undecodable, unresolved } = pipeline.accounting
-  if (!balanced || failures.length > 0) throw new Error(`wrong: ${JSON.stringify({ totals, failures })}`)
+  if (!balanced || failures.length > 0)
+    throw new Error(`the pipeline failed, or its counts do not add up: ${JSON.stringify({ totals, failures })}`)
   const { maxRSS } = process.resourceUsage()
   return { ...used, main, totals, undecodable, unresolved, resident, maxRSS }
 }

@@ -1,6 +1,6 @@
 /**
- * Measures the minimum cost of the log: its bytes are read from a file in large pieces and written through the same
- * rotated files. Also measures the minimum cost of the input: reading it in pieces of the same size, and a copy of it.
+ * Measures the minimum cost of the log: copies its bytes in large pieces to rotated files of the same kind. Also
+ * measures the minimum cost of the input: reading it in pieces of the same size, and copying it.
  */
 import { createReadStream, mkdirSync, rmSync, statSync } from 'node:fs'
 import { join } from 'node:path'

@@ -1,6 +1,6 @@
 /**
- * Measures a record's latency from the kernel to violations.log at a given rate: from its due time to the write of its
- * line. A late send counts as latency.
+ * Measures a record's latency from the kernel to violations.log at a given rate: from the time at which the record is
+ * due to the write of its line. If the record is sent late, the delay counts as latency.
  */
 import { fedSource } from './fed-source.ts'
 import { makePipeline } from './pipeline-run.ts'

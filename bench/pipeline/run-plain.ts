@@ -1,6 +1,6 @@
 /**
- * A simple implementation for comparison: one line at a time, a regular expression for its fields, an object for each
- * event, pino.
+ * A simple implementation for comparison. It handles one line at a time, with a regular expression for its fields, an
+ * object for each event, and pino.
  */
 import { createReadStream, mkdirSync, rmSync } from 'node:fs'
 import { join } from 'node:path'

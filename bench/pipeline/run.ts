@@ -1,6 +1,6 @@
 /**
- * Measures the pipeline from the kernel to violations.log as in the agent, beside a copy of the same bytes and a simple
- * implementation, in one run. Every row is a separate process.
+ * Measures the pipeline from the kernel to violations.log as in the agent. In the same run, measures a copy of the same
+ * bytes and a simple implementation for comparison. Each row runs in a separate process.
  */
 import { closeSync, mkdirSync, openSync, rmSync, writeSync } from 'node:fs'
 import { tmpdir } from 'node:os'
@@ -19,19 +19,21 @@ type Row = Kind | 'file'
 const rows: readonly Row[] = [...kinds, 'file']
 const { only, lines, folder } = readOptions<{ lines: number; folder: string }, Row | 'processes' | 'latency' | 'soak'>({
   command: 'npm run bench:pipeline --',
-  about: `Events a second from the kernel to violations.log. AppArmor and Seccomp come through the addon's own ring, from a program
-that stands for the kernel, noise from a followed audit.log that is written meanwhile; they are of ${containers * processesOfContainer} live processes, which are found over the
-fork tree. BPF records come from a file.
-The start of the process is not in the figures; the compilation of its code while it runs is.
-file: AppArmor from a followed audit.log. processes: what it costs that there are many of them. soak: 20 million lines, and the
-memory. Needs root, gcc and the addon.`,
+  about: `measure events per second from the kernel to violations.log
+AppArmor, Seccomp: a program sends the records to the addon in place of the kernel.
+noise: a followed audit.log, written at the same time, mostly with lines of other programs.
+BPF: records from a file.
+file: AppArmor records from a followed audit.log.
+processes: the cost of many processes. latency: the delay of records. soak: 20 million lines, and the memory that they take.
+The records belong to ${containers * processesOfContainer} live processes, which the pipeline finds through the fork tree.
+The figures include the compilation of code during the run, but not the start of the process. Needs root, gcc and the addon.`,
   kinds: [...rows, 'processes', 'latency', 'soak'],
   usual: [...rows, 'processes', 'latency'],
   options: [
-    countOption('--lines <count>', 'of each kind', 4_000_000),
+    countOption('--lines <count>', 'lines of each kind', 4_000_000),
     new Option(
       '--folder <folder>',
-      'on a disk such as /var/log is on: tmpfs, which allocates each page, is slower',
+      'folder on a disk like that of /var/log; a tmpfs is slower, because it allocates each page',
     ).default(join(tmpdir(), 'varmor-bench')),
   ],
 })
@@ -157,7 +159,7 @@ async function plainWay(row: Row, kind: Kind): Promise<Cost & { read: number }> 
   const input = makeInput(`${row}-plain`, Math.min(lines, 500_000), maker(kind))
   const done = await run<Cost & { read: number }>('run-plain.ts', input, folder)
   rmSync(input)
-  progress(`${row}: the plain way`)
+  progress(`${row}: simple implementation measured`)
   return done
 }
 
@@ -174,12 +176,12 @@ function figuresOf(
     'k events/CPU-s, 1 worker': thousands(lines / one.cpuSeconds),
     '2 workers ': thousands(lines / two.cpuSeconds),
     'copy: k events/CPU-s': thousands(lines / copy.cpuSeconds),
-    'CPU, times the copy': ratio(one.cpuSeconds, copy.cpuSeconds),
-    'CPU, times the copy and reading the input': ratio(one.cpuSeconds, copy.cpuSeconds + reading.cpuSeconds),
-    'CPU, times a copy of the input': ratio(one.cpuSeconds, copyOfInput.cpuSeconds),
-    'time, times the copy': ratio(Math.min(one.seconds, two.seconds), copy.seconds),
-    'plain: k events/CPU-s': plain === undefined ? '' : thousands(plain.read / plain.cpuSeconds),
-    'CPU of the plain way, times ours':
+    'CPU / copy of the output': ratio(one.cpuSeconds, copy.cpuSeconds),
+    'CPU / (copy of the output + read of the input)': ratio(one.cpuSeconds, copy.cpuSeconds + reading.cpuSeconds),
+    'CPU / copy of the input': ratio(one.cpuSeconds, copyOfInput.cpuSeconds),
+    'time / copy of the output': ratio(Math.min(one.seconds, two.seconds), copy.seconds),
+    'simple implementation: k events/CPU-s': plain === undefined ? '' : thousands(plain.read / plain.cpuSeconds),
+    'CPU of the simple implementation / ours':
       plain === undefined ? '' : ratio(plain.cpuSeconds / plain.read, one.cpuSeconds / lines),
     'main thread busy': one.main.toFixed(2),
   }
@@ -192,7 +194,7 @@ async function compareProcesses(): Promise<void> {
   const ofMany = await shipped(many, lines, 1)
   rmSync(many)
   const times = ratio(ofMany.cpuSeconds, ofFew.cpuSeconds)
-  progress(`CPU with ${processes.pids.length} live processes, times that with ${containers}: ${times}`)
+  progress(`CPU with ${processes.pids.length} live processes / CPU with ${containers}: ${times}`)
 }
 
 /**
@@ -202,11 +204,12 @@ async function compareProcesses(): Promise<void> {
 async function latency(rate: number, seconds: number): Promise<void> {
   const input = messages('AppArmor', rate * seconds)
   const say = (what: string, { p50, p99, max, warmUp }: Record<string, number>): void => {
-    const before = warmUp === undefined ? '' : `; in the first four seconds, while code is compiled, ${warmUp}`
+    const before =
+      warmUp === undefined ? '' : `; in the first four seconds, while V8 compiles code: p99.999 ${warmUp} ms`
     progress(`${what} at ${rate} records/s: p50 ${p50} ms, p99 ${p99}, max ${max}${before}`)
   }
   const begin = Date.now() + 1000
-  say('only taken', await takeOnly({ input, rate, start: begin }, rate * seconds))
+  say('only received', await takeOnly({ input, rate, start: begin }, rate * seconds))
   const start = Date.now() + 8000
   const args = [folder, String(rate), String(seconds), String(start)]
   say('from the kernel to the log', await ours('run-latency.ts', args, feedCommand({ input, rate, start })))

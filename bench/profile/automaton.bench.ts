@@ -1,5 +1,5 @@
-// `ms` is CPU time, which other programs hardly change. `dense` is a table of states x classes x 4 bytes, which was
-// rejected in favour of the packed rows of table.ts.
+// `ms` is CPU time, which hardly depends on other programs. `dense` is the size of a table of states x classes x 4
+// bytes. The project uses the packed rows of table.ts instead of such a table.
 import { compileAutomaton } from '../../src/profile/bpf/automaton.ts'
 import { bitMarks } from '../../src/profile/bpf/marks.ts'
 import type { TriePattern } from '../../src/profile/bpf/pattern-trie.ts'
@@ -73,9 +73,9 @@ function patterns(make: () => string, count: number, flags: number): TriePattern
 
 const { only, patterns: count } = readOptions<{ patterns: number }, string>({
   command: 'node --import tsx bench/profile/automaton.bench.ts',
-  about: 'How long patterns take to compile, and what they take up.',
+  about: 'measure the time to compile patterns, and the size of the result',
   kinds: shapes.map(({ kind }) => kind),
-  options: [countOption('--patterns <count>', 'of each shape', 1000)],
+  options: [countOption('--patterns <count>', 'patterns of each shape', 1000)],
 })
 progress(`${'shape'.padEnd(28)}patterns     ms   states  classes    bytes      dense`)
 for (const { kind, title, make } of shapes) {

@@ -27,9 +27,9 @@ import { asOneString, plainWay } from './rejected-ways.ts'
 const kinds = ['AppArmor', 'kern.log', 'BPF', 'Seccomp', 'noise'] as const
 const { only, seconds } = readOptions<{ seconds: number }, (typeof kinds)[number]>({
   command: 'npm run bench:audit --',
-  about: 'From bytes of records to bytes of violations.log, on one thread.',
+  about: 'measure how fast one thread turns bytes of records into bytes of violations.log',
   kinds,
-  options: [countOption('--seconds <count>', 'of each row', 2)],
+  options: [countOption('--seconds <count>', 'seconds to measure each row', 2)],
 })
 const containers = 20
 const made: Made = { containers, classes: true }
@@ -72,7 +72,7 @@ function measure(name: string, input: readonly Uint8Array[], way: Way): void {
 function report(name: string, { records, output }: Pass, cost: Cost): void {
   const million = (rate: number) => (rate / 1e6).toFixed(2).padStart(6)
   const rates = `${million(records / cost.cpuSeconds)} M/CPU-s ${million(records / cost.seconds)} M/s`
-  progress(`${name.padEnd(58)} ${rates} ${Math.round(output / records)} bytes a record`)
+  progress(`${name.padEnd(58)} ${rates} ${Math.round(output / records)} bytes/record`)
 }
 
 /** This project's implementation, which reuses the memory of the last output, as the pipeline does. */
@@ -125,11 +125,11 @@ const bpf = recordBatches(records, batchSize, (serial) => bpfRecord(next, serial
 if (only.includes('AppArmor')) {
   measure('AppArmor', appArmor, ours('auditlog'))
   measure('AppArmor, counted by kind', appArmor, ours('auditlog', { kinds: 'counts' }))
-  measure('AppArmor of 40 files', fewNames, ours('auditlog'))
-  measure('AppArmor of 40 files, counted by kind', fewNames, ours('auditlog', { kinds: 'counts' }))
+  measure('AppArmor, only 40 files', fewNames, ours('auditlog'))
+  measure('AppArmor, only 40 files, counted by kind', fewNames, ours('auditlog', { kinds: 'counts' }))
   measure('AppArmor, new memory for each output (rejected)', appArmor, ours('auditlog', {}, false))
   measure('AppArmor, every record scanned (rejected)', appArmor, ours('auditlog', { known: undefined }))
-  measure('AppArmor, one string a batch (rejected)', appArmor, asOneString(data))
+  measure('AppArmor, one string for each batch (rejected)', appArmor, asOneString(data))
   measure('AppArmor, a line at a time, regular expression, JSON (plain)', appArmor, plainWay(data))
   measure('AppArmor, a copy of the output', appArmor, copyOf('auditlog', appArmor))
 }

@@ -22,17 +22,18 @@ if (process.argv[2] === 'write') await writeAtRate(process.argv[3]!, Number(proc
 else {
   const { only } = readOptions({
     command: 'node --import tsx bench/audit/source/followed-file.bench.ts',
-    about: 'How fast a followed file catches up, and how late lines come while somebody writes.',
+    about:
+      'measure how fast the reader of a followed file catches up, and the delay of lines while a program writes the file',
     kinds: ['catching-up', 'beside-a-writer'],
   })
   const folder = mkdtempSync(join(tmpdir(), 'varmor-bench-'))
   try {
     if (only.includes('catching-up')) {
-      console.log(`catching up, lines of ${lineBytes} bytes`)
+      console.log(`catching up: lines of ${lineBytes} bytes`)
       console.table(await catchingUp(join(folder, 'full.log')))
     }
     if (only.includes('beside-a-writer')) {
-      console.log('beside a writer, from the write of a line to the batch that has it')
+      console.log('beside a writer: delay from the write of a line to the batch that contains it')
       console.table(await beside(folder))
     }
   } finally {
@@ -58,20 +59,20 @@ async function catchingUp(path: string): Promise<Record<string, Record<string, n
     const megabytes = statSync(path).size / 1e6
     rows[name] = {
       'MB/s': Math.round(megabytes / seconds),
-      'MB a CPU-second': Math.round(megabytes / cpuSeconds),
-      'CPU us a batch': Math.round((cpuSeconds * 1e6) / batches),
+      'MB/CPU-s': Math.round(megabytes / cpuSeconds),
+      'CPU us/batch': Math.round((cpuSeconds * 1e6) / batches),
       batches,
     }
     progress(name)
   }
-  await row('read alone, 256 KiB, synchronous', () => readAlone(path))
+  await row('only read, 256 KiB, synchronous', () => readAlone(path))
   for (const kib of [64, 128, 256, 1_024])
     await row(`followed, ${kib} KiB`, () => read(path, true, { chunkBytes: kib * 1_024 }))
   await row('followed, 256 KiB, new memory for each batch (rejected)', () => read(path, false))
   return rows
 }
 
-/** The minimum cost: only reads the same bytes into the same kind of buffer, cut at the same positions. */
+/** The minimum cost: only reads the same bytes into a buffer of the same kind, cut at the same positions. */
 function readAlone(path: string): number {
   const fd = openSync(path, 'r')
   let [offset, batches] = [0, 0]

@@ -36,7 +36,7 @@ const rows: Row[] = [
 const { only } = readOptions({
   command: 'node --import tsx bench/audit/source/multicast.bench.ts',
   about:
-    'Records of a real seccomp filter through the audit multicast, and how many of them /dev/kmsg has. Needs root, gcc and the addon.',
+    'measure how records of a real Seccomp filter arrive through the audit multicast, and count the records that /dev/kmsg has; needs root, gcc and the addon',
   kinds: rows.map(({ kind }) => kind),
 })
 const missing = whyNotHere()
@@ -72,11 +72,11 @@ async function measure({ count, rate, options }: Row): Promise<Record<string, nu
     'dropped: socket': dropped.socketFull ?? Number.NaN,
     'dropped: kernel': dropped.kernelLost ?? Number.NaN,
     'in /dev/kmsg': kmsg(newest).records,
-    'bytes a record': Math.round(bytes / passed),
+    'bytes/record': Math.round(bytes / passed),
     batches: ages.length,
-    'oldest in a batch, ms p50': ages[ages.length >> 1] ?? Number.NaN,
+    'age of the oldest record in a batch, ms p50': ages[ages.length >> 1] ?? Number.NaN,
     'ms p99': ages[Math.floor(ages.length * 0.99)] ?? Number.NaN,
-    'CPU us a record': Number(((cpuSeconds * 1e6) / passed).toFixed(2)),
+    'CPU us/record': Number(((cpuSeconds * 1e6) / passed).toFixed(2)),
   }
 }
 
@@ -101,7 +101,7 @@ function kmsg(after = -1): { newest: number; records: number } {
       newest = Number(text.split(',', 2)[1])
       if (newest > after && text.includes('type=1326 ')) records++
     } catch (error) {
-      // the kernel overwrote the record
+      // The kernel has overwritten the record.
       if (error instanceof Error && 'code' in error && error.code === 'EPIPE') continue
       if (error instanceof Error && 'code' in error && error.code === 'EAGAIN') break
       throw error

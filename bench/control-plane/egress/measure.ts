@@ -22,15 +22,17 @@ export interface Measured {
 const MAX_SECONDS = 120
 const CHANGES = 20
 
-/** In milliseconds. CPU time excludes a turn's wait for a processor. */
+/**
+ * CPU time in milliseconds. Unlike elapsed time, it does not include the time in which a turn waits for a processor.
+ */
 const cpuTime = (): number => {
   const { user, system } = process.cpuUsage()
   return (user + system) / 1_000
 }
 
 /**
- * Measures consecutive turns of the event loop, and keeps the longest by CPU time, including the garbage collector's
- * threads.
+ * Measures consecutive turns of the event loop, and keeps the turn with the most CPU time. The CPU time includes the
+ * threads of the garbage collector.
  */
 class TurnWatch {
   max = 0
@@ -43,7 +45,7 @@ class TurnWatch {
       const now = cpuTime()
       this.max = Math.max(this.max, now - this.#last)
       this.peak = Math.max(this.peak, process.memoryUsage().heapUsed)
-      // The measurement itself takes time.
+      // Read the clock again, because the measurement itself takes time.
       this.#last = cpuTime()
       if (!this.#ended) setImmediate(poll)
     }
@@ -71,7 +73,7 @@ function heap(): number {
 const [choice, text] = process.argv.slice(2) as [keyof typeof choices, string]
 const scale = JSON.parse(text) as Scale
 const cluster = new MadeUpCluster(scale)
-/** The directory's longest work without interruption. */
+/** The longest uninterrupted work of the directory, in milliseconds. */
 let maxWork = 0
 const clock: Clock = {
   ...systemClock,

@@ -16,12 +16,12 @@ interface Row {
 
 const { policies, services, endpoints, only } = readOptions<Record<keyof Scale, number>, 'aim' | 'attack'>({
   command: 'npm run bench:egress --',
-  about: 'What targets of egress rules take of a leader: memory, and the longest turn of its first thread.',
+  about: 'measure what the targets of egress rules cost a leader: memory, and the longest turn of its main thread',
   kinds: ['aim', 'attack'],
   options: [
-    countOption('--policies <count>', 'in a hundred namespaces, with 64 targets each', 5_000),
-    countOption('--services <count>', 'beside these', 10_000),
-    countOption('--endpoints <count>', 'behind all Services together', 50_000),
+    countOption('--policies <count>', 'number of policies, in a hundred namespaces, with 64 targets each', 5_000),
+    countOption('--services <count>', 'number of Services', 10_000),
+    countOption('--endpoints <count>', 'number of endpoints of all Services together', 50_000),
   ],
 })
 
@@ -49,12 +49,12 @@ const milliseconds = (time: number): string => `${time.toFixed(0).padStart(5)} m
 
 for (const { choice, scale } of only.flatMap((kind) => rows[kind])) {
   const found = await inOwnProcess<Measured>(script, [choice, JSON.stringify(scale)], { flags: ['--expose-gc'] })
-  const what = `${scale.policies} policies of ${scale.namespaces} namespaces × ${scale.targets} targets (${choice}) beside ${scale.services} Services and ${scale.endpoints} endpoints`
+  const what = `${scale.policies} policies in ${scale.namespaces} namespaces × ${scale.targets} targets (${choice}), with ${scale.services} Services and ${scale.endpoints} endpoints`
   progress(what)
   console.log(
-    `         heap ${mebibytes(found.before)} → ${mebibytes(found.after)} (${mebibytes(found.after - found.before)} more, at most ${mebibytes(found.peak)})`,
+    `         heap ${mebibytes(found.before)} → ${mebibytes(found.after)} (increase ${mebibytes(found.after - found.before)}, maximum ${mebibytes(found.peak)})`,
     `; longest turn: first list ${milliseconds(found.firstTurn)} (egress ${milliseconds(found.firstWork)}), changes ${milliseconds(found.changeTurn)} (egress ${milliseconds(found.changeWork)})`,
     `; ${found.known} policies know their addresses after ${(found.seconds).toFixed(1)} s, ${found.leftOut} targets are left out`,
-    `; all gone: ${mebibytes(found.gone)}`,
+    `; heap after all objects are deleted: ${mebibytes(found.gone)}`,
   )
 }

@@ -21,7 +21,10 @@ import type { Managed } from '../managed.ts'
 import type { Bench } from '../phases.ts'
 import { limit, startManager } from './common.ts'
 
-/** Seconds of each part, and the number of policies of each sort applied per second. */
+/**
+ * Seconds of each part of the measurement. `PER_SECOND`: number of ordinary policies, and of hostile policies, per
+ * second.
+ */
 const PART = 30
 const PER_SECOND = 10
 const HOSTILE_TENANTS = 5
@@ -51,14 +54,14 @@ export async function hostile(bench: Bench): Promise<void> {
     compilers: { module: compiled('hostile-thread.ts') },
   })
   await manager.quiet(3_000, limit)
-  table.add('hostile: ordinary policies alone', await measured(bench, manager, async () => undefined))
+  table.add('hostile: only ordinary policies', await measured(bench, manager, async () => undefined))
   // The attackers have their own connections, because a waiting request occupies a connection.
   const attackers = clientOf(bench)
   const beside = await measured(bench, manager, (tick) =>
     applied(attackers, fresh('spins', `team-${tick % HOSTILE_TENANTS}`)),
   )
-  table.add(`hostile: beside ${PER_SECOND} hostile ones a second`, beside)
-  table.add('hostile: what became of them', `${fates.refused} refused, ${fates.putOff} put off, ${fates.stored} stored`)
+  table.add(`hostile: with ${PER_SECOND} hostile policies/s`, beside)
+  table.add('hostile: results', `${fates.refused} refused, ${fates.putOff} to retry, ${fates.stored} stored`)
   await attackers.close()
   await cluster.deletePolicies()
   await cluster.gone(limit)
@@ -102,8 +105,8 @@ async function measured(bench: Bench, manager: Managed, beside: (tick: number) =
     .map(([outcome, count]): [string, number] => [/"(.*)"/.exec(outcome)![1]!, count - (before.get(outcome) ?? 0)])
     .filter(([, count]) => count > 0)
   return [
-    `p50 ${at(0.5)} ms, p99 ${at(0.99)} ms, longest ${at(1)} ms of ${times.length}`,
-    `lease renewed every ${gap.toFixed(1)} s at the longest`,
+    `${times.length} reviews: p50 ${at(0.5)} ms, p99 ${at(0.99)} ms, max ${at(1)} ms`,
+    `longest time between renewals of the lease: ${gap.toFixed(1)} s`,
     `compilations: ${outcomes.map(([outcome, count]) => `${count} ${outcome}`).join(', ')}`,
   ].join('; ')
 }
@@ -115,7 +118,10 @@ async function review({ cluster }: Bench, policy: VarmorPolicy & KubeObject): Pr
   return performance.now() - start
 }
 
-/** Results of hostile policies: `stored`: the server got no answer in time; `putOff`: it must retry. */
+/**
+ * Results of hostile policies. `stored`: the API server got no answer in time, and stored the policy. `putOff`: the
+ * client must retry.
+ */
 const fates = { refused: 0, putOff: 0, stored: 0 }
 
 async function applied(client: ApiClient, policy: VarmorPolicy & KubeObject): Promise<void> {

@@ -31,10 +31,10 @@ export async function policiesAlone(
   table.add('policies applied: all writes done', `${seconds(at - start)} for ${count}`)
   // Upstream's manager does not count its calls.
   if (done.count > 0)
-    table.add('policies applied: calls a policy', `${(done.count / count).toFixed(1)} (${listed(done.calls)})`)
+    table.add('policies applied: calls per policy', `${(done.count / count).toFixed(1)} (${listed(done.calls)})`)
   table.add('policies applied: CPU', cpuText(done))
   table.add('RSS with the policies', `${mebibytes(manager.cost.rss)} at ${count}`)
-  // Idle compilers end after a minute.
+  // Wait until the idle compiler threads have ended, which takes a minute.
   await pause(IDLE + 5_000)
   table.add('RSS a minute later', `${mebibytes(manager.cost.rss)} at ${count}`)
   await manager.stop()

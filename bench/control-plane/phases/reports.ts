@@ -25,7 +25,7 @@ export async function reports(bench: Bench): Promise<void> {
     await fleet.reported(reported + scale.nodes * PROFILES, limit)
     const time = performance.now() - start
     const { cpu, peak } = manager.cost
-    const name = single ? 'reports, token check, one a profile' : 'reports, token check'
+    const name = single ? 'reports, token check, one profile per report' : 'reports, token check'
     bench.table.add(`${name}: time`, `${seconds(time)} for ${scale.nodes} x ${PROFILES}`)
     bench.table.add(`${name}: CPU`, `${(cpu - before.cpu).toFixed(1)} s`)
     bench.table.add(`${name}: peak RSS`, `${mebibytes(peak)} (${mebibytes(before.rss)} before)`)

@@ -68,19 +68,19 @@ export async function restarts(bench: Bench): Promise<void> {
     )
   })
   const ours = (all: Deployment[]): Deployment[] => all.filter(({ metadata }) => mine.has(metadata.name ?? ''))
-  await deployments.until('all Deployments to be well', (all) => ours(all).every(isWell), limit)
+  await deployments.until('readiness of all Deployments', (all) => ours(all).every(isWell), limit)
   const fleet = await cluster.startFleet(manager, loading)
   await fleet.idle(limit)
   const start = performance.now()
   await cluster.apply(names.map((i) => benchPolicy(i, { updateExistingWorkloads: true })))
   await deployments.until(
-    'all to be restarted',
+    'the restart of all Deployments',
     (all) => ours(all).every((one) => isRestarted(one) && isWell(one)),
     limit,
   )
   table.add('restarts: time', `${seconds(performance.now() - start)} for ${names.length} x ${replicas}`)
-  table.add('restarts: most in flight', `${max} (limit ${limits.inFlight})`)
-  table.add('restarts: unavailable replicas at most', `${unavailable} of ${names.length * replicas}`)
+  table.add('restarts: maximum in flight', `${max} (limit ${limits.inFlight})`)
+  table.add('restarts: maximum unavailable replicas', `${unavailable} of ${names.length * replicas}`)
   table.add('restarts: first after apply', `${seconds(first - start)} (profiles load in ${seconds(loading)})`)
   const early = ours(deployments.all).filter((one) => Number(timeOf(one)) - performance.timeOrigin < start + loading)
   table.add('restarts: before the profile is loaded', String(early.length))

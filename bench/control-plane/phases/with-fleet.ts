@@ -33,7 +33,7 @@ export async function withFleet(bench: Bench): Promise<void> {
   await cluster.policies.until('all policies Ready', (all) => all.every(({ status }) => status?.ready === true), limit)
   table.add('with nodes: all policies Ready', seconds(performance.now() - start))
   const done = await made()
-  table.add('with nodes: calls a policy', `${(done.count / count).toFixed(1)} (${listed(done.calls)})`)
+  table.add('with nodes: calls per policy', `${(done.count / count).toFixed(1)} (${listed(done.calls)})`)
   const { rss, peak } = manager.cost
   table.add('with nodes: CPU', cpuText(done))
   table.add('with nodes: RSS, peak', `${mebibytes(rss)}, ${mebibytes(peak)}`)

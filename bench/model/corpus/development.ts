@@ -1,6 +1,6 @@
 import type { Service } from './service.ts'
 
-/** Services whose names the generaliser was developed with. */
+/** Services that the developers of the generaliser used to choose its patterns. */
 export const development: readonly Service[] = [
   {
     name: 'nginx',

@@ -1,6 +1,6 @@
 import type { Service } from './service.ts'
 
-/** Services written down before the generaliser was measured, and never read during its development. */
+/** Services that were written before the generaliser was first measured, and that its developers did not read. */
 export const heldOut: readonly Service[] = [
   {
     name: 'mysql',

@@ -81,7 +81,7 @@ export function fill(template: string, random: Random): string {
     const alphabet = alphabets[name]
     if (length === undefined && form !== undefined) return form(random)
     if (alphabet === undefined || length === undefined)
-      throw new Error(`${template}: ${whole} is no part that is known`)
+      throw new Error(`${template}: ${whole} is not a known placeholder`)
     return letters(random, alphabet, Number(length))
   })
 }
