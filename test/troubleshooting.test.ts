@@ -47,7 +47,7 @@ const kinds: Record<string, string[]> = {
   'reason of a condition of an ArmorProfile': wordsOf('actors/policy/profile-status.ts'),
   'type and reason of a condition of a model': wordsOf('actors/model/status.ts'),
   'reason of an Event': membersOf('actors/ports.ts', 'EventReason'),
-  'field of the readiness': membersOf('src/agent/readiness.ts', 'ReadinessReport'),
+  'field of the readiness': membersOf('src/agent/lifecycle/readiness.ts', 'ReadinessReport'),
   alert: alerts.map(({ name }) => name),
 }
 

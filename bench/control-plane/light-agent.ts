@@ -1,6 +1,6 @@
 import { setTimeout as pause } from 'node:timers/promises'
 import { Agent, request } from 'undici'
-import { defaultReportTiming, firstInterval } from '../../src/agent/reporter.ts'
+import { defaultReportTiming, firstInterval } from '../../src/agent/cluster/reporter.ts'
 import { REPORT_PATH, type ReportAnswer } from '../../src/api/agent-report.ts'
 import { backoff } from '../../src/base/backoff.ts'
 import type { Standings } from './standings.ts'

@@ -2,7 +2,7 @@
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { crashRun } from '../../test/agent/crash-run.ts'
+import { crashRun } from '../../test/agent/violations/crash-run.ts'
 import { random } from '../audit/made-up.ts'
 import { countOption, progress, readOptions } from '../bench.ts'
 

@@ -10,11 +10,11 @@ import type { HttpServer } from '../http/server.ts'
 import type { Handler } from '../kube/handler-queue.ts'
 import type { KubeObject } from '../kube/objects.ts'
 import type { CompileCarried } from '../profile/profile-source.ts'
-import { ClusterSource, type ClusterSourceOptions } from './cluster-source.ts'
-import { NodeProfiles } from './node-profiles.ts'
-import type { ProfileSource } from './profile-source.ts'
-import { type ReadinessOptions, serveHealth } from './readiness.ts'
-import { stopAll } from './shutdown.ts'
+import { ClusterSource, type ClusterSourceOptions } from './cluster/cluster-source.ts'
+import { type ReadinessOptions, serveHealth } from './lifecycle/readiness.ts'
+import { stopAll } from './lifecycle/shutdown.ts'
+import { NodeProfiles } from './profiles/node-profiles.ts'
+import type { ProfileSource } from './profiles/profile-source.ts'
 
 /** Where ArmorProfiles come from: a cluster, or another source. */
 export type AgentSource = Omit<ClusterSourceOptions, 'node' | 'logger'> | { source: ProfileSource }

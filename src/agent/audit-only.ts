@@ -1,12 +1,12 @@
 import type { EventEmitter } from 'node:events'
 import { SnapshotFeed } from '../audit/enrich/snapshot-feed.ts'
 import type { MetricsListen, MetricsServer } from '../metrics/metrics-server.ts'
-import { bootOf } from './boot.ts'
-import { ContainersFile } from './containers-file.ts'
-import { Lineage } from './lineage.ts'
+import { bootOf } from './lifecycle/boot.ts'
 import type { AgentSources } from './metrics/agent-metric.ts'
-import { ViolationCounts } from './violation-counts.ts'
-import { silenceWatch, startViolationPipeline, type ViolationPipelineOptions } from './violation-pipeline.ts'
+import { ContainersFile } from './violations/containers-file.ts'
+import { Lineage } from './violations/lineage.ts'
+import { ViolationCounts } from './violations/violation-counts.ts'
+import { silenceWatch, startViolationPipeline, type ViolationPipelineOptions } from './violations/violation-pipeline.ts'
 
 export interface AuditOnlyOptions extends Omit<ViolationPipelineOptions, 'feed' | 'counts' | 'lineage' | 'silence'> {
   /** File with the node's containers and policies. */

@@ -1,6 +1,6 @@
 import { dirname, join, parse } from 'node:path'
 import type { LabelChoice } from '../agent/containers/pod-facts.ts'
-import type { LogLimits } from '../agent/violation-logs.ts'
+import type { LogLimits } from '../agent/violations/violation-logs.ts'
 import type { SourceRequest } from '../audit/source/choose-source.ts'
 import type { MetricsListen } from '../metrics/metrics-server.ts'
 import type { AgentArguments } from '../options/agent.ts'

@@ -1,5 +1,5 @@
 import { hostname } from 'node:os'
-import { ClusterBackend } from '../agent/cluster-backend.ts'
+import { ClusterBackend } from '../agent/cluster/cluster-backend.ts'
 import { NodeAgent, type NodeAgentOptions } from '../agent/node-agent.ts'
 import type { PolicyBackend } from '../agent/policy-backend.ts'
 import type { Logger } from '../base/logger.ts'

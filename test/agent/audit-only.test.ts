@@ -10,7 +10,7 @@ import { denial, namesIn } from '../audit/pipeline-world.ts'
 import { Child } from '../cli/child.ts'
 import { varmor } from '../cli/run.ts'
 import { readExposition } from '../metrics/exposition.ts'
-import { crashRun, logOf, startAgent, stopAgent } from './crash-run.ts'
+import { crashRun, logOf, startAgent, stopAgent } from './violations/crash-run.ts'
 
 const now = (): number => Math.floor(Date.now() / 1000)
 const mountNamespace = (): number => statSync('/proc/self/ns/mnt').ino

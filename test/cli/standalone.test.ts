@@ -2,7 +2,7 @@ import { appendFileSync, existsSync, mkdirSync, mkdtempSync, readFileSync, rmSyn
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { expect } from 'chai'
-import type { ReadinessReport } from '../../src/agent/readiness.ts'
+import type { ReadinessReport } from '../../src/agent/lifecycle/readiness.ts'
 import { policyObject } from '../agent/standalone/made-policies.ts'
 import { denial } from '../audit/pipeline-world.ts'
 import { Child, until } from './child.ts'

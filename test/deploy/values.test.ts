@@ -1,6 +1,6 @@
 import { readFileSync } from 'node:fs'
 import { expect } from 'chai'
-import { bpfEncoder } from '../../src/agent/bpf-encoder.ts'
+import { bpfEncoder } from '../../src/agent/bpf/bpf-encoder.ts'
 import { mebibyte } from '../../src/base/bytes.ts'
 import { sharesOf } from '../../src/enforcer/bpf/shares.ts'
 import { defaultRing } from '../../src/enforcer/open-loaders.ts'

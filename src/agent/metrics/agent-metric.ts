@@ -3,8 +3,8 @@ import type { SnapshotFeed } from '../../audit/enrich/snapshot-feed.ts'
 import type { ForkStats } from '../../audit/lineage/fork-addon.ts'
 import type { SilenceWatch } from '../../audit/source/silence-watch.ts'
 import type { Sample } from '../../metrics/gathered.ts'
-import type { BindingStatus } from '../bpf-binding.ts'
-import type { ViolationCounts } from '../violation-counts.ts'
+import type { BindingStatus } from '../bpf/bpf-binding.ts'
+import type { ViolationCounts } from '../violations/violation-counts.ts'
 
 /** The objects from which an agent's metrics are read at each scrape. */
 export interface AgentSources {

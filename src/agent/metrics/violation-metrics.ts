@@ -2,7 +2,7 @@ import { unresolvedReasons } from '../../audit/batch/batch.ts'
 import { sourceKinds } from '../../audit/source/choose-source.ts'
 import { recordKinds } from '../../audit/source/silence.ts'
 import type { Sample } from '../../metrics/gathered.ts'
-import type { CountName } from '../violation-counts.ts'
+import type { CountName } from '../violations/violation-counts.ts'
 import { type AgentMetric, type AgentSources, alone, by } from './agent-metric.ts'
 
 const counted =

@@ -1,6 +1,6 @@
 import type { ProfileDocument } from '../../../actors/ports.ts'
 import type { PolicyIdentity } from '../../audit/enrich/snapshot.ts'
-import { policyOf } from '../wanted-profiles.ts'
+import { policyOf } from '../profiles/wanted-profiles.ts'
 
 /** A valid policy from one of the files. */
 export interface HeldPolicy {

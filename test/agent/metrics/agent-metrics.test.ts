@@ -1,7 +1,7 @@
 import { expect } from 'chai'
 import type { AgentSources } from '../../../src/agent/metrics/agent-metric.ts'
 import { agentMetrics, agentMetricTable } from '../../../src/agent/metrics/agent-metrics.ts'
-import { type Count, ViolationCounts } from '../../../src/agent/violation-counts.ts'
+import { type Count, ViolationCounts } from '../../../src/agent/violations/violation-counts.ts'
 import type { BatchResult } from '../../../src/audit/batch/batch.ts'
 import { SnapshotFeed } from '../../../src/audit/enrich/snapshot-feed.ts'
 import type { ForkStats } from '../../../src/audit/lineage/fork-addon.ts'

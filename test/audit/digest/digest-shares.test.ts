@@ -3,7 +3,7 @@ import { mkdtempSync, readdirSync, readFileSync, rmSync, statSync } from 'node:f
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { expect } from 'chai'
-import { keptBytes } from '../../../src/agent/violation-logs.ts'
+import { keptBytes } from '../../../src/agent/violations/violation-logs.ts'
 import type { BatchResult } from '../../../src/audit/batch/batch.ts'
 import { Digest } from '../../../src/audit/digest/digest.ts'
 import { DigestShares, digestBytes, maxContainers } from '../../../src/audit/digest/digest-shares.ts'

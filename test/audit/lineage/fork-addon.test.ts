@@ -1,6 +1,6 @@
 import { constants } from 'node:os'
 import { expect } from 'chai'
-import { Lineage } from '../../../src/agent/lineage.ts'
+import { Lineage } from '../../../src/agent/violations/lineage.ts'
 import { explainForkError, loadForkAddon } from '../../../src/audit/lineage/fork-addon.ts'
 import { Forks } from '../../../src/audit/lineage/forks.ts'
 import { AuditSourceError } from '../../../src/audit/source/audit-source-error.ts'

@@ -1,7 +1,7 @@
 // Runs as a child under other conditions (namespaces, capabilities). Prints the result of opening the fork tree, and
 // the number of log lines about it.
 
-import { Lineage } from '../../../src/agent/lineage.ts'
+import { Lineage } from '../../../src/agent/violations/lineage.ts'
 import { noLogger } from '../../../src/base/logger.ts'
 
 let warned = 0

@@ -1,4 +1,4 @@
-import { ownProfile } from '../../../src/agent/own-profile.ts'
+import { ownProfile } from '../../../src/agent/lifecycle/own-profile.ts'
 
 /** Files in /proc that reveal a process's memory, arguments, environment or activity; threads have them too. */
 const secretFiles = [

@@ -1,5 +1,5 @@
 import type { ProfileStatus } from '../../../actors/loaded-profile/ports.ts'
-import { Reporter, type Reply as ReportReply, type SendReport } from '../../../src/agent/reporter.ts'
+import { Reporter, type Reply as ReportReply, type SendReport } from '../../../src/agent/cluster/reporter.ts'
 import type { AgentReport, ReportAnswer } from '../../../src/api/agent-report.ts'
 import { type Clock, sleep } from '../../../src/base/clock.ts'
 import { noLogger } from '../../../src/base/logger.ts'

@@ -1,6 +1,6 @@
 import { parseArgs } from 'node:util'
-import { bootOf } from '../../../../src/agent/boot.ts'
-import { startViolationPipeline } from '../../../../src/agent/violation-pipeline.ts'
+import { bootOf } from '../../../../src/agent/lifecycle/boot.ts'
+import { startViolationPipeline } from '../../../../src/agent/violations/violation-pipeline.ts'
 import type { ContainerInfo, PolicyIdentity } from '../../../../src/audit/enrich/snapshot.ts'
 import { SnapshotFeed } from '../../../../src/audit/enrich/snapshot-feed.ts'
 import { noLogger } from '../../../../src/base/logger.ts'

@@ -1,5 +1,5 @@
 import { statSync } from 'node:fs'
-import { type BpfSizes, bpfEncoder } from '../../../../src/agent/bpf-encoder.ts'
+import { type BpfSizes, bpfEncoder } from '../../../../src/agent/bpf/bpf-encoder.ts'
 import { type BpfAddon, builtObject, loadBpfAddon } from '../../../../src/enforcer/bpf/addon.ts'
 import type { RecordsRate } from '../../../../src/enforcer/bpf/layout.ts'
 import { BpfEnforcer } from '../../../../src/enforcer/bpf.ts'

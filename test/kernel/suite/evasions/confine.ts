@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto'
 import { statSync } from 'node:fs'
 import { join } from 'node:path'
-import { bpfEncoder as newEncoder } from '../../../../src/agent/bpf-encoder.ts'
+import { bpfEncoder as newEncoder } from '../../../../src/agent/bpf/bpf-encoder.ts'
 import type { VarmorPolicy } from '../../../../src/api/types.ts'
 import { builtObject, loadBpfAddon } from '../../../../src/enforcer/bpf/addon.ts'
 import { BpfEnforcer } from '../../../../src/enforcer/bpf.ts'
