@@ -1,7 +1,7 @@
 import { appArmorSchema, slotOf } from '../decode/apparmor-fields.ts'
 import { form, type RecordFields } from '../decode/record-fields.ts'
 
-/** The fields that, besides its name, distinguish the object of an AppArmor operation. */
+/** The fields that, besides the name, identify an AppArmor operation and its object. */
 const objectSlots = (
   [
     ...['operation', 'name2', 'srcName', 'netFamily', 'netSockType', 'netProtocol'],
@@ -10,20 +10,20 @@ const objectSlots = (
 ).map((name) => slotOf[name as keyof typeof slotOf])
 const foreign = [slotOf.netForeignAddr, slotOf.netForeignPort]
 /**
- * Used only without a remote address: the system chooses the local address of a connection, so it distinguishes
- * nothing.
+ * Used only for a record without a remote address. For a connection, the kernel chooses the local address, so that
+ * address does not identify the object.
  */
 const local = [slotOf.netLocalAddr, slotOf.netLocalPort]
 
 /**
- * Fields that the kernel writes as hex if a byte is odd. Each has a bit in one byte of the kind, which keeps a text and
- * a hex value of equal bytes apart.
+ * Fields that the kernel writes as hex if they contain a special byte. One byte of the kind has a bit for each field.
+ * The bit distinguishes hex from a text with the same bytes.
  */
 const hexSlots = [slotOf.name, ...objectSlots.filter((slot) => appArmorSchema.isUntrusted[slot] === 1)]
 
 /**
  * Puts the values that distinguish an AppArmor record's kind into `room`, with the name last.
- * @param withName whether to put the name; without it, its bit says that the name is not hex
+ * @param withName whether to put the name. Without the name, its field must not be hex
  * @returns the number of bytes
  */
 export function putAppArmorKind(fields: RecordFields, bytes: Uint8Array, room: Uint8Array, withName: boolean): number {
@@ -47,14 +47,14 @@ function putSlot(fields: RecordFields, bytes: Uint8Array, room: Uint8Array, at: 
 }
 
 /**
- * Matches a kind with only an operation and a name, where the name is not hex and has no byte that a kernel log
- * escapes.
+ * Matches a kind that has only an operation and a name. The name must not be hex, and must not contain a byte that a
+ * kernel log escapes.
  */
 const operationAndName = new RegExp(`^([a-z_]{1,64})\\0{${objectSlots.length + 3}}([ -[\\]-~]{0,256})$`)
 
 /**
- * Splits the result of putAppArmorKind() into operation and name, if it has only these two and both are as in the line.
- * This is true for most records.
+ * Splits the result of putAppArmorKind() into operation and name. The result is undefined for a kind with other fields,
+ * or with a name that the line spells differently; both are rare.
  */
 export function operationAndNameOf(kind: string): { operation: string; name: string } | undefined {
   const found = operationAndName.exec(kind)

@@ -29,7 +29,7 @@ function reasonText(reason: UnresolvedReason): Fragment {
   return unresolvedTexts[reason]
 }
 
-/** Bytes of a line's longest numbers and fixed texts, except the texts of its container and profile. */
+/** Maximum bytes of a line's numbers and constant texts, without the texts of its container and profile. */
 const fixedTexts = 4096
 
 /** The state of the work on one batch: its bytes, the current record, and the current line. */
@@ -43,9 +43,9 @@ export class BatchContext {
   /** The same bytes as a Buffer, which finds newlines natively. */
   readonly buffer: Buffer
   readonly kmsg: boolean
-  /** Lets records of known forms skip the scanner. undefined for /dev/kmsg, which escapes bytes. */
+  /** Writes the lines of known records without the scanner. undefined for /dev/kmsg, because it escapes bytes. */
   readonly known: KnownRecords | undefined
-  /** Whether the records come directly from the kernel, and so from this boot. */
+  /** Whether the records come directly from the kernel. Such records are from this boot. */
   readonly live: boolean
   readonly final: boolean
   /** Unix seconds for records without a time. */
@@ -56,12 +56,12 @@ export class BatchContext {
   /** Records of our profiles that an untrusted process sent. */
   untrusted = 0
   /**
-   * Time stamp of the last kernel message that may contain line ends; empty if there is none. Only the kernel's own
-   * records of our types cannot contain line ends.
+   * Time stamp of the last kernel message that may contain line ends; empty if there is no such message. Records of our
+   * types that the kernel itself creates cannot contain line ends; all other messages may.
    */
   stampStart = 0
   stampEnd = 0
-  /** The current record, and the end of its continuation lines. */
+  /** `start` and `end` are the first line of the current record; `recordEnd` is the end of its continuation lines. */
   start = 0
   end = 0
   recordEnd = 0
@@ -70,7 +70,7 @@ export class BatchContext {
   attribution: Attribution = noProcess
 
   constructor(batch: SourceBatch, snapshot: Snapshot, resolver: PidResolver, scratch: Scratch) {
-    // Sources may pass a Buffer: using only one array class keeps the hot path fast.
+    // Sources may pass a Buffer. V8 keeps the hot path fast only if it sees a single array class.
     const { buffer, byteOffset, byteLength } = batch.bytes
     const bytes = new Uint8Array(buffer, byteOffset, byteLength)
     this.scratch = scratch
@@ -92,8 +92,8 @@ export class BatchContext {
 
   /**
    * Finds the container of `pid`.
-   * @param label the process's label in the record, if its profile is ours
-   * @returns whether the event has its container or must not wait longer
+   * @param label the process's label in the record, if the profile is ours
+   * @returns whether the event can be written: its container is known, or it must not wait longer
    */
   place(pid: number, epoch: number, label: Label | undefined): boolean {
     const { snapshot, resolver, scratch } = this
@@ -116,7 +116,7 @@ export class BatchContext {
 
   /**
    * Sets the attribution of the current record, or defers the record. @returns false if the record waits
-   * @param payer the owner whose share the record uses while the name of its container is unknown
+   * @param payer the owner of the waiting record while its container is unknown
    * @param recorded whether the record's profile is being recorded
    */
   settle(attribution: Attribution, payer: string, recorded = false): boolean {
@@ -129,8 +129,8 @@ export class BatchContext {
   }
 
   /**
-   * Puts the start of a line, up to the first keys of its event, and reserves room for the rest.
-   * @param opening the start of the event
+   * Puts the start of a line, and reserves room for the rest of the line.
+   * @param opening the start of the event, with which the line's start ends
    */
   putLineStart(head: ProfileHead, kind: number, pid: number, epoch: number, opening: string): void {
     const { output } = this
@@ -142,13 +142,13 @@ export class BatchContext {
     putFragment(output, middle)
   }
 
-  /** The line up to the pid. */
+  /** The part of the line before the pid. */
   lineStart(kind: number): Fragment {
     const owner = this.attribution.container ?? this.snapshot.noContainer
     return isRefused(kind) ? owner.refused : owner.reported
   }
 
-  /** The line from after the pid to the start of the event. Also counts the event. */
+  /** The part of the line from after the pid to the start of the event. This also counts the event. */
   lineMiddle(head: ProfileHead, kind: number, epoch: number, opening: string): Fragment {
     const { container, mntNsID } = this.attribution
     this.scratch.heads.count(head, kind)
@@ -156,7 +156,7 @@ export class BatchContext {
   }
 
   /**
-   * Counts the current line by its kind, if counting is enabled. The kind is the prefix and the part of `bytes` from
+   * Counts the current line by its kind, if counting is enabled. A kind consists of the prefix, and of `bytes` from
    * `start` to `end`.
    */
   countKind(
@@ -174,8 +174,8 @@ export class BatchContext {
   }
 
   /**
-   * Tells the native decoder what the lines of a process say about it. @returns whether the decoder now knows the
-   * process
+   * Gives the native decoder the facts that lines of this process contain.
+   * @returns whether the decoder now knows the process
    */
   teach(known: KnownRecords, head: ProfileHead, pid: number, opening: string, label: Label): boolean {
     const { attribution, snapshot, bytes } = this
@@ -196,7 +196,7 @@ export class BatchContext {
     this.lineAt = this.output.length
   }
 
-  /** Puts the part of a text record's line between its event and the fields of its enforcer. */
+  /** Puts the part of a text record's line between the event and the enforcer's own fields. */
   putStandardEnd(values: Values): void {
     const { id, time } = this.scratch
     time.putEnding(this.output, id.epoch)
@@ -236,14 +236,14 @@ export class BatchContext {
     putFragment(this.output, lineEnd)
   }
 
-  /** Puts a line that only quotes the current record's bytes. */
+  /** Puts a line that quotes the bytes of a record that could not be decoded. */
   putUndecoded(): void {
     this.#putUndecodedStart()
     putOddValue(this.appArmor, this.start, this.end, form.quoted, 'undecoded')
     this.putLineEnd(this.appArmor)
   }
 
-  /** Like putUndecoded(), for a BPF record: the bytes are not text, so the line has them in hex. */
+  /** Like putUndecoded(), for a BPF record. Its bytes are not text, so the line contains them as hex. */
   putUndecodedRecord(): void {
     this.#putUndecodedStart()
     putHex(this.output, this.bytes, this.start, this.end, fixedTexts)

@@ -2,14 +2,14 @@ import type { WaitKey } from '../enrich/wait-keys.ts'
 import type { Recorded } from '../model/recorded.ts'
 
 /**
- * The messages between the threads of the event pipeline. The unit of work is a batch of bytes, never one event. A
- * source cuts its stream on record boundaries, and a worker turns each batch into NDJSON lines.
+ * The messages between the threads of the event pipeline. Threads pass batches of bytes to each other, never single
+ * events. A source cuts its stream at record boundaries, and a worker turns each batch into NDJSON lines.
  */
 
 /**
- * Framing of a batch: lines of audit.log, kern.log, syslog or dmesg; records of /dev/kmsg with continuation lines;
- * lines `type=<nlmsg_type> <payload>`, which the addon makes from NETLINK_AUDIT records; or BPF records, each with its
- * length first.
+ * Format of a batch. `auditlog`: lines of audit.log, kern.log, syslog or dmesg. `kmsg`: records of /dev/kmsg with
+ * continuation lines. `netlink`: lines `type=<nlmsg_type> <payload>`, which the addon creates from NETLINK_AUDIT
+ * records. `record`: BPF records, which start with their length.
  */
 export type BatchFormat = 'auditlog' | 'kmsg' | 'netlink' | 'record'
 
@@ -20,27 +20,26 @@ export interface SourceBatch {
   seq: number
   format: BatchFormat
   /**
-   * Ends on a record boundary. Do not write to this memory until the source gets it back: workers share a
-   * SharedArrayBuffer, and other memory is copied into one.
+   * Complete records. Do not write to this memory until the source gets it back, because workers read a
+   * SharedArrayBuffer in place. Other memory is copied into a SharedArrayBuffer.
    */
   bytes: Uint8Array
   /** The source's checkpoint after this batch; only the source reads it. */
   position?: unknown
-  /** Unix seconds of the read, for records without a time (dbus-daemon's own lines). */
+  /** Unix seconds when the batch was read, for records without a time: dbus-daemon's own lines. */
   readAt?: number
   /**
-   * Memory of an earlier, written output, to reuse if the new output fits. Optional. Fresh memory costs page faults and
-   * cache misses, up to a third of a thread's time.
+   * Memory of an earlier output, which is reused if the new output fits. Fresh memory costs page faults and cache
+   * misses, up to a third of a thread's time.
    */
   spare?: SharedArrayBuffer
   /**
-   * Number of the minute in which the work happens; it increases. Kinds of events are counted per minute
-   * (`KindCounts`). If undefined, the batch is counted alone.
+   * An increasing number of the current minute. Kinds of events are counted per minute (`KindCounts`). If undefined,
+   * the batch is counted alone.
    */
   minute?: number
   /**
-   * Set when deferred records return after their wait. Records that are still unresolved are then written, with the
-   * reason.
+   * Set for deferred records whose wait is over. If their container is still unknown, they are written with the reason.
    */
   final?: boolean
 }
@@ -53,40 +52,40 @@ export const unresolvedReasons = [
   'pid-reused',
   /** The snapshot lacks the process's container. */
   'container-unknown',
-  /** The process is in no container; waiting would not help. */
+  /** The process does not belong to a container; waiting would not help. */
   'not-in-container',
   /** The process's cgroup path is too long for the kernel to show. */
   'cgroup-unreadable',
-  /** The record names no process. */
+  /** The record does not contain a pid. */
   'no-pid',
   /** The container has too many processes to read all of them from /proc. */
   'lookup-limit',
-  /** The record's profile is ours, but the container of its process may not run in it. */
+  /** The record's profile is ours, but the policy does not apply it to the container of the process. */
   'profile-mismatch',
-  /** The container's number and its cgroup or mount namespace name different containers. */
+  /** The record's container number belongs to another container than its cgroup or mount namespace. */
   'container-mismatch',
 ] as const
 export type UnresolvedReason = (typeof unresolvedReasons)[number]
 
-/** Complete records of one batch that wait for container information, in order and in the batch's framing. */
+/** Complete records of one batch that wait for container information, in order and in the batch's format. */
 export interface Deferred {
   reason: UnresolvedReason
   /**
-   * Whether their profile is being recorded. Without a container, their facts are missing in the model, and they get no
-   * log line.
+   * Whether the profile of these records is being recorded. If their container stays unknown, the model lacks their
+   * facts, and the log does not contain them either.
    */
   recorded: boolean
   /** The owner of the records, a container or a policy's profile; empty if unknown. */
   holder: string
   /** Number of records in `bytes`. */
   records: number
-  /** Own ArrayBuffer; a later SourceBatch of the same format with `final` set uses it unchanged. */
+  /** The records, in a separate ArrayBuffer. A later SourceBatch of the same format contains the bytes unchanged. */
   bytes: Uint8Array
   /** End offset of each record. */
   ends: Uint32Array
-  /** For each record, the index in `waits` of what it waits for. */
+  /** For each record, the index of its entry in `waits`. */
   waitOf: Uint32Array
-  /** What the records wait for: news about any key of an entry may resolve its records. */
+  /** The keys for which records wait. News about any key of an entry may resolve the records of this entry. */
   waits: readonly (readonly WaitKey[])[]
 }
 
@@ -109,7 +108,7 @@ export interface KindCounts {
   /** Container ids; '' stands for no container. The numbers below are indexes into this list. */
   containers: string[]
   /**
-   * By row: its key. Equal kinds have equal keys in all batches and workers. Only kind-table.ts knows what a key
+   * The key of each row. Equal kinds have equal keys in all batches and workers. Only kind-table.ts knows what a key
    * contains.
    */
   keys: string[]
@@ -117,45 +116,45 @@ export interface KindCounts {
   events: Uint32Array
   /** Offset of each row's first line in the output. */
   lines: Uint32Array
-  /** By container: events without a row, because the container has too many kinds. */
+  /** For each container, its number of events without a row. Its number of kinds exceeded the limit. */
   others: number[]
-  /** Offset of the first such line in the output. */
+  /** For each container, the offset of its first line without a row in the output. */
   otherLines: number[]
-  /** By line of the output: its row, or `~container` for an event without a row. undefined unless enabled. */
+  /** For each line of the output, its row, or `~container` for an event without a row. undefined unless enabled. */
   lineKinds: Int32Array | undefined
 }
 
 /**
- * The result of one batch. `read = written + filtered + deferred + undecodable` always holds, counted in records: one
- * line is one record, and so is a /dev/kmsg record with its continuation lines. `output` has `written + undecodable`
+ * The result of one batch. All numbers count records, and `read = written + filtered + deferred + undecodable` always
+ * holds. A record is one line, or a /dev/kmsg record with its continuation lines. `output` has `written + undecodable`
  * lines.
  */
 export interface BatchResult {
   seq: number
-  /** NDJSON, complete lines. A view of larger memory that threads share. */
+  /** Complete NDJSON lines. This is a view of larger memory that threads share. */
   output: Uint8Array
   read: number
   written: number
   /** Records that are not our violations: other audit types, other profiles, status messages. */
   filtered: number
-  /** Records of ours that could not be decoded; each becomes a line with the raw text in `undecoded`. */
+  /** Records of our types that could not be decoded. Each becomes a line with the raw text in `undecoded`. */
   undecodable: number
   /** Index in the batch (from 0) of each undecodable record. */
   undecodableAt: number[]
   deferred: Deferred[]
   counts: EventCount[]
-  /** All lines by kind, for each piece of the output, with the piece's start. Absent unless enabled. */
+  /** The counts of each piece of the output, and the offset of the piece. Absent unless enabled. */
   kinds?: { start: number; counts: KindCounts }[]
   /** Events written without their container, by reason. */
   unresolved: Partial<Record<UnresolvedReason, number>>
   /**
-   * Time of the first record in the kernel, in milliseconds since the Unix epoch; undefined if the records do not have
-   * it.
+   * Time at which the kernel created the first record, in milliseconds since the Unix epoch; undefined if the records
+   * do not contain a time.
    */
   kernelTime?: number | undefined
   /**
-   * Records about our profiles that a process sent, not the kernel. Each also counts in `filtered`, or in `written` if
-   * it became a line about its sender.
+   * Records about our profiles that an untrusted process sent. Each record also counts in `written` if it became a line
+   * about its sender, otherwise in `filtered`.
    */
   untrusted: number
   /** Facts about workloads whose policies model behaviour; their records count in `filtered`. */

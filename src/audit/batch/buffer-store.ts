@@ -1,6 +1,6 @@
 /**
- * Keeps unused memory for reuse. Fresh memory is expensive: the kernel must create its pages, and the garbage
- * collectors of both threads run for it. That is a third of the time in bench/pipeline.
+ * Keeps unused memory for reuse. Fresh memory takes a third of the time in bench/pipeline, because the kernel must
+ * create its pages, and the garbage collectors of both threads must free it.
  */
 export class BufferStore<B extends ArrayBufferLike> {
   readonly #make: (bytes: number) => B
@@ -19,12 +19,12 @@ export class BufferStore<B extends ArrayBufferLike> {
     this.#largest = largest
   }
 
-  /** A kept buffer of any size. */
+  /** Takes out a kept buffer of any size. */
   any(): B | undefined {
     return this.#spare.pop()
   }
 
-  /** A buffer of at least this many bytes. */
+  /** Takes out a buffer of at least this many bytes, or creates it. */
   atLeast(bytes: number): B {
     const kept = this.#spare.pop()
     return kept !== undefined && kept.byteLength >= bytes ? kept : this.#make(bytes + (bytes >> 3))
@@ -38,7 +38,7 @@ export class BufferStore<B extends ArrayBufferLike> {
 }
 
 /**
- * Memory that threads share: one thread writes, others read. Copying into it is slower than into other memory, because
- * V8 copies word by word: five times as long for 700 bytes, measured.
+ * Memory that one thread writes and other threads read. V8 copies into shared memory word by word. Measured with 700
+ * bytes, this takes five times as long as copying into other memory.
  */
 export const sharedMemory = (bytes: number): SharedArrayBuffer => new SharedArrayBuffer(bytes)

@@ -5,12 +5,12 @@ import { locateKmsgRecord, locateRecord } from '../decode/locate-record.ts'
 import type { BatchFormat } from './batch.ts'
 import type { BatchContext } from './batch-context.ts'
 
-/** Number of lines that are searched for a time. The search runs once for each batch, so its cost is negligible. */
+/** Maximum lines that are searched for a time. The search runs once for each batch, so its cost is negligible. */
 const looked = 32
 
 /**
- * Time of the first record of a batch in the kernel, in milliseconds since the Unix epoch. Undefined if none of the
- * first lines is a kernel audit record with a time.
+ * Time at which the kernel created the first record of a batch, in milliseconds since the Unix epoch. undefined if the
+ * first lines do not contain a kernel audit record with a time.
  */
 export function firstKernelTime(context: BatchContext, format: BatchFormat): number | undefined {
   return format === 'record' ? timeOfRecord(context) : timeOfLine(context)

@@ -8,7 +8,7 @@ import type { KindCounts } from './batch.ts'
 
 let prefixes = 0
 
-/** The constant part of a kind; compared by identity. */
+/** The constant part of a kind. Two prefixes with the same text are different prefixes. */
 export class KindPrefix {
   readonly text: string
   /** Unique among all prefixes. */
@@ -20,69 +20,70 @@ export class KindPrefix {
 }
 
 /**
- * The numbers of a row. They are stored together, because most rows are not in the processor's cache. `of` combines
- * container and kind of event; `start` and `end` are the row's bytes in the arena; `line` is this batch's first event.
+ * The numbers of a row. They are stored together, because most rows are not in the processor's cache. `of` combines the
+ * container's place and the kind of event. `start` and `end` are the row's bytes in the arena. `line` is the line of
+ * the first event in this batch.
  */
 const column = { hash: 0, of: 1, head: 2, prefix: 3, start: 4, end: 5, events: 6, line: 7 } as const
 /**
- * How much is in use: rows, bytes of the arena, entries of `touched` and `touchedOthers`, lines. The last number is the
- * seed of the hashes.
+ * Indexes of `sums`: the numbers of used rows, of used bytes in the arena, of entries in `touched` and `touchedOthers`,
+ * and of lines. `seed` is the seed of the hashes.
  */
 const sum = { rows: 0, arenaEnd: 1, touched: 2, touchedOthers: 3, lines: 4, seed: 5 } as const
-/** A row starts at its number times 8. */
+/** A row has 8 numbers. */
 const rowShift = 3
-/** Bits of the kind of event, below the container's place. */
+/** Number of low bits of `of` that contain the kind of event; the other bits contain the container's place. */
 const kindBits = 4
 
-/** A line with an undecoded record is not an event, but it also needs a kind. */
+/** The kind of lines with an undecoded record, which are not events. */
 export const noKind = eventKinds.length
 export const undecodedPrefix = new KindPrefix('undecoded')
 
-/** Maximum kinds of a container in a minute. Events of its further kinds share one count. */
+/** Maximum kinds of a container in a minute. Events of all further kinds share one count. */
 export const maxKinds = 256
 /** Maximum rows of all containers. */
 const maxRows = 16_384
 /**
- * From this number of rows on, each container gets only a few rows. So containers that make up kinds leave a few rows
- * for each of a thousand other containers.
+ * From this number of rows on, each container gets at most `fewKinds` rows. Then a container that makes up kinds leaves
+ * some rows for each of a thousand other containers.
  */
 const commonRows = maxRows / 2
 export const fewKinds = 8
 const places = 2 * maxRows
 /**
- * Step to the next place for a hash. A container can make up kinds with equal hashes for any seed. The step depends on
- * the hash, so these do not fill a run of places that other kinds use.
+ * Distance to the next place for a hash. A container can make up kinds with equal hashes for any seed. Because the step
+ * depends on the hash, such kinds do not fill adjacent places that other kinds need.
  */
 const stepOf = (hash: number): number => (hash >>> 17) | 1
-/** Hash of the parts of a kind other than its bytes: events of many profiles may have the same bytes. */
+/** Hash of a kind's parts other than its bytes, because events of many profiles may have the same bytes. */
 const hashOfRest = (of: number, head: ProfileHead, prefix: KindPrefix): number =>
   Math.imul(of + 1, 0x9e3779b1) ^ Math.imul(head.number, 0x85ebca6b) ^ Math.imul(prefix.number, 0xc2b2ae35)
 /** Maximum places that are checked for a kind. */
 const maxProbes = 16
 /**
- * Maximum bytes of a kind after its prefix; a longer kind ends with a hash. The native decoder leaves longer kinds to
- * this code.
+ * Maximum bytes of a kind after its prefix. In a longer kind, a hash replaces the end. The native decoder does not
+ * count longer kinds; this code does.
  */
 const maxKind = 1024
 const hashBytes = 32
-/** Bytes for a record and the terminators of its values. */
+/** Bytes that are enough for a record and the NULs after its values. */
 const roomBytes = 16_384
 
 /** The arrays of a table. The native decoder counts in them, too: native/addon/known-kinds.c. */
 export interface KindMemory {
-  /** By hash of a kind: its row number plus one. */
+  /** A hash table. An entry is the number of a row plus one; 0 means that the entry is free. */
   readonly places: Int32Array
   readonly rows: Int32Array
   /** The bytes of kinds. */
   readonly arena: Uint8Array
-  /** Rows counted in this batch. */
+  /** The rows with events in this batch. */
   readonly touched: Int32Array
-  /** By container: its number of rows, and this batch's events without a row. */
+  /** For each container, its number of rows (`rowsOf`), and its events without a row in this batch (`others`). */
   readonly rowsOf: Int32Array
   readonly others: Int32Array
-  /** Pairs: a container with events without a row, and the line of the first such event. */
+  /** Pairs of a container that has events without a row, and the line of its first such event. */
   readonly touchedOthers: Int32Array
-  /** By line; empty if not enabled. */
+  /** The row of each line, or `~container`; empty unless enabled. */
   readonly lineKinds: Int32Array
   readonly sums: Int32Array
 }
@@ -97,18 +98,18 @@ const withMore = (array: Int32Array): Int32Array => {
 }
 
 /**
- * Number of the next table state, unique among all tables. Tables share owners, and each owner stores the state in
- * which its place is valid.
+ * Number of the last generation of places, unique among all tables. Tables share owners, and an owner stores the
+ * generation in which its place is valid.
  */
 let generations = 0
 
 /**
- * Counts the events of one minute by kind: container, profile, action, operation and object. A known kind costs tens of
- * nanoseconds. New kinds are stored, up to a limit for each container; beyond it, events have no kind in the counts.
- * Results are per batch, and do not depend on earlier batches, which only save work.
+ * Counts events by container, profile, action, operation and object. Each container has a limit of kinds; events beyond
+ * the limit are counted without a kind. `take` returns the counts of one batch. Kinds stay stored for a minute, which
+ * saves work: an event of a stored kind costs tens of nanoseconds.
  */
 export class KindTable {
-  /** Memory in which callers join bytes that are not adjacent in their record. */
+  /** Memory in which callers build a kind from parts that are not adjacent in the record. */
   readonly room = new Uint8Array(roomBytes)
   readonly roomView = new DataView(this.room.buffer)
   readonly #cut = new Uint8Array(maxKind)
@@ -123,9 +124,9 @@ export class KindTable {
   readonly #containers: string[] = []
 
   /**
-   * @param ofLines whether to keep the kind of each line, too
-   * @param random a number from 0 to below 1. It keeps a container from choosing kinds that collide with another
-   * container's kinds
+   * @param ofLines whether to also return the kind of each line
+   * @param random a number from 0 to below 1, so that a container cannot choose kinds that collide with the kinds of
+   * another container
    */
   constructor(ofLines: boolean, random = Math.random()) {
     this.#ofLines = ofLines
@@ -145,15 +146,16 @@ export class KindTable {
     }
   }
 
-  /** The arrays of the table. They are a new object after the table has grown. */
+  /** The arrays of the table. After the table has grown, this is a new object. */
   get memory(): KindMemory {
     return this.#memory
   }
 
   /**
-   * Starts a batch. @param minute kinds stay stored within one minute; undefined stores them for this batch only
+   * Starts a batch.
+   * @param minute kinds stay stored while this number is the same; undefined stores them for this batch only
    * @param changed whether heads, owners or prefixes may have changed
-   * @returns whether owners have new places
+   * @returns whether owners get new places
    */
   begin(minute: number | undefined, changed: boolean): boolean {
     const moved = changed || this.#generation === 0
@@ -164,7 +166,7 @@ export class KindTable {
     // Containers keep their places between minutes, so the native decoder's knowledge of processes stays valid.
     if (moved || minute === undefined || minute !== this.#minute) this.#clear()
     this.#minute = minute
-    // A failed batch may have left these counts.
+    // An earlier batch may have failed before its counts were taken.
     const { rows, touched, sums } = this.#memory
     for (let i = 0; i < sums[sum.touched]!; i++) rows[(touched[i]! << rowShift) + column.events] = 0
     this.#forget()
@@ -211,7 +213,7 @@ export class KindTable {
     if (this.#ofLines) this.#noteLine(row === -1 ? ~place : row)
   }
 
-  /** Place of the container's counts, until the table is cleared. */
+  /** Place of the container's counts. It stays valid until `begin` returns true. */
   placeOf(owner: LineOwner, container: KnownContainer | undefined): number {
     return owner.seenIn === this.#generation ? owner.place : this.#enter(owner, container)
   }
@@ -222,7 +224,7 @@ export class KindTable {
     this.#cut.set(createHash('sha256').update(bytes.subarray(start, end)).digest(), kept)
   }
 
-  /** @returns the row of the kind, created if there is room; -1 if there is none */
+  /** @returns the row of the kind, which is created if there is room; -1 if there is not enough room */
   #find(
     hash: number,
     of: number,
@@ -252,7 +254,7 @@ export class KindTable {
     return -1
   }
 
-  /** The counts of this batch. */
+  /** Returns and resets the counts of this batch. */
   take(): KindCounts {
     const { rows, touched, others, touchedOthers, sums } = this.#memory
     const count = sums[sum.touched]!
@@ -266,7 +268,7 @@ export class KindTable {
       otherLines: [],
       lineKinds: undefined,
     }
-    // By place of a container: its index in the result plus one.
+    // For each place of a container, its index in the result plus one.
     const indices = new Int32Array(this.#containers.length)
     const indexOf = (place: number): number => {
       if (indices[place] === 0) {
@@ -327,7 +329,7 @@ export class KindTable {
     return owner.place
   }
 
-  /** Stores a kind. @returns its row; -1 if there is no room */
+  /** Stores a kind. @returns its row; -1 if there is not enough room */
   #add(
     free: number,
     hash: number,
@@ -355,7 +357,7 @@ export class KindTable {
     return row
   }
 
-  /** The arena, grown to at least this many bytes. */
+  /** Grows the arena to at least this many bytes, and returns it. */
   #arenaOf(bytes: number): Uint8Array {
     const { arena } = this.#memory
     if (bytes <= arena.length) return arena
@@ -388,7 +390,7 @@ export class KindTable {
   }
 }
 
-/** Counts of lines with undecoded records, for a caller that could not decode them. */
+/** The counts of a batch that consists of undecoded records. */
 export function undecodedCounts(lines: number, ofLines: boolean): KindCounts {
   return {
     containers: [''],
@@ -402,7 +404,7 @@ export function undecodedCounts(lines: number, ofLines: boolean): KindCounts {
   }
 }
 
-/** The key of a kind: within a container, it is unique for all threads that count. The bytes are given as Latin-1. */
+/** The key of a kind. Within a container, equal keys mean equal kinds in all threads. `text` is Latin-1. */
 function kindKey(
   kind: number,
   profile: string,
@@ -415,7 +417,7 @@ function kindKey(
   return `${kind} ${profile.length} ${profile} ${text}${rest}`
 }
 
-/** Splits a kind's key: the number of the event's kind, its profile, and the rest. */
+/** Splits a key into the number of the event's kind, its profile, and the rest. */
 export function partsOfKey(key: string): { kind: number; profile: string; rest: string } {
   const behindKind = key.indexOf(' ') + 1
   const start = key.indexOf(' ', behindKind) + 1

@@ -14,9 +14,9 @@ import { type Known, type KnownAddon, maxOpenings, state, stateNumbers, stop } f
 import { LearningCredit } from './learning-credit.ts'
 import type { Tally } from './tally.ts'
 
-/** What all records of one form have in common. */
+/** The properties that all records of one form share. */
 export interface RecordForm {
-  /** As in encode/event-head.ts. */
+  /** Number of the event's kind (encode/event-head.ts). */
   kind: number
   /** Number of the KindPrefix. */
   prefix: number
@@ -30,7 +30,7 @@ export interface RecordForm {
 /** An open value and the slot of its field. */
 export type OpenSlots = readonly (readonly [value: OpenValue, slot: number])[]
 
-/** What the lines of a process say about it. */
+/** The facts about a process that its lines contain. */
 export interface ProcessLine {
   pid: number
   kind: number
@@ -48,10 +48,10 @@ const equals = 0x3d
 const maxPid = 0x7fff_ffff
 /** Maximum bytes of each text; the scanner handles longer texts. */
 const max = { label: 4096, about: 4096, start: 32_768, form: 2048 } as const
-/** Bytes for the texts of a form, which are a record's text and our keys. */
+/** Bytes that are enough for the texts of a form: the text of a record, and the keys that we add. */
 export const roomOfForm = 16 * max.form
 
-/** The middle of a line, before and after the seconds of its event. */
+/** The two parts of a line's middle: before and after the seconds of its event. */
 export const middleParts = (
   head: ProfileHead,
   kind: number,
@@ -68,7 +68,7 @@ interface Opening {
   reason: UnresolvedReason | undefined
 }
 
-/** The openings of one attribution: a container or none, a mount namespace, and why the container is unknown. */
+/** The openings for one combination of a container (or none), a mount namespace, and why the container is unknown. */
 interface Origin {
   number: number
   /** Numbers of openings by head and kind. */
@@ -76,9 +76,9 @@ interface Origin {
 }
 
 /**
- * A native shortcut past the scanner for floods of records (native/addon/known-records.c). Most records of a node
- * differ only in a few open values of a constant text. A record with the same text, and with values that need no
- * escaping, takes the scanner through the same states, so one scan is valid for all such records.
+ * Writes floods of records natively, without the scanner (native/addon/known-records.c). Most records of a node have
+ * one of a few forms: a constant text with some open values. If the values need no escaping, the scanner would treat
+ * all records of a form alike. So one scan of a form is enough.
  */
 export class KnownRecords {
   readonly #addon: KnownAddon
@@ -107,21 +107,21 @@ export class KnownRecords {
 
   /**
    * Starts a batch.
-   * @param changed facts about processes, containers, profiles and kinds may have changed
-   * @param held answers about processes stay valid between batches
+   * @param changed whether facts about processes, containers, profiles or kinds may have changed
+   * @param held whether attributions of processes stay valid between batches
    */
   begin(changed: boolean, held: boolean): void {
     if (changed) this.#forget()
-    // A failed batch may have left these counts.
+    // An earlier batch may have failed before its counts were taken.
     for (let i = 0; i < this.#state[state.touched]!; i++) this.#events[this.#touched[i]!] = 0
     this.#state[state.touched] = 0
     this.#addon.beginKnown(this.#known, held)
   }
 
   /**
-   * Writes the lines of the records from `start` on, and stops at a record with something unknown.
+   * Writes the lines of the records from `start` on. It stops at a record with an unknown form, process or label.
    * @param unresolved gets the number of events without a container, by reason
-   * @returns the offset of the unknown record
+   * @returns the offset of the record at which it stopped
    */
   run(
     bytes: Uint8Array,
@@ -167,14 +167,14 @@ export class KnownRecords {
     this.#memory = memory
   }
 
-  /** Whether to store the form of the record that is scanned next. */
+  /** Whether to store the form of the record at which `run` stopped. */
   wantsForm(body: number, end: number): boolean {
     return this.#stop === stop.noForm && end - body <= max.form && this.#credit.pay()
   }
 
   /**
    * Stores the form of the last scanned record, whose pairs are from `body` to the newline at `end`.
-   * @param open the values that may differ
+   * @param open the values that differ between records of the form
    */
   learn(
     family: number,
@@ -191,7 +191,7 @@ export class KnownRecords {
     const parts: number[] = []
     let at = body
     for (const [value, slot] of inOrder) {
-      // The pid has a leading zero.
+      // The scanner skipped leading zeros of the pid, which other records of the form lack.
       if (value === 'pid' && bytes[starts[slot]! - 1] !== equals) return
       literals.push(bytes.subarray(at, starts[slot]))
       parts.push(starts[slot]! - at, openValues.indexOf(value))
@@ -209,7 +209,7 @@ export class KnownRecords {
       Int32Array.from(numbers),
       Buffer.from(form.counted.text + texts, 'latin1'),
     )
-    // Check that the form matches its own record and finds the same fields.
+    // Drop the form if it does not match its own record, or finds other fields than the scanner.
     if (isKept && !(this.#addon.matchForm(this.#known, family, bytes, body) && this.#agrees(end, fields, open)))
       this.#addon.dropForm(this.#known)
   }
@@ -221,7 +221,7 @@ export class KnownRecords {
     )
   }
 
-  /** Whether `run` stopped at a record only because its process is unknown. The getters below are about that record. */
+  /** Whether `run` stopped at a record only because its process is unknown. The getters below describe this record. */
   get wantsProcess(): boolean {
     return this.#stop === stop.noProcess
   }
@@ -234,12 +234,12 @@ export class KnownRecords {
     return Math.max(readDecimal(bytes, this.startOf('pid'), this.endOf('pid')), 0)
   }
 
-  /** Offset of its `audit(`. */
+  /** Offset of the record's `audit(`. */
   get audit(): number {
     return this.#state[state.audit]!
   }
 
-  /** Offset of its newline. */
+  /** Offset of the newline after the record. */
   get end(): number {
     return this.#state[state.end]!
   }
@@ -253,14 +253,14 @@ export class KnownRecords {
   }
 
   /**
-   * Stores what a process's lines say, for as long as its attribution is valid.
+   * Stores the facts about a process for as long as its attribution is valid.
    * @returns whether it is stored
    */
   teach(line: ProcessLine, bytes: Uint8Array): boolean {
     const { attribution, label, about, pid, kind } = line
     const { second, since, reason, fork } = attribution
     if (pid === 0 || pid > maxPid || label.broken || about.length > max.about) return false
-    // The attribution would not be valid for the current record.
+    // The attribution is not valid for the current record.
     if (second !== 0 ? second !== this.#second : this.#second < since) return false
     const number = this.#labelNumber(label, bytes)
     const opening = number === -1 ? -1 : this.#openingNumber(line)
@@ -282,13 +282,13 @@ export class KnownRecords {
     return taught === 1
   }
 
-  /** Notes that AppArmor's records of this label are not ours. */
+  /** Lets the decoder drop AppArmor records with this label, which is not ours. */
   passOver(label: Label, bytes: Uint8Array): void {
     const number = this.#labelNumber(label, bytes)
     if (number !== -1) this.#addon.passOver(this.#known, number)
   }
 
-  /** Stores the texts of the current record's second. */
+  /** Stores the texts that lines contain for the second of the current record. */
   noteSecond(second: number, time: EventTime): void {
     if (second === this.#second) return
     const texts = time.texts(second)

@@ -1,6 +1,6 @@
 /**
- * Limits learning, which costs more than scanning: matches earn credit, so a stream of all different records earns
- * none.
+ * Limits how many forms are learned, because learning costs more than scanning. Matched records earn credit. A stream
+ * of records with different forms earns almost no credit, so it is scanned.
  */
 export class LearningCredit {
   #left = max
@@ -10,7 +10,7 @@ export class LearningCredit {
     this.#left = Math.min(max, this.#left + records / 8)
   }
 
-  /** @returns whether the current record may be learned; takes the credit for it */
+  /** Takes credit for one form. @returns whether the credit was enough */
   pay(): boolean {
     this.#left += 1 / 64
     if (this.#left < 1) return false

@@ -19,7 +19,7 @@ import { type KnownRecords, type OpenSlots, type RecordForm, roomOfForm } from '
 import { type Outcome, outcome } from './outcome.ts'
 import { recordAppArmor } from './record-behaviour.ts'
 
-/** aa_record_event_type of aalogparse.h. */
+/** Values of aa_record_event_type in aalogparse.h. */
 export const recordEvent = { invalid: 0, error: 1, audit: 2, allowed: 3, denied: 4, hint: 5, status: 6 } as const
 
 /** Kinds of violations by aa_record_event_type; -1: not a violation. */
@@ -48,7 +48,7 @@ const events: Readonly<Record<string, number>> = {
   ERROR: recordEvent.error,
 }
 
-/** Types 1501 to 1506, by their last digit. */
+/** aa_record_event_type of the record types 1501 to 1506, by the last digit of the type. */
 const oldEvents = [
   0,
   recordEvent.audit,
@@ -59,7 +59,7 @@ const oldEvents = [
   recordEvent.error,
 ]
 
-/** -1 if the record is not AppArmor's: SELinux writes type 1400, too. */
+/** The record's aa_record_event_type; -1 for a record of SELinux, which also uses type 1400. */
 export function eventOf(context: BatchContext, type: number): number {
   const { bytes } = context
   const fields = context.scratch.appArmorFields
@@ -94,8 +94,8 @@ export function processAppArmor(context: BatchContext, body: number, type: numbe
 
 /**
  * Finds the process of a record of a known form.
- * @returns the outcome of the record; `taught`: the decoder now knows the process and can write the line; undefined:
- * scan the record
+ * @returns the outcome of the record; `taught` if the native decoder now knows the process and can write the line;
+ * undefined if the record must be scanned
  */
 export function processMatchedAppArmor(context: BatchContext, known: KnownRecords): Outcome | 'taught' | undefined {
   const { bytes, view, scratch, snapshot } = context
@@ -133,7 +133,7 @@ export function writeAppArmor(context: BatchContext, event: number, label: Label
   return outcome.written
 }
 
-/** Writes a process's claim of a violation: a line about the process itself, from the scanned pairs. */
+/** Writes the scanned pairs, with which a process claims a violation, as a line about the process that sent them. */
 export function writeClaim(context: BatchContext, event: number, sender: number): Outcome {
   const { scratch, snapshot } = context
   const { epoch } = scratch.id
@@ -150,7 +150,7 @@ export function writeClaim(context: BatchContext, event: number, sender: number)
   return outcome.written
 }
 
-/** Empty: the bytes of these kinds contain the whole kind. */
+/** Empty, because putAppArmorKind() puts the whole kind. */
 const scannedPrefix = new KindPrefix('')
 
 function countScanned(context: BatchContext, head: ProfileHead, kind: number): void {
@@ -161,7 +161,7 @@ function countScanned(context: BatchContext, head: ProfileHead, kind: number): v
   context.countKind(head, kind, scannedPrefix, room, roomView, 0, length)
 }
 
-/** Fields that have few values on a node, and fields that a form leaves open. */
+/** Bits of the fields that a form may contain: fields with few values on a node, and fields that a form leaves open. */
 const fewValued = (
   [
     ...['operation', 'deniedMask', 'requestedMask', 'fsuid', 'ouid', 'info', 'errorCode', 'namespace'],
@@ -175,7 +175,7 @@ function isLearnable({ present, forms, extraCount, truncated }: RecordFields): b
   if ((present & ~fewValued) !== 0 || extraCount > 1 || truncated) return false
   if (forms.some((written) => written !== form.absent && written !== form.plain && written !== form.digits))
     return false
-  // The line contains the tasks of its record, so a form does not fit other records.
+  // Task ids are different in each record, so a form would match only its own record.
   if (tasks.some((slot) => forms[slot] !== form.absent)) return false
   return forms[slotOf.profile] === form.plain && forms[slotOf.comm] === form.plain && forms[slotOf.pid] === form.digits
 }
@@ -218,7 +218,7 @@ function formOf(context: BatchContext, event: number, hasName: boolean): RecordF
   }
 }
 
-/** The key under which countScanned() counts all records of a form; an open name follows it. */
+/** The key under which countScanned() counts all records of a form. An open name, if any, follows the key. */
 function countedText({ scratch, bytes }: BatchContext, withName: boolean): string {
   const { kinds: table, appArmorFields } = scratch
   if (table === undefined) return ''

@@ -21,9 +21,9 @@ import { Tally } from './tally.ts'
 const { newline, space } = bytes
 
 /**
- * Turns a batch of records into lines of violations.log. It finds and decodes the records, drops those that are not our
- * violations, and finds container and policy. It reads only its arguments, and no bytes make it throw. Its `output`
- * does not depend on earlier uses of `scratch`.
+ * Turns a batch of records into lines of violations.log: decodes the records, drops records that are not our
+ * violations, and finds container and policy. It reads only its arguments, and does not throw, whatever the bytes are.
+ * Its `output` does not depend on earlier uses of `scratch`.
  */
 export function processBatch(
   batch: SourceBatch,
@@ -79,7 +79,7 @@ function processLines(context: BatchContext, tally: Tally): void {
   }
 }
 
-/** Finds out what is unknown about the record at `start`, whose form is known. */
+/** Finds the process of the record at `start`, whose form the native decoder knows. */
 function processMatched(context: BatchContext, known: KnownRecords, start: number): Outcome | 'taught' | undefined {
   context.start = start
   context.end = context.recordEnd = known.end
@@ -123,9 +123,9 @@ function processLine(context: BatchContext): Outcome {
 }
 
 /**
- * Whether a syslog line that looks like the kernel's own may be part of a process's message, which can contain line
- * ends. The daemon gives each line the stamp of the message, so a record with this stamp is dropped and counted. The
- * kernel's own records of our types have no line ends, and rarely share the stamp.
+ * Whether a kernel line in a syslog may come from a process. A message that a process sent through the kernel may
+ * contain line ends, and the daemon gives each of its lines the same stamp. So a record with the stamp of such a
+ * message is dropped and counted. A record of the kernel itself rarely has the same stamp.
  */
 function isContinued(context: BatchContext): boolean {
   const { bytes, scratch, stampStart, stampEnd } = context
@@ -139,9 +139,9 @@ function isContinued(context: BatchContext): boolean {
   return isSame
 }
 
-/** Maximum further lines of one message: a prefix of 127 bytes cannot have more. */
+/** Maximum further lines that are searched for the end of a netfilter prefix. */
 const maxLinesBehind = 8
-/** Place of the record in a line after the current record. */
+/** Working memory for the lines after the current record. */
 const behind = new RecordPlace()
 
 /**
@@ -151,7 +151,7 @@ const behind = new RecordPlace()
 function isPrefix(context: BatchContext): boolean {
   const { bytes, buffer, scratch, start, end } = context
   const { place, trust } = scratch
-  // A subject may contain anything; the text after it may not.
+  // A subject may contain any text, so search only after it.
   const from = place.type === recordType.seccomp ? buffer.subarray(start, end).lastIndexOf(' pid=') : 0
   let isFound = isOfPacket(bytes, start + Math.max(0, from), end)
   let at = end + 1
@@ -170,22 +170,22 @@ function isPrefix(context: BatchContext): boolean {
   return isFound
 }
 
-/** Notes the stamp of a message that may contain line ends. For most lines this is the only work. */
+/** Stores the stamp of a message that may contain line ends. Most lines need no other work. */
 function noteStamp(context: BatchContext): void {
   const { stampStart, stampEnd } = context.scratch.place
   context.stampStart = stampStart
   context.stampEnd = stampEnd
 }
 
-/** Compares from the end, where two stamps usually differ. */
+/** Compares two stamps from the end, where they usually differ. */
 function isEqual(bytes: Uint8Array, start: number, end: number, other: number): boolean {
   for (let at = end - 1; at >= start; at--) if (bytes[at] !== bytes[other + at - start]) return false
   return true
 }
 
 /**
- * The outcome of a record of our types without a readable id. A broken seccomp record does not show its owner, so all
- * are kept, except those that a process sent.
+ * The outcome of a record of our types without a readable id. A broken seccomp record does not show its owner, so each
+ * is written as undecodable, unless a process sent it.
  */
 function brokenRecord({ buffer, start, end, scratch }: BatchContext): Outcome {
   if (scratch.place.sent && !scratch.everything) return outcome.filtered

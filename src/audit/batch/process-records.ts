@@ -11,18 +11,18 @@ import { type Outcome, outcome } from './outcome.ts'
 import { recordBpf } from './record-behaviour.ts'
 import type { Tally } from './tally.ts'
 
-// Constants, because V8 turns an object with so many computed fields into a hash table, and each use would be a lookup.
+// Separate constants, because V8 stores an object with many computed fields as a hash table, which is slow to read.
 const { version: versionAt, kind: kindAt, action: actionAt, flags: flagsAt, time: timeAt, cgroup: cgroupAt } = header.at
 const { profile: profileAt, mnt_ns: mntNsAt, tgid: tgidAt, container: containerAt, comm: commAt } = header.at
 const { exe_size: exeSizeAt, path_size: pathSizeAt, type_size: typeSizeAt } = header.at
 
-/** Kinds of violations by the number of the action. */
+/** The event kind for each number of an action. */
 const kinds: number[] = []
 for (const action of ['DENIED', 'AUDIT', 'ALLOWED'] as const) kinds[recordActions[action]] = eventKind('BPF', action)
 
 /**
- * Decodes and writes the records of a batch. A record with an impossible length ends the batch: the start of the next
- * record is unknown.
+ * Decodes and writes the records of a batch. A record with an impossible length ends the batch, because the start of
+ * the next record is unknown.
  */
 export function processRecords(context: BatchContext, tally: Tally): void {
   const { bytes, view } = context
@@ -65,8 +65,8 @@ function processRecord(context: BatchContext): Outcome {
 const allowedKind = kinds[recordActions.ALLOWED]
 
 /**
- * Finds the container of the current record. Its cgroup and container number need no living process and do not change
- * their meaning within a batch, so the result is cached.
+ * Finds the container of the current record by its cgroup and container number. The process need not live any longer.
+ * Within a batch these numbers do not change their meaning, so the result is cached.
  */
 function placeRecord(context: BatchContext, epoch: number): boolean {
   const { view, start, scratch, snapshot, resolver } = context
@@ -74,7 +74,7 @@ function placeRecord(context: BatchContext, epoch: number): boolean {
   const number = view.getUint32(start + containerAt, true)
   const low = view.getUint32(start + cgroupAt, true)
   const high = view.getUint32(start + cgroupAt + 4, true)
-  // Without a number, the key is the cgroup id, rounded to a double: equal keys do not prove equal ids.
+  // Without a container number, the key is the cgroup id as a double. Rounding may give two ids the same key.
   const key = number > 0 ? -number : high * 0x1_0000_0000 + low
   const mntNsID = view.getUint32(start + mntNsAt, true)
   const uptime = recordTime.uptime + recordTime.uptimeNs / 1e9
@@ -110,7 +110,7 @@ const exeKey = fragment(',"exe":')
 const numberKeys = (['tid', 'ppid', 'uid', 'gid'] as const).map(
   (name) => [header.at[name], fragment(`,"${name}":`)] as const,
 )
-/** The keys of our fields for facts that the program could not find out, by flag. */
+/** For each flag, our key that says which fact the BPF program cut or could not find out. */
 const flagKeys = [
   [recordFlags.PATH_CUT, fragment(',"pathCut":true')],
   [recordFlags.EXE_CUT, fragment(',"exeCut":true')],
@@ -141,7 +141,7 @@ function writeRecord(
   const flags = bytes[start + flagsAt]!
   if (flags !== 0) for (const [bit, key] of flagKeys) if ((flags & bit) !== 0) putFragment(output, key)
   context.putLineEnd(values)
-  // Count by path if there is one, otherwise by the record's numbers.
+  // Count by path, or by the record's numbers if it does not have a path.
   const body = start + header.size
   const prefix = prefixes[bytes[start + kindAt]!]!
   if (type < end && end - path < maxTexts) countWithType(context, head, kind, prefix, path, type)
@@ -149,10 +149,10 @@ function writeRecord(
   else context.countKind(head, kind, prefix, bytes, view, body, body + recordKind.bodySize)
 }
 
-/** Bytes for path and type; records of our programs have shorter ones. */
+/** Maximum bytes of path and type together. In records of our programs they are shorter. */
 const maxTexts = 8192
 
-/** Counts by path and type. A container controls both, so a NUL marks where the first ends. */
+/** Counts by path and type, with a NUL between them. A container chooses both, and neither can contain a NUL. */
 function countWithType(
   context: BatchContext,
   head: ProfileHead,
@@ -171,10 +171,10 @@ function countWithType(
   context.countKind(head, kind, prefix, room, roomView, 0, end - path + 1)
 }
 
-/** By the number of the record's kind. */
+/** The prefix for each number of a record's kind. */
 const prefixes: readonly KindPrefix[] = Array.from({ length: 256 }, (_, number) => new KindPrefix(`record ${number} `))
 
-/** Thread names are padded with NUL. */
+/** The offset after the thread's name, which is padded with NUL. */
 function behindComm(bytes: Uint8Array, comm: number): number {
   const end = comm + 16
   let last = comm

@@ -32,9 +32,9 @@ const kinds = {
 }
 
 /**
- * Decodes the seccomp record whose pairs start at `body`. Writes the record if its subject is one of our profiles, its
- * process is in one of our containers, or the owner of its process is no longer known. The subject alone is not enough:
- * with another enforcer, or without AppArmor, it names another profile or none.
+ * Decodes the seccomp record whose pairs start at `body`. Writes the record if its subject is one of our profiles, if
+ * its process is in one of our containers, or if its container is unknown. The subject alone is not enough: without our
+ * AppArmor enforcer, it is empty or names a profile that is not ours.
  */
 export function processSeccomp(context: BatchContext, body: number): Outcome {
   const { scratch, bytes } = context
@@ -77,7 +77,7 @@ export function processMatchedSeccomp(context: BatchContext, known: KnownRecords
   if (!context.place(pid, scratch.id.epoch, label)) return outcome.deferred
   if (!label.ours && !scratch.everything && isForeign(context)) return outcome.filtered
   const head = headOf(context, label)
-  // Only the scanner finds everything that a recording needs.
+  // A recording needs facts that only the scanner finds.
   if (head.modelling !== undefined && known.kind === kinds['AUDIT|ALLOWED']) return undefined
   // The line must say which filter refused the call, and only the scanner can add this.
   if (known.kind === kinds.DENIED && context.attribution.container?.info.refusedCalls !== undefined) return undefined
@@ -92,7 +92,7 @@ const openSlots = [
   ['ip', slotOf.ip],
 ] as const satisfies OpenSlots
 
-/** The form of each value in a usual record. */
+/** The written form of each value in a usual record. */
 const usual = [
   [slotOf.subj, form.bare],
   [slotOf.pid, form.digits],
@@ -148,8 +148,8 @@ function formOf(context: BatchContext, kind: number): RecordForm | undefined {
 const callPrefix = new KindPrefix('syscall')
 
 /**
- * Where the counted part starts. It is the architecture, which comes before the call in the kernel's records, or else
- * the call.
+ * Offset of the part that counts as the kind. It starts with the architecture if this is just before the call, as in
+ * the kernel's records; otherwise with the call.
  */
 function countedFrom({ forms, starts }: RecordFields): number {
   const call = starts[slotOf.syscall]!
@@ -157,20 +157,20 @@ function countedFrom({ forms, starts }: RecordFields): number {
   return arch < call && call - arch < 32 ? arch : call
 }
 
-/** Whether the record has a call's number; -1 counts as a number. */
+/** Whether the record has the number of a call. Negative numbers are valid: the kernel writes -1. */
 function hasCall({ bytes, scratch }: BatchContext): boolean {
   const { starts, ends, forms } = scratch.seccompFields
   const start = starts[slotOf.syscall]!
   return forms[slotOf.syscall] !== form.absent && isWholeNumber(bytes, start, ends[slotOf.syscall]!)
 }
 
-/** The process is known to be unprotected: outside all containers, or in a container without a policy. */
+/** Whether the process is certainly unprotected: outside all containers, or in a container without a policy. */
 function isForeign({ attribution }: BatchContext): boolean {
   if (attribution.reason === 'not-in-container') return true
   return attribution.container?.info.profileName === ''
 }
 
-/** The subject's profile if it is ours, otherwise the container's: the subject may belong to any LSM. */
+/** The subject's profile if it is ours, otherwise the container's profile. The subject may belong to any LSM. */
 function headOf({ scratch, snapshot, attribution }: BatchContext, label: Label | undefined): ProfileHead {
   if (label?.ours) return label.head
   const profileName = attribution.container?.info.profileName ?? ''
@@ -188,7 +188,7 @@ function labelOf({ scratch, bytes, view, kmsg, snapshot }: BatchContext): Label 
   return scratch.subjects.get(bytes, view, start, end, form.bare, kmsg, snapshot)
 }
 
-/** Whether it is a JSON number: an optional sign, and no leading zero. */
+/** Whether the bytes are an integer that JSON allows: an optional minus, and digits without a leading zero. */
 function isWholeNumber(bytes: Uint8Array, start: number, end: number): boolean {
   const first = bytes[start] === 0x2d ? start + 1 : start
   if (first >= end || end - first > 20 || (bytes[first] === 0x30 && end - first > 1)) return false
@@ -203,7 +203,7 @@ const ownFields = (['sig', 'arch', 'compat', 'ip', 'code', 'uid', 'gid'] as cons
   key: fragment(`,"${name}":`),
 }))
 const callKey = fragment(',"syscallNumber":')
-/** An opening quote is part of the key, because the quotes are escaped inside a value. */
+/** Includes the opening quote, so that the text occurs only as a key: inside a value, quotes are escaped. */
 const ipOpening = ',"ip":"'
 
 const filters = { container: fragment(',"filter":"container"'), workload: fragment(',"filter":"workload"') }

@@ -7,15 +7,15 @@ import { type Outcome, outcome } from './outcome.ts'
 import { eventOf, kinds, labelOf, recordEvent, scanAppArmor, writeAppArmor, writeClaim } from './process-apparmor.ts'
 
 /**
- * Decodes a record of type 1107, whose text comes from a process: any process with CAP_AUDIT_WRITE, which containers
- * have by default, can send any text. Only the host's bus daemons, which enforce AppArmor themselves, are trusted.
- * Records of other senders about our profiles are counted, and if enabled written as violations of the sender.
+ * Decodes a record of type 1107, whose text a process sent. Containers have CAP_AUDIT_WRITE by default, which allows
+ * any text, so only the host's bus daemons are trusted: they enforce AppArmor themselves. Records of other senders
+ * about our profiles are counted and, if enabled, written as violations of the sender.
  */
 export function processSent(context: BatchContext, body: number): Outcome {
   const { scratch, bytes } = context
   const { sent } = scratch
   if (scratch.place.audit === -1) {
-    // A line of dbus-daemon in a syslog: its real author is unknown.
+    // A line of dbus-daemon in a syslog: any program can write such a line, so its sender is unknown.
     sent.pid = 0
     sent.start = body
     sent.end = context.end
@@ -34,7 +34,7 @@ function processWord(context: BatchContext, event: number, isKnown: boolean): Ou
   return writeAppArmor(context, event, label, numberIn(context.appArmor.fields, context.bytes, slotOf.pid))
 }
 
-/** Handles a claim without any cache: made-up claims could evict everything else. */
+/** Handles a record of an untrusted sender. It does not use caches, because made-up records could evict all entries. */
 function processClaim(context: BatchContext, event: number, isKnown: boolean): Outcome {
   const { scratch } = context
   if (!scratch.everything && !namesOurs(context)) return outcome.filtered
@@ -49,7 +49,7 @@ function namesOurs({ buffer, scratch }: BatchContext): boolean {
   return buffer.subarray(starts[slotOf.profile]!, ends[slotOf.profile]!).includes('varmor-')
 }
 
-/** Whether the current record is a bus operation whose sender is certainly in no container. */
+/** Whether the current record is a bus operation, and its sender certainly runs outside all containers. */
 function isBusDaemon(context: BatchContext): boolean {
   const { scratch, bytes, snapshot, resolver } = context
   const { forms, starts, ends } = scratch.appArmorFields

@@ -13,8 +13,8 @@ import type { BatchContext } from './batch-context.ts'
 import { type Outcome, outcome } from './outcome.ts'
 
 /**
- * Takes a workload's behaviour from the scanned AppArmor record; writes no line. A record without new facts is counted
- * without looking up its process.
+ * Adds the scanned AppArmor record to the recording of its profile, and does not write a line. If all its facts are
+ * known, the record is counted without a look-up of its process.
  */
 export function recordAppArmor(context: BatchContext, label: Label): Outcome {
   const { scratch, appArmor } = context
@@ -34,7 +34,7 @@ export function recordAppArmor(context: BatchContext, label: Label): Outcome {
   return outcome.filtered
 }
 
-/** Takes a workload's call from the scanned Seccomp record; its container is known. */
+/** Adds the call in the scanned seccomp record to the recording. The caller has looked up the container. */
 export function recordCall(context: BatchContext, head: ProfileHead): Outcome {
   const { scratch, seccomp, bytes } = context
   const { modelling = '', profileName } = head
@@ -53,7 +53,7 @@ export function recordCall(context: BatchContext, head: ProfileHead): Outcome {
   if (!recording.knows(key)) {
     if (!teaches(context, head, recording)) return outcome.filtered
     recording.note(key)
-    // Leave out numbers that are no call: a profile cannot allow them.
+    // A profile cannot allow a number without a name.
     const name = nameOfCall(architecture, number)
     if (!name.startsWith('unknown(')) recording.addCall(name)
   }
@@ -61,7 +61,7 @@ export function recordCall(context: BatchContext, head: ProfileHead): Outcome {
   return outcome.filtered
 }
 
-/** Takes a workload's behaviour from a BPF record; its container is known. */
+/** Adds a BPF record to the recording. The caller has looked up the container. */
 export function recordBpf(
   context: BatchContext,
   head: ProfileHead,
@@ -83,9 +83,9 @@ export function recordBpf(
 }
 
 /**
- * Whether the event certainly does not come from a workload of the profile's policy. A process that enters the profile
- * from elsewhere, or a pod of another namespace that names it, is confined by the profile, but must not change its
- * model.
+ * Whether the event certainly does not come from a workload of the profile's policy. A process may enter the profile
+ * from elsewhere, and a pod of another namespace may name the profile. The profile confines them, but they must not
+ * change its model.
  */
 function isForeign({ attribution: { container, reason } }: BatchContext, head: ProfileHead): boolean {
   if (container !== undefined) return !head.isOf(container.info)
@@ -93,8 +93,8 @@ function isForeign({ attribution: { container, reason } }: BatchContext, head: P
 }
 
 /**
- * Whether a workload of the profile's policy did something new. An event of unknown origin is counted, because the
- * model may lack it.
+ * Whether the event comes from a workload of the profile's policy. An event of unknown origin is counted as lost,
+ * because the model may lack its facts.
  */
 function teaches(context: BatchContext, head: ProfileHead, recording: ProfileRecording): boolean {
   if (isForeign(context, head)) return false
@@ -111,14 +111,14 @@ const pairsOf = ({ bytes, buffer, kmsg }: BatchContext, fields: RecordPairs['fie
 })
 
 /**
- * runc's name for the thread that becomes a container's process, and the files that runc runs from: itself, or a copy
- * in memory.
+ * The name that runc gives the thread that becomes a container's process, and the files that runc runs from: its own
+ * file, or a copy in memory.
  */
 const runtimeThread = /^runc:\[/
 const runtimeProgram = /(^|\/)runc(\.[a-z0-9-]+)?$|^\/memfd:runc_cloned:/
 
 /**
- * Whether the process is the runtime, which the filter already restricts before it starts the container's program. A
- * process can choose its name, but the program's path comes from the kernel.
+ * Whether the process is the container runtime. The container's filter already restricts the runtime before it starts
+ * the container's program. A process can choose its name, but not the program's path, which comes from the kernel.
  */
 export const isOfRuntime = (comm = '', exe = ''): boolean => runtimeThread.test(comm) && runtimeProgram.test(exe)

@@ -29,15 +29,17 @@ export interface ScratchOptions {
   everything?: boolean
   /** How much to trust lines. Default `kernel`, as for the agent's sources. */
   trust?: Trust
-  /** Whether to write records of untrusted processes, as violations of the sender. Default false: only count them. */
+  /** Whether to write records of untrusted processes as violations of the sender. By default they are only counted. */
   logUntrusted?: boolean
-  /** Lets records of known forms skip the scanner. Default: none; the output is the same. */
+  /** Writes lines of known records without the scanner. The output is the same without the addon. */
   known?: KnownAddon | undefined
-  /** Whether to count events by kind; `lines` also returns the kind of each line. Default: do not count. */
+  /** Counts events by kind; with `lines`, also returns the kind of each line. By default kinds are not counted. */
   kinds?: 'counts' | 'lines'
 }
 
-/** The attribution of a cgroup and a mount namespace, valid for records from `since` on, in seconds after boot. */
+/**
+ * The attribution of a cgroup and a mount namespace. It is valid for records from `since` on, in seconds since boot.
+ */
 interface KnownPlace {
   low: number
   high: number
@@ -47,8 +49,8 @@ interface KnownPlace {
 }
 
 /**
- * Records of one holder that wait for the same reason and have the same `recorded`: pairs of offsets, and what each
- * record waits for.
+ * Records of one holder with the same reason and the same `recorded`. `offsets` contains pairs; `waits` contains the
+ * keys for which records wait.
  */
 class Waiting {
   readonly of: Pick<Deferred, 'reason' | 'recorded' | 'holder'>
@@ -62,7 +64,8 @@ class Waiting {
   }
 
   /**
-   * Adds a record. Records with the same first key share an entry, which also gets their further keys, up to a limit.
+   * Adds a record. Records with the same first key share an entry of `waits`, which collects their further keys up to a
+   * limit.
    */
   add(keys: readonly WaitKey[], start: number, end: number): void {
     const first = keys[0] ?? 0
@@ -100,9 +103,9 @@ export class Scratch {
   readonly labels = new Labels(this.heads)
   readonly subjects = new Labels(this.heads)
   readonly attributions = new Attributions()
-  /** Attributions of BPF records by cgroup id, or by the negative number of their container. */
+  /** Attributions of BPF records, by cgroup id or by the negated number of the container. */
   readonly cgroups = new Map<number, KnownPlace>()
-  /** Waiting records by holder. Each holder has few entries, because there are few reasons. */
+  /** Waiting records by holder, with an entry for each reason and value of `recorded`. */
   #waiting = new Map<string, Waiting[]>()
   /** Behaviour of workloads whose policies model it. */
   readonly recordings = new Recordings()
@@ -123,7 +126,7 @@ export class Scratch {
     this.known = known === undefined ? undefined : new KnownRecords(known, this.kinds)
   }
 
-  /** Starts a batch: forgets everything that depended on an older snapshot. */
+  /** Starts a batch, and forgets all results of an older snapshot. */
   begin(snapshot: Snapshot, resolver: PidResolver, { bytes, spare, minute }: SourceBatch): Output {
     const changed = snapshot !== this.#snapshot || snapshot.version !== this.#version || resolver !== this.#resolver
     const held = this.attributions.beginBatch(resolver, changed)
@@ -140,8 +143,8 @@ export class Scratch {
       this.labels.clear()
       this.subjects.clear()
     }
-    // The growth of the last batch is the best estimate. Too much costs little, because the kernel creates only the
-    // pages that are used.
+    // The growth of the last batch is the best estimate. Excess capacity costs little, because the kernel creates only
+    // the pages that are used.
     const capacity = Math.max(Math.ceil(bytes.length * this.#growth * 1.125), bytes.length, 16_384)
     return new Output(capacity, spare, sharedMemory)
   }
@@ -165,7 +168,7 @@ export class Scratch {
     same.add(waitsFor, start, end)
   }
 
-  /** The waiting records, copied out of their batch. */
+  /** Returns copies of the waiting records, and forgets them. */
   takeDeferred(bytes: Uint8Array, format: BatchFormat): Deferred[] {
     if (this.#waiting.size === 0) return []
     const deferred = [...this.#waiting.values()].flat().map(({ of, offsets, waitOf, waits }) => ({

@@ -10,13 +10,13 @@ export interface StreamOptions {
   /** Approximate bytes of a batch. Default 256 KiB. */
   size?: number
   /**
-   * Maximum bytes of a line; a longer line is cut here, so that a file without line ends does not fill the memory.
-   * Default 1 MiB.
+   * Maximum bytes of a line. A longer line is cut, so that a file without line ends does not fill the memory. Default
+   * 1 MiB.
    */
   max?: number
 }
 
-/** Cuts a stream of bytes, from a file or a pipe, into batches. The remainder at the end becomes the last batch. */
+/** Cuts a stream of bytes into batches. At the end of the stream, the remaining bytes become the last batch. */
 export async function* streamBatches(
   stream: AsyncIterable<Uint8Array>,
   { source, format, size = 256 * 1024, max = mebibyte }: StreamOptions,
@@ -40,14 +40,14 @@ export async function* streamBatches(
   if (length > 0) yield { source, seq, format, bytes: own(Buffer.concat(pieces)) }
 }
 
-/** Copies the bytes into memory of their own, which workers share. */
+/** Copies the bytes into memory that workers share. */
 function own(bytes: Uint8Array): Uint8Array {
   const copy = new Uint8Array(sharedMemory(bytes.length))
   copy.set(bytes)
   return copy
 }
 
-/** End of the last record that is certainly complete; 0 if there is none. */
+/** End of the last record that is certainly complete; 0 if there is no complete record. */
 export function lastBoundary(bytes: Uint8Array, format: BatchFormat): number {
   if (format === 'record') return lastRecord(bytes)
   let end = bytes.lastIndexOf(newline) + 1
@@ -62,7 +62,7 @@ function lastRecord(bytes: Uint8Array): number {
   let end = 0
   while (end + 4 <= bytes.length) {
     const size = view.getUint32(end, true)
-    // The rest of a stream with such a record cannot be decoded.
+    // The size is impossible, so the rest of the stream cannot be decoded. Pass it on as it is.
     if (size < header.size) return bytes.length
     if (end + size > bytes.length) break
     end += size

@@ -12,7 +12,7 @@ export class Tally {
     this.#sums[became]! += 1
   }
 
-  /** Adds records that the native decoder took. */
+  /** Adds records that the native decoder has handled. */
   addKnown(written: number, filtered: number): void {
     this.#read += written + filtered
     this.#sums[outcome.written]! += written
