@@ -1,11 +1,11 @@
 import { RecordSchema } from './record-schema.ts'
 
 /**
- * The keys of AppArmor's records, and the fields of libapparmor's record (aalogparse.h) that they fill. The names are
- * those of `event` in violations.log, in its order. A slot is the number of a field.
+ * Which key of an AppArmor record fills which field of libapparmor's record (aalogparse.h). The fields have the names
+ * and the order of the keys of `event` in violations.log. A slot is the number of a field.
  */
 
-/** Fields that follow `auditID` in the event, in order; a field's number is its bit in `RecordFields.present`. */
+/** Fields that follow `auditID` in the event, in order. A field's number is also its bit in `RecordFields.present`. */
 export const eventFields = [
   'operation',
   'deniedMask',
@@ -41,7 +41,7 @@ export const eventFields = [
   'srcName',
 ] as const
 
-/** Fields that have another place in the line, or that the line does not contain. */
+/** Fields that are elsewhere in the line, or that the line does not contain. */
 const otherFields = ['pid', 'peerPID', 'task', 'magicToken', 'class', 'apparmor', 'type', 'nothing'] as const
 
 export type FieldName = (typeof eventFields)[number] | (typeof otherFields)[number]
@@ -64,15 +64,15 @@ const numbers: readonly FieldName[] = [
   'type',
 ]
 
-/** The value that libapparmor gives an absent field: empty, 0, or (unsigned long)-1 for the two owners. */
+/** The value that libapparmor gives an absent field: an empty text, 0, or (unsigned long)-1 for `fsuid` and `ouid`. */
 export function zeroValue(name: FieldName): string {
   if (name === 'fsuid' || name === 'ouid') return '18446744073709551615'
   return numbers.includes(name) ? '0' : '""'
 }
 
 /**
- * Key to field, as in libapparmor's grammar: several keys may fill one field, and the last one counts. `nothing`: keys
- * that it reads and drops because another key repeats them.
+ * The field of each key, as in libapparmor's grammar. Several keys may fill one field; then the last value counts.
+ * `nothing` stands for keys whose value libapparmor drops, because another key repeats it.
  */
 const keys: Readonly<Record<string, FieldName>> = {
   apparmor: 'apparmor',

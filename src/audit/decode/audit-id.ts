@@ -6,20 +6,20 @@ const { space } = bytes
  * The `1740366282.121:674` of `audit(1740366282.121:674)`: seconds, milliseconds and the serial number of the record.
  */
 export class AuditId {
-  /** The text between the brackets. */
+  /** Offsets of the text between the brackets. */
   start = 0
   end = 0
   /** Unix seconds. */
   epoch = 0
-  /** The `.121`: at most nine digits, down to nanoseconds. */
+  /** Offsets of the fraction with its point, such as `.121`. It has at most nine digits. */
   fractionStart = 0
   fractionEnd = 0
-  /** The serial number's digits are from here to `end`, without leading zeros. */
+  /** Offset of the serial number, after leading zeros. It ends at `end`. */
   serialStart = 0
-  /** Start of the record's pairs, also for a record without an id. */
+  /** Offset of the record's pairs. It is also set for a record without an id. */
   body = 0
 
-  /** Resets it to a record without an id: an empty text at `at`. */
+  /** Sets the values for a record without an id: an empty text at `at`. */
   clear(at: number, epoch: number): void {
     this.start = at
     this.end = at
@@ -37,13 +37,13 @@ const colon = 0x3a
 const openBracket = 0x28
 const closeBracket = 0x29
 
-/** More seconds than this (the year 5138) mean a broken line. */
+/** Maximum seconds. They end in the year 5138; a line with more seconds is broken. */
 const maxSeconds = 99_999_999_999
-/** The kernel's serial is an unsigned int; 20 digits would fit a long. */
+/** Maximum digits of a serial number. The kernel's serial is an unsigned int; 20 digits are enough for 64 bits. */
 const maxSerialDigits = 20
 const maxFraction = 10
 
-/** Whether `audit(` is at `at`. */
+/** Whether the bytes at `at` are `audit(`. */
 export function isAuditId(bytes: Uint8Array, at: number, end: number): boolean {
   return (
     at + 6 <= end &&
@@ -57,7 +57,7 @@ export function isAuditId(bytes: Uint8Array, at: number, end: number): boolean {
 }
 
 /**
- * Reads the id whose `audit(` is at `at`.
+ * Reads an id that starts with `audit(` at `at`.
  * @returns the offset after its `): `, or -1 if it is not an id
  */
 export function readAuditId(bytes: Uint8Array, at: number, end: number, id: AuditId): number {

@@ -1,5 +1,5 @@
-/** 48 bits, enough for ids that are unique among a cluster's boots. */
+/** Hexadecimal digits of a short id. 48 bits are enough to distinguish all boots in a cluster. */
 const digits = 12
 
-/** The short form of the id of a boot (`/proc/sys/kernel/random/boot_id`): its first digits. */
+/** The first digits of a boot's id (`/proc/sys/kernel/random/boot_id`). */
 export const shortBootID = (bootID: string): string => bootID.trim().replaceAll('-', '').slice(0, digits)

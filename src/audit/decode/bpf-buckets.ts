@@ -1,6 +1,6 @@
 import { struct } from '../../base/c-struct.ts'
 
-/** The data of the BPF programs' rate limits, as in their maps: a part of native/bpf/varmor_profile.h. */
+/** The map entries of the BPF programs' rate limits. native/bpf/varmor_profile.h is generated from them. */
 
 export const bucketKey = struct('varmor_bucket_key', 'Key of a bucket: a container and a kind of its records.', [
   { name: 'container', type: 'u32', what: 'number of the container' },

@@ -19,7 +19,7 @@ function bodies(): string[] {
   })
 }
 
-/** Bytes of the longest record: the room that a program needs. */
+/** Bytes of the longest record. A BPF program reserves this size. */
 export function largestRecord(): number {
   const largestBody = Math.max(
     ...Object.values(recordKinds).map(({ body }) => layOut(body as readonly RecordField[]).size),

@@ -2,8 +2,8 @@ import { mountFlagBits } from '../../api/linux-mount-flags.ts'
 import { ipProtocols, socketFamilies, socketTypeNumbers } from '../../api/linux-sockets.ts'
 
 /**
- * Names of the numbers in BPF records, as upstream's enforcer prints them (vArmor-ebpf, pkg/bpfenforcer/const.go), and
- * more.
+ * Names of the numbers in BPF records. Numbers that upstream's enforcer prints have its names (vArmor-ebpf,
+ * pkg/bpfenforcer/const.go).
  */
 
 /** Capabilities by number (include/uapi/linux/capability.h). */
@@ -18,7 +18,7 @@ const capabilities = [
 
 export const capabilityName = (number: number): string => capabilities[number] ?? 'unknown'
 
-/** AppArmor's permission bits (security/apparmor/include/perms.h). Upstream has exec, create, rename and link. */
+/** AppArmor's permission bits (security/apparmor/include/perms.h). Upstream names exec, create, rename and link. */
 const permissions: readonly (readonly [number, string])[] = [
   [0x1, 'exec'],
   [0x2, 'write'],
@@ -34,7 +34,7 @@ const permissions: readonly (readonly [number, string])[] = [
   [0x4_0000, 'link'],
 ]
 
-/** The names of the set bits, in the table's order, and one `0x…` for all bits without a name. */
+/** The names of the set bits in the table's order. All bits without a name together become one `0x…`. */
 function bitNames(bits: number, table: readonly (readonly [number, string])[]): string[] {
   let rest = bits
   const names: string[] = []
@@ -56,7 +56,7 @@ const ptracePermissions: readonly (readonly [number, string])[] = [
   [0x10, 'readby'],
 ]
 
-/** Upstream's events have one bit; several are joined. */
+/** Upstream's events have one bit. The names of several bits are joined. */
 export const ptracePermissionName = (bits: number): string => bitNames(bits, ptracePermissions).join(' ')
 
 /** 0x200 is not a flag of mount(2): a record uses it for umount. */
@@ -68,7 +68,7 @@ const mountFlags: readonly (readonly [number, string])[] = [...Object.entries(ot
   .map(([name, bit]) => [bit, name] as const)
   .sort(([a], [b]) => a - b)
 
-/** Combinations with bind; the first that is fully set counts. */
+/** Combinations of flags with bind. The first combination whose flags are all set gives the name. */
 const bindFlags: readonly (readonly [number, string])[] = [
   [MS_BIND | MS_REC | others['make-unbindable'], 'make-runbindable'],
   [MS_BIND | MS_REC | others['make-private'], 'make-rprivate'],
@@ -86,7 +86,7 @@ export function mountFlagNames(flags: number): string[] {
   return names
 }
 
-/** Names that differ from the upper-case name: the kernel's header does not write this family in capitals. */
+/** Families whose name in the kernel's header is not in capitals. */
 const oddNames: Readonly<Record<string, string>> = { decnet: 'DECnet' }
 
 const domains = socketFamilies.map((name) => oddNames[name] ?? name.toUpperCase())
@@ -104,7 +104,7 @@ export const socketTypeName = (number: number): string =>
 export const ipProtocolName = (number: number): string =>
   ipProtocols[number] === undefined ? `unknown(${number})` : `IPPROTO_${ipProtocols[number]}`
 
-/** enum bpf_cmd (include/uapi/linux/bpf.h): the commands that rules can name. */
+/** The values of enum bpf_cmd (include/uapi/linux/bpf.h) that rules can name. */
 const bpfCommands: Readonly<Record<number, string>> = {
   0: 'map_create',
   5: 'prog_load',

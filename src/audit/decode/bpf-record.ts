@@ -1,21 +1,21 @@
 import { layOut, type StructField } from '../../base/c-struct.ts'
 
 /**
- * The records that our BPF programs write to the ring buffer. The decoder (decode/bpf.ts) takes its offsets from this
- * table, and native/bpf/varmor_event.h is generated from it. A record is `header | body of its kind | exe | path |
- * type`, packed and little-endian; texts have no terminating NUL.
+ * The records that our BPF programs write to the ring buffer. The decoder takes its offsets from this table, and
+ * native/bpf/varmor_event.h is generated from it. A record is `header | body of its kind | exe | path | type`, packed
+ * and little-endian. Texts do not end with NUL.
  */
 
-/** Bodies need no alignment: they are packed. */
+/** A field of a header or body. Records are packed, so fields are not aligned. */
 export interface RecordField extends StructField {
   type: 'u8' | 'u16' | 'u32' | 'u64'
   what: string
 }
 
-/** Increase it when the meaning or place of a field changes; records of other versions are not decoded. */
+/** Increase it when the meaning or place of a field changes. The decoder does not decode records of other versions. */
 export const recordVersion = 1
 
-/** Longer texts are cut and marked in `flags`. */
+/** Maximum bytes of a text. A longer text is cut, and a bit in `flags` says so. */
 export const maximalText = 4096
 
 export const headerFields = [
@@ -42,7 +42,7 @@ export const headerFields = [
 ] as const satisfies readonly RecordField[]
 
 /**
- * Kinds of events: their number, the word in the event's `operation` (upstream's for the first six), and their body.
+ * Kinds of events: number, text of `operation` in the event, and body. The first six texts are the same as upstream's.
  */
 export const recordKinds = {
   capability: {
@@ -103,12 +103,14 @@ export const recordActions = { DENIED: 1, AUDIT: 2, ALLOWED: 4 } as const
 
 export const recordFlags = { PATH_CUT: 1, EXE_CUT: 2, PATH_UNKNOWN: 4 } as const
 
-/** Operations on an address; the word is the event's `type`. The first two numbers are upstream's. */
+/**
+ * Operations on an address. The key is `type` in the event. The numbers of connect and bind are the same as upstream's.
+ */
 export const recordCalls = { connect: 1, bind: 3, sendmsg: 4, listen: 5, accept: 6 } as const
 
 export const header = layOut(headerFields)
 
-/** Offsets of a body's numbers, by kind, from the start of the body. */
+/** For each kind, the offsets of the fields in the body. */
 export const bodyAt = {
   capability: layOut(recordKinds.capability.body).at,
   file: layOut(recordKinds.file.body).at,

@@ -1,14 +1,15 @@
 /**
- * 1 for bytes that a JSON string must escape, and for bytes that are not printable ASCII. A quote has 0, because a
- * value ends there.
+ * 1 for bytes that a JSON string must escape, and for bytes that are not printable ASCII. A quote has 0, because it
+ * ends the value.
  */
 export const isSpecial = Uint8Array.from({ length: 256 }, (_, byte) =>
   byte < 0x20 || byte > 0x7e || byte === 0x5c ? 1 : 0,
 )
 
 /**
- * Zero if four bytes are printable ASCII without a quote or backslash. Each term sets the top bit of certain bytes:
- * above 0x7f, 0x7f, below 0x20, a quote, a backslash. Only such a byte can cause a borrow.
+ * Zero if all four bytes are printable ASCII, but not a quote or backslash. The terms find, in this order, bytes above
+ * 0x7f, 0x7f, bytes below 0x20, quotes and backslashes: a term sets the top bit of these bytes. Only such a byte can
+ * cause a borrow.
  */
 export const oddBits = (word: number): number =>
   (word |

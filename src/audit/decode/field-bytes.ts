@@ -14,8 +14,8 @@ const hexValue = (digit: number): number => {
 }
 
 /**
- * Decodes a value: pairs of hex digits, and in text from /dev/kmsg the `\xHH` that stands for an unprintable byte or a
- * backslash (Documentation/ABI/testing/dev-kmsg). Other bytes do not change.
+ * Decodes a value. A hex value consists of pairs of digits. In text from /dev/kmsg, `\xHH` stands for an unprintable
+ * byte or a backslash (Documentation/ABI/testing/dev-kmsg). All other bytes stay as they are.
  */
 export function valueBytes(bytes: Uint8Array, start: number, end: number, written: number, kmsg: boolean): ValueBytes {
   if (written === form.hex) return fromHex(bytes, start, end)
@@ -41,7 +41,7 @@ function fromKmsg(bytes: Uint8Array, start: number, end: number): ValueBytes {
   return { bytes: decoded, start: 0, end: length }
 }
 
-/** The byte of the `\xHH` at `at`, or -1 if there is none. */
+/** The byte that a `\xHH` at `at` stands for; -1 if there is no `\xHH` at `at`. */
 function kmsgEscape(bytes: Uint8Array, at: number, end: number): number {
   if (bytes[at] !== 0x5c || at + 4 > end || bytes[at + 1] !== 0x78) return -1
   const high = hexValue(bytes[at + 2]!)

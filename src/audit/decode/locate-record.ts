@@ -3,18 +3,18 @@ import { isAuditId } from './audit-id.ts'
 
 const { quote, space } = bytes
 
-/** Types of audit records that can be violations (include/uapi/linux/audit.h); everything else is `other`. */
+/** Types of audit records that can be violations (include/uapi/linux/audit.h). All other types are `other`. */
 export const recordType = { other: 0, userAvc: 1107, seccomp: 1326, avc: 1400 } as const
 
 /**
- * How much to trust a source's lines. `kernel`: only the kernel, auditd and syslog daemons of this node write records.
- * `given`: a user's file, whose lines may also have grep's prefixes, or come from dbus-daemon's log or old kernels.
+ * Which lines of a source count as records. `kernel`: lines of the kernel, of auditd, and of this node's syslog daemon.
+ * `given`, for a file from a user: also lines with grep's prefixes, of dbus-daemon's log, and of old kernels.
  */
 export type Trust = 'kernel' | 'given'
 
 /**
- * Whether a process with CAP_AUDIT_WRITE may send the type; it cannot send other types (kernel/audit.c,
- * audit_netlink_ok()).
+ * Whether a process with CAP_AUDIT_WRITE may send records of the type (kernel/audit.c, audit_netlink_ok()). Only the
+ * kernel creates records of all other types.
  */
 const isSentByProcess = (type: number): boolean =>
   type === 1005 || (type >= 1100 && type <= 1199) || (type >= 2100 && type <= 2999)
@@ -22,7 +22,7 @@ const isSentByProcess = (type: number): boolean =>
 /** AppArmor's types before Linux 2.6.36, 1501 (audit) to 1506 (error). */
 const isOldAppArmor = (type: number): boolean => type >= 1501 && type <= 1506
 
-/** Names of rare types; frequent types are recognised by their bytes. */
+/** Numbers of rare types. typeOfName() recognises frequent types by their bytes. */
 const names: Readonly<Record<string, number>> = {
   APPARMOR_AUDIT: 1501,
   APPARMOR_ALLOWED: 1502,
@@ -43,15 +43,17 @@ const closeAngle = 0x3e
 /** The place of a record in its line. */
 export class RecordPlace {
   type: number = recordType.other
-  /** Offset of its `audit(`; -1 if it has none. */
+  /** Offset of the record's `audit(`; -1 if the record does not contain it. */
   audit = -1
-  /** Offset of its pairs, for a record without `audit(`. */
+  /** Offset of the pairs of a record without `audit(`. */
   body = -1
-  /** Whether the kernel's message is a record, of any type, that a process sent. */
+  /** Whether the kernel's message is a record that a process sent. The record may have any type. */
   sent = false
-  /** Whether the message is in the kernel's log, which netfilter writes to, too. */
+  /** Whether the message is in the kernel's log, to which netfilter also writes. */
   printed = false
-  /** The time stamp in square brackets of a kernel message in a syslog file or dmesg output; empty if there is none. */
+  /**
+   * Offsets of a kernel message's time stamp in square brackets, in a syslog or dmesg output; empty without a stamp.
+   */
   stampStart = 0
   stampEnd = 0
 
@@ -81,9 +83,9 @@ const isTypeKey = (bytes: Uint8Array, at: number, end: number): boolean =>
   bytes[at + 4] === equals
 
 /**
- * Finds the record in a line of audit.log, kern.log, syslog or dmesg, or in the netlink addon's line. A line that
- * starts with `type=` or `node=` comes from auditd, which replaces line ends, or from the addon. A syslog daemon starts
- * its lines with a date, which other programs cannot choose.
+ * Finds the record in a line of audit.log, kern.log, syslog or dmesg, or of the netlink addon. A line that starts with
+ * `type=` or `node=` comes from the addon or from auditd, which replaces line ends. A line of a syslog daemon starts
+ * with a date, which other programs cannot choose.
  */
 export function locateRecord(bytes: Uint8Array, start: number, end: number, trust: Trust, place: RecordPlace): void {
   place.clear()
@@ -94,9 +96,9 @@ export function locateRecord(bytes: Uint8Array, start: number, end: number, trus
 }
 
 /**
- * Finds the record in a line of /dev/kmsg, `priority,sequence,usec,flags;text`. Only the kernel has facility 0, which
- * is a priority below 8: if a process writes there with facility 0, the kernel replaces the facility
- * (kernel/printk/printk.c, devkmsg_write()), and escapes line ends in the text.
+ * Finds the record in a line of /dev/kmsg, `priority,sequence,usec,flags;text`. A priority below 8 means facility 0,
+ * which only the kernel can use: in a message of a process, the kernel replaces facility 0 (kernel/printk/printk.c,
+ * devkmsg_write()) and escapes line ends.
  */
 export function locateKmsgRecord(
   bytes: Uint8Array,
@@ -112,9 +114,9 @@ export function locateKmsgRecord(
 }
 
 /**
- * Finds the record in a syslog line, which starts with date, host and tag. Only the kernel's tag counts, so a log line
- * of another program that quotes a record is ignored. This is as safe as the daemon: a process that may write to
- * /dev/log chooses its tag, and most daemons accept the kernel's tag. Containers do not have the host's /dev/log.
+ * Finds the record in a syslog line, which starts with date, host and tag. Lines without the kernel's tag are ignored,
+ * because any program may quote a record. A process with access to /dev/log can use the kernel's tag with most daemons,
+ * but containers do not have the host's /dev/log.
  */
 function locateBehindTag(bytes: Uint8Array, start: number, end: number, trust: Trust, place: RecordPlace): void {
   let tag = start
@@ -138,8 +140,8 @@ function locateBehindTag(bytes: Uint8Array, start: number, end: number, trust: T
 const isTagEnd = (bytes: Uint8Array, at: number, end: number): boolean => at + 1 === end || bytes[at + 1] === space
 
 /**
- * Maximum words before the tag: `2025-02-24T03:04:42Z host` or `Feb 24 03:04:42 host`, and with busybox the facility.
- * Any later text comes from a program.
+ * Maximum words before the tag: `2025-02-24T03:04:42Z host` or `Feb 24 03:04:42 host`, and with busybox also the
+ * facility. A tag after more words is part of a program's text.
  */
 function mostWords(bytes: Uint8Array, start: number, tag: number, end: number): number {
   const at = bytes[start] === openAngle ? behindByte(bytes, start, end, closeAngle) : start
@@ -147,7 +149,7 @@ function mostWords(bytes: Uint8Array, start: number, tag: number, end: number): 
   return endsWith(bytes, tag, 'kern.notice ') ? words + 1 : words
 }
 
-/** grep puts the file's name and a colon before a line. */
+/** Finds the record in a line of grep, which puts the file's name and a colon before the line. */
 function locateAfterFileName(bytes: Uint8Array, at: number, end: number, place: RecordPlace): void {
   if (bytes[at - 1] === colon) readType(bytes, at, end, place)
 }
@@ -171,7 +173,7 @@ function endsWith(bytes: Uint8Array, end: number, text: string): boolean {
   return startsWith(bytes, end - text.length, end, text)
 }
 
-/** Finds the record in a kernel message. In a log, several lines may belong to one message. */
+/** Finds the record in a kernel message, and its stamp: in a log, several lines may belong to one message. */
 function locateInKernelMessage(bytes: Uint8Array, at: number, end: number, trust: Trust, place: RecordPlace): void {
   readStamp(bytes, at, end, place)
   locateInKernelText(bytes, at, end, trust, place)
@@ -185,7 +187,7 @@ function readStamp(bytes: Uint8Array, behind: number, end: number, place: Record
   place.stampEnd = Math.min(end, behindByte(bytes, at, end, closeSquare))
 }
 
-/** Finds the record in a line of dbus-daemon, which without auditd logs its own denials, without type or audit id. */
+/** Finds the record in a line of dbus-daemon. Without auditd, it logs its denials itself, without type and audit id. */
 function locateDbus(bytes: Uint8Array, at: number, end: number, place: RecordPlace): void {
   while (at < end && bytes[at] === space) at++
   if (!startsWith(bytes, at, end, 'apparmor=')) return
@@ -194,8 +196,8 @@ function locateDbus(bytes: Uint8Array, at: number, end: number, place: RecordPla
 }
 
 /**
- * Finds the record in a kernel message: time stamps and thread ids in square brackets, `audit:`, then type and id.
- * Every kernel that can run our programs writes `audit:`.
+ * Finds the record in a kernel message, which consists of time stamps and thread ids in square brackets, `audit:`, type
+ * and id. Every kernel that can run our BPF programs writes `audit:`.
  */
 function locateInKernelText(bytes: Uint8Array, start: number, end: number, trust: Trust, place: RecordPlace): void {
   let at = start
@@ -243,7 +245,7 @@ function behindName(bytes: Uint8Array, at: number, end: number): number {
   return i
 }
 
-/** Recognises frequent types by their bytes. It creates a string only for a name that starts like a rare type. */
+/** The type with this name. For speed, it creates a string only if the name starts like the name of a rare type. */
 function typeOfName(bytes: Uint8Array, start: number, end: number): number {
   const length = end - start
   const first = bytes[start]

@@ -1,6 +1,6 @@
 import { form, type RecordFields } from './record-fields.ts'
 
-/** The number in the digits from `start` to `end`; -1 if there are other bytes, or more than 15 digits. */
+/** The number that the digits from `start` to `end` form; -1 for other bytes, or for more than 15 digits. */
 export function readDecimal(bytes: Uint8Array, start: number, end: number): number {
   if (start >= end || end - start > 15) return -1
   let number = 0
@@ -12,7 +12,7 @@ export function readDecimal(bytes: Uint8Array, start: number, end: number): numb
   return number
 }
 
-/** The same for up to 13 hexadecimal digits of either case. */
+/** Like readDecimal(), for up to 13 hexadecimal digits in upper or lower case. */
 export function readHex(bytes: Uint8Array, start: number, end: number): number {
   if (start >= end || end - start > 13) return -1
   let number = 0

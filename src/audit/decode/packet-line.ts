@@ -4,9 +4,9 @@ import { space } from '../../base/bytes.ts'
 const key = Buffer.from(' OUT=')
 
 /**
- * Whether a kernel log text is about a packet. A netfilter rule chooses a prefix of up to 127 bytes, which can contain
- * a whole record. `IN=<device> OUT=<device> ` always follows the prefix (net/netfilter/nf_log_syslog.c). A record never
- * contains this, because its values with spaces are hex, and its keys are in lower case.
+ * Whether a text of the kernel's log is about a packet. A netfilter rule can choose a prefix of 127 bytes that looks
+ * like a record. After the prefix, netfilter writes `IN=<device> OUT=<device> ` (net/netfilter/nf_log_syslog.c). A
+ * record never contains this text: its keys are in lower case, and values with spaces are hex.
  */
 export function isOfPacket(bytes: Uint8Array, start: number, end: number): boolean {
   const text = Buffer.from(bytes.buffer, bytes.byteOffset + start, Math.max(0, end - start))

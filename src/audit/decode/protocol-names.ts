@@ -1,6 +1,6 @@
 /**
- * IP protocols by number, with the lower-case names of <netinet/in.h>, which libapparmor prints. If two names have one
- * number, this is the first in its table.
+ * Names of IP protocols by number. libapparmor prints the names of <netinet/in.h> in lower case. If a number has two
+ * names, the first name in libapparmor's table counts.
  */
 // biome-ignore format: a table reads better
 const names: Readonly<Record<number, string>> = {
@@ -10,5 +10,5 @@ const names: Readonly<Record<number, string>> = {
   136: 'udplite', 137: 'mpls', 143: 'ethernet', 255: 'raw', 262: 'mptcp',
 }
 
-/** `unknown(768)` for an unnamed number, as libapparmor writes it. */
+/** The name of a protocol. A number without a name becomes `unknown(768)`, as in libapparmor. */
 export const protocolName = (number: number): string => names[number] ?? `unknown(${number})`

@@ -1,19 +1,19 @@
 /** The written form of a value. */
 export const form = {
   absent: 0,
-  /** Quoted printable ASCII without a backslash: valid JSON as it is, quotes included. */
+  /** Printable ASCII in quotes, without a backslash. With its quotes, this is a valid JSON string. */
   plain: 1,
   /** Any other quoted text. */
   quoted: 2,
-  /** Digits without a leading zero in a number field: valid JSON as they are. */
+  /** Digits of a number field, without leading zeros. They are a valid JSON number. */
   digits: 3,
-  /** Pairs of upper-case hexadecimal digits without quotes: the kernel's form for untrusted names. */
+  /** Pairs of upper-case hexadecimal digits without quotes. The kernel writes untrusted names with special bytes so. */
   hex: 4,
   /** Any other unquoted text. */
   bare: 5,
 } as const
 
-/** A pair that has no field of its own, by the offsets of its key and value. */
+/** The offsets of the key and value of a pair without a field in the schema. */
 export interface ExtraPair {
   keyStart: number
   keyEnd: number
@@ -22,18 +22,18 @@ export interface ExtraPair {
   form: number
 }
 
-/** The pairs of one record as offsets into its batch; one object serves all records in turn. */
+/** The pairs of the current record, as offsets into its batch. The object is reused for each record. */
 export class RecordFields {
-  /** Bit n: the nth field of the schema is present. */
+  /** Bit n is set if the nth field of the schema is present. */
   present = 0
   readonly starts: Int32Array
   readonly ends: Int32Array
   readonly forms: Uint8Array
   readonly extra: ExtraPair[] = []
   extraCount = 0
-  /** The record ends inside a quoted value: a log or printk has cut it. */
+  /** Whether the record ends inside a quoted value, because a log or printk cut the record. */
   truncated = false
-  /** Offset after the record, before auditd's additions. */
+  /** Offset of the end of the kernel's record, where auditd's additions may start. */
   end = 0
 
   /** @param size number of fields in the schema */

@@ -1,9 +1,9 @@
 const [first, second, third, fourth] = [0x9e37_79b1, 0x85eb_ca6b, 0xc2b2_ae35, 0x27d4_eb2f]
 
 /**
- * A signed 32-bit hash of a record's bytes, which distinguishes the records of one audit id. It is part of a line's
- * `id`, so it must never change: otherwise records that were already written would get new ids. @param seed for a
- * second hash
+ * A signed 32-bit hash of a record's bytes, which distinguishes records with the same audit id. Never change this
+ * function: the hash is part of a line's `id`, and a record that is read again must get the same id.
+ * @param seed another seed gives an independent hash
  */
 export function recordHash(bytes: Uint8Array, view: DataView, start: number, end: number, seed = 0): number {
   let a = seed ^ (end - start)
@@ -12,9 +12,8 @@ export function recordHash(bytes: Uint8Array, view: DataView, start: number, end
   let d = 0x5851_f42d
   const last = end - 16
   if (last < start) return mixed(ofBytes(bytes, start, end, a))
-  // The last sixteen bytes may overlap the previous ones.
-  // Four sums alternate over words of four bytes, so that a processor works on all of them at once. A product alone
-  // would keep a difference in a word's highest bits there; the rotation spreads it.
+  // Each of four hashes takes every fourth word, so that the processor computes them in parallel. The rotation spreads
+  // the highest bits of a word, which a multiplication does not. The last sixteen bytes may overlap earlier bytes.
   for (let at = start; ; at += 16) {
     if (at > last) at = last
     a = Math.imul(a ^ view.getInt32(at, true), first)

@@ -1,35 +1,35 @@
-/** A kind of record for scanFields(): its fields, numbered by their place, and the keys that fill them. */
+/** Describes a kind of record for scanFields(). The number of a field is its index in `fields`. */
 export interface SchemaText<Field extends string> {
-  /** At most the first 32 are in `RecordFields.present`. */
+  /** `RecordFields.present` has bits for the first 32 fields. */
   fields: readonly Field[]
   keys: Readonly<Record<string, Field>>
-  /** Fields with unsigned numbers; a value that is not a number goes to the extra pairs. */
+  /** Fields with unsigned numbers. If such a value is not a number, its pair becomes an extra pair. */
   numbers: readonly Field[]
-  /** The number that may have a sign, which is dropped. */
+  /** The field whose number may have a minus, which is dropped. */
   signed?: Field
-  /** Fields that the kernel writes with audit_log_untrustedstring(): quoted, or as hex if a byte is odd. */
+  /** Fields that the kernel writes with audit_log_untrustedstring(): in quotes, or as hex if a byte is special. */
   untrusted: readonly Field[]
-  /** Field whose value may contain spaces and ends before ` pid=`. */
+  /** The field whose value may contain spaces, and ends before ` pid=`. */
   subject?: Field
 }
 
-/** Slot of an unknown key, and of a role without a field. */
+/** Stands for the slot of a key, or of a special field such as `subject`, that the schema lacks. */
 export const noSlot = -1
 
 const tableBits = 9
 const shift = 32 - tableBits
 
-/** The hash that scanFields() computes byte by byte. */
+/** The hash of a key. scanFields() computes the same hash byte by byte. */
 const hashOf = (key: string): number =>
   [...key].reduce((hash, letter) => (Math.imul(hash, 31) + letter.charCodeAt(0)) | 0, 0)
 
-/** The first odd number that maps all hashes to different places of the table. */
+/** Finds the first odd number that maps all hashes to different places of the table. */
 function findMultiplier(hashes: readonly number[]): number {
   for (let multiplier = 1; ; multiplier += 2)
     if (new Set(hashes.map((hash) => Math.imul(hash, multiplier) >>> shift)).size === hashes.length) return multiplier
 }
 
-/** A SchemaText as tables. All instances have one shape, so that the scanner stays fast with two schemas. */
+/** A SchemaText as tables. All schemas have the same V8 shape, so that the scanner is fast with both of them. */
 export class RecordSchema {
   readonly size: number
   readonly isNumber: Uint8Array

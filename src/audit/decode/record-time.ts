@@ -1,14 +1,14 @@
 const nanoseconds = 1_000_000_000
-/** 2^32 ns in seconds and nanoseconds. */
+/** 2^32 ns are 4 s and 294,967,296 ns. */
 const highSeconds = 4
 const highRest = 294_967_296
 
-/** The time of a BPF record: nanoseconds since boot, and by the wall clock. All numbers are exact for four years. */
+/** The time of a BPF record, since boot and by the wall clock. All numbers are exact for four years after boot. */
 export class RecordTime {
-  /** Since boot. */
+  /** Seconds since boot, and the nanoseconds after them. */
   uptime = 0
   uptimeNs = 0
-  /** Unix seconds. */
+  /** Unix seconds, and the nanoseconds after them. */
   epoch = 0
   epochNs = 0
   #boot = 0
@@ -21,7 +21,7 @@ export class RecordTime {
   }
 
   /**
-   * Reads the 64 bits at `offset` in two parts, because a JavaScript number holds nanoseconds exactly for only 104
+   * Reads the 64 bits at `offset` in two parts: in one JavaScript number, nanoseconds are exact only for the first 104
    * days.
    */
   read(view: DataView, offset: number): void {

@@ -19,8 +19,8 @@ const kinds = Uint8Array.from({ length: 256 }, (_, byte) =>
 const isUpper = (byte: number): boolean => byte >= 0x41 && byte <= 0x5a
 
 /**
- * Reads `key=value` pairs from `start` to `end` into `fields`. The kernel does not escape: a quoted value ends at the
- * next quote (the kernel writes a name with a quote as hex), any other value at the next space.
+ * Reads `key=value` pairs from `start` to `end` into `fields`. A value in quotes ends at the next quote, because the
+ * kernel writes a name that contains a quote as hex. Any other value ends at the next space.
  */
 export function scanFields(
   schema: RecordSchema,
@@ -55,7 +55,7 @@ export function scanFields(
     if (at < end && bytes[at] === quote) {
       const valueStart = ++at
       let odd = 0
-      // A loop instead of indexOf: it also finds the odd bytes, and values are short.
+      // Not indexOf: the loop also finds special bytes, and values are short.
       for (; at < end; at++) {
         byte = bytes[at]!
         if (byte === quote) break
@@ -73,8 +73,8 @@ export function scanFields(
 }
 
 /**
- * Adds a pair without a field, unless its key has capitals: then it is auditd's interpretation, in a log that lost the
- * separating byte.
+ * Adds a pair without a field. A pair whose key has capitals is auditd's interpretation, in a log that has lost the
+ * byte before it; such a pair is not added.
  */
 function addExtra(
   bytes: Uint8Array,
@@ -89,8 +89,9 @@ function addExtra(
 }
 
 /**
- * Reads a security context, which may contain spaces: `varmor-demo (enforce)`. It ends before the record's last `
- * pid=`: later values are quoted or hex and cannot contain it. Some kernels double the `=`; quotes come from auditd.
+ * Reads a security context, which may contain spaces: `varmor-demo (enforce)`. The context ends before the last ` pid=`
+ * of the record, because later values are in quotes or hex and cannot contain ` pid=`. Some kernels write the `=`
+ * twice, and auditd adds quotes.
  */
 function readSubject(bytes: Uint8Array, valueStart: number, end: number, slot: number, fields: RecordFields): number {
   const start = bytes[valueStart] === equals ? valueStart + 1 : valueStart
@@ -104,7 +105,7 @@ function readSubject(bytes: Uint8Array, valueStart: number, end: number, slot: n
 const isPid = (bytes: Uint8Array, at: number): boolean =>
   bytes[at] === 0x70 && bytes[at + 1] === 0x69 && bytes[at + 2] === 0x64 && bytes[at + 3] === equals
 
-/** A kernel prints no number with more digits. */
+/** Maximum digits of a number that the kernel prints. */
 const maxDigits = 20
 
 function readBare(
@@ -139,7 +140,7 @@ function readBare(
   return at
 }
 
-/** Skips leading zeros, which JSON does not allow. */
+/** The offset after leading zeros, which JSON does not allow. */
 function withoutZeros(bytes: Uint8Array, start: number, end: number): number {
   let at = start
   while (at < end - 1 && bytes[at] === 0x30) at++

@@ -28,7 +28,7 @@ export const seccompSlotOf = Object.fromEntries(fields.map((name, slot) => [name
 export const seccompSchema = new RecordSchema({
   fields,
   keys: Object.fromEntries(fields.map((name) => [name, name])),
-  // Without `syscall`, which has a sign.
+  // `syscall` is missing here, because it may have a sign.
   numbers: ['auid', 'uid', 'gid', 'ses', 'pid', 'sig', 'compat'],
   untrusted: ['comm', 'exe'],
   subject: 'subj',

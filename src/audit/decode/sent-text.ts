@@ -6,22 +6,23 @@ const apostrophe = 0x27
 const enrichment = 0x1d
 const zero = 0x30
 
-/** A longer number is not a pid. */
+/** Maximum digits of a pid. */
 const maxDigits = 10
 
-/** A record that a process sent: the sender as the kernel names it, and the sender's text. */
+/** The sender of a record, which comes from the kernel, and the text that the sender chose. */
 export class SentText {
-  /** 0 if the record does not have it. */
+  /** The sender's pid; 0 if the record does not contain it. */
   pid = 0
-  /** The text in single quotes; empty if there is none. */
+  /** Offsets of the text in single quotes; empty without such a text. */
   start = 0
   end = 0
 }
 
 /**
  * Reads `pid=1692 uid=103 auid=… ses=… subj=… msg='…'` (kernel/audit.c, audit_log_common_recv_msg()). The kernel writes
- * the sender's pid in the node's pid namespace. Everything between the first ` msg='` and the last quote comes from the
- * sender, and may contain quotes, line ends and further records. @param at offset after the audit id
+ * the sender's pid in the node's pid namespace. The sender chooses everything between the first ` msg='` and the last
+ * quote. This text may contain quotes, line ends and further records.
+ * @param at offset after the audit id
  */
 export function readSentText(bytes: Uint8Array, at: number, end: number, sent: SentText): void {
   sent.pid = senderOf(bytes, at, end)
@@ -46,7 +47,7 @@ function senderOf(bytes: Uint8Array, start: number, end: number): number {
   return at < end && bytes[at] === space ? pid : 0
 }
 
-/** The offset after the first ` msg='`; the kernel's own pairs before it cannot contain it. */
+/** The offset after the first ` msg='`. The kernel's pairs come before it and cannot contain ` msg='`. */
 function behindMsg(bytes: Uint8Array, from: number, end: number): number {
   for (let at = from; at + 6 <= end; at++)
     if (
@@ -62,8 +63,8 @@ function behindMsg(bytes: Uint8Array, from: number, end: number): number {
 }
 
 /**
- * The end of the sent text. If a log or printk cut the record, there is no quote, and all the rest is text. auditd's
- * interpretation follows the last byte 0x1d.
+ * The end of the sent text: its last quote, or the end of the record if a log or printk cut off the quote. The last
+ * byte 0x1d starts auditd's interpretation, which is not part of the text.
  */
 function lastQuote(bytes: Uint8Array, start: number, end: number): number {
   let stop = end
