@@ -1,23 +1,23 @@
 import type { Clock } from '../../base/clock.ts'
 
-/** Milliseconds after which a container's written bytes count for a third (1/e). */
+/** Milliseconds after which written bytes count only a third (1/e). */
 const fading = 3_600_000
 /**
- * Minimum share of a container, for any number of containers. A line with its counts and the first lines of a few kinds
- * fit.
+ * Minimum share of a container, however many containers write. It has room for a line with counts, and for the first
+ * lines of a few kinds.
  */
 const leastShare = 2_048
-/** A container with fewer counted bytes is forgotten: it no longer writes. */
+/** A container whose counted bytes have fallen below this number is forgotten. */
 const negligible = 64
 /**
- * Maximum number of remembered containers. Beyond it, the container with the oldest last line is forgotten and gets a
- * full share again.
+ * Maximum number of remembered containers. Beyond it, the container that has not written for longest is forgotten, and
+ * has a full share again.
  */
 export const maxContainers = 4_096
 
 /**
- * The counted bytes fit this many times into the old files, so one flood takes about as many fading times to replace
- * them.
+ * The old files have room for this many times the counted bytes. So a flood needs about this many fading times to
+ * replace the old files.
  */
 const parts = 16
 
@@ -26,28 +26,29 @@ export const digestBytes = (kept: number): number => kept / parts
 
 interface Used {
   bytes: number
-  /** Milliseconds of the last count. */
+  /** Time of the last write, in milliseconds. */
   at: number
 }
 
 /**
- * How much each container may write into the digest, so that it cannot displace other containers' lines. Written bytes
- * count less over time. A container may write while its counted bytes are within its share. All containers that write
- * have equal shares, and a new container has its full share at once.
+ * Limits the bytes that each container writes into the digest, so that it cannot displace the lines of other
+ * containers. A container may write while its counted bytes are within its share; written bytes count less over time.
+ * All containers that write have equal shares, and a new container has its full share at once.
  */
 export class DigestShares {
   readonly #clock: Clock
   readonly #all: number
   readonly #used = new Map<string, Used>()
 
-  /** @param all counted bytes of all containers together */
+  /** @param all maximum counted bytes of all containers together */
   constructor(clock: Clock, all: number) {
     this.#clock = clock
     this.#all = all
   }
 
   /**
-   * Bytes that the container may write now. @param part part of its share that it may use; the rest is for other lines
+   * Bytes that the container may write now.
+   * @param part part of the share that these lines may use; the rest is for other lines
    */
   room(key: string, part = 1): number {
     const known = this.#used.get(key)
@@ -58,7 +59,7 @@ export class DigestShares {
 
   add(key: string, bytes: number): void {
     const known = this.#used.get(key)
-    // Keep the order of the last writes.
+    // Move the container to the end: the map is in the order of the last writes.
     this.#used.delete(key)
     this.#used.set(key, { bytes: bytes + (known === undefined ? 0 : this.#left(known)), at: this.#clock.now() })
     if (this.#used.size > maxContainers) this.#used.delete(this.#used.keys().next().value!)

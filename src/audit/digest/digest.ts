@@ -13,13 +13,13 @@ import { type Origin, type Passed, RateLimit } from './rate-limit.ts'
 
 export interface DigestOptions {
   clock: Clock
-  /** Makes the start of the agent's own lines. */
+  /** The writer of the agent's own lines. */
   writer: Writer
-  /** The sink of violations-digest.log. The code that opened it closes it, after the digest. */
+  /** The sink of violations-digest.log. The caller closes it after the digest. */
   sink: Pick<Sink, 'offer'> & Partial<Pick<Sink, 'losses'>>
-  /** Minimum bytes that its old files keep. Default 30 MiB. */
+  /** Minimum bytes that the digest's old files keep. Default 30 MiB. */
   kept?: number
-  /** The log of all violations, which also reports what is held back. */
+  /** The log of all violations. It also gets the lines about held-back events. */
   log: CountingLog
   /**
    * Maximum events per second logged for each container. Default: no limit. Decoders must then return each line's kind.
@@ -29,8 +29,8 @@ export interface DigestOptions {
 
 const minuteLength = 60_000
 /**
- * Milliseconds that the start of a minute may differ from the wall clock's minute: the clocks are read one after the
- * other, and are slewed.
+ * Milliseconds by which a minute may start earlier or later than a minute of the wall clock. The two clocks are read
+ * one after the other, and may run at different speeds.
  */
 const aside = 1_000
 /** Maximum lines in one offer to the sink. */
@@ -42,7 +42,7 @@ const partOfFirsts = 1 / 2
 /** Maximum containers whose counts wait for room. */
 const maxOwed = 4_096
 
-/** Counts of a container that had no room yet. */
+/** Counts of a container that wait until its share has room for a line. */
 interface Owed {
   container: ContainerFields
   /** Start of the first counted minute. */
@@ -52,16 +52,16 @@ interface Owed {
 }
 
 /**
- * Writes the first violation of each kind, container and minute at once, and the count of each kind afterwards.
- * `DigestShares` limits the kinds and bytes of a container, so its flood cannot displace other containers. Violations
- * without room are only counted; counts without room are added to those of a later minute.
+ * Writes the first violation of each kind, container and minute at once, and the number of violations of each kind at
+ * the end of the minute. `DigestShares` limits the bytes of a container, so that its flood does not displace the lines
+ * of other containers. A violation without room is only counted. Counts without room are added to a later minute.
  */
 export class Digest {
   readonly #options: DigestOptions
   readonly #limit: RateLimit | undefined
-  /** Increases every 60 s, even if the wall clock is set. */
+  /** Increases every 60 s, even if the wall clock jumps. */
   #minute: number
-  /** Start of the minute by the monotonic clock, and the wall-clock time then. */
+  /** Start of the minute, by the monotonic clock and by the wall clock. */
   #began: number
   #from: WallMs
   #counts = new MinuteCounts()
@@ -91,7 +91,7 @@ export class Digest {
     return this.#minute + Math.floor((this.#options.clock.now() - this.#began) / minuteLength)
   }
 
-  /** Number of containers with events held back now. */
+  /** Number of containers whose events are being held back. */
   get holding(): number {
     return this.#limit?.holding ?? 0
   }
@@ -101,12 +101,15 @@ export class Digest {
     return this.#options.sink.losses?.counts ?? []
   }
 
-  /** What must be stored about a source: held-back events that no line has reported yet. */
+  /** The counts of a source's held-back events that no line has reported yet. They must be stored. */
   unsaidOf(source: string): Statement[] {
     return this.#limit?.unsaidOf(source) ?? []
   }
 
-  /** Counts the lines of a batch. @returns the lines for the log: all, or those within the rate, in the same memory */
+  /**
+   * Counts the lines of a batch.
+   * @returns the lines for the log, in the same memory: all lines, or the lines within the rate
+   */
   add(result: BatchResult, origin?: Origin): Passed {
     this.#turn()
     const firsts: FirstOfKind[] = []
@@ -143,8 +146,8 @@ export class Digest {
   }
 
   /**
-   * Offers the first lines of kinds that have room in their container's share. The offers are small, so that a disk
-   * without room for all lines may take some.
+   * Writes the first line of each new kind, as far as the container's share has room. Offers are small, because the
+   * sink takes or drops an offer as a whole.
    */
   #copy(output: Uint8Array, firsts: readonly FirstOfKind[]): void {
     for (let first = 0; first < firsts.length; first += together) {
@@ -164,7 +167,7 @@ export class Digest {
 
   /**
    * Writes a line for each container and starts the next minute.
-   * @param all also write what exceeds a share
+   * @param all whether to also write counts that exceed a share
    */
   #write(next: number, all = false): void {
     const { clock } = this.#options
@@ -182,8 +185,8 @@ export class Digest {
   }
 
   /**
-   * Starts a minute. If the wall clock was set, this minute is shorter, so that later minutes end with the wall
-   * clock's.
+   * Starts a minute. If the wall clock has jumped, this minute is shorter, so that later minutes start together with
+   * the minutes of the wall clock.
    */
   #begin(next: number): void {
     const { clock } = this.#options
@@ -211,8 +214,8 @@ export class Digest {
   }
 
   /**
-   * Writes as many kinds as have room, and the rest as one number. If even a line without kinds has no room, the counts
-   * wait.
+   * Writes as many kinds as the share has room for, and the events of all further kinds as one number. Without room for
+   * even this number, the counts wait.
    */
   #writeNumbers(key: string, sum: Owed, kinds: readonly CountedKind[], to: string, all: boolean): void {
     const room = this.#shares.room(key)
@@ -245,8 +248,8 @@ export class Digest {
 }
 
 /**
- * Writes one of the agent's own lines. The log's accounting does not include them, because they were not read. A full
- * queue drops them: containers could otherwise fill the memory while the disk takes no lines.
+ * Writes a line of the agent itself. `lines: 0`, because the accounting counts only lines of records. A full queue
+ * drops the line; otherwise containers could fill the memory while the disk does not write.
  */
 function say(log: Pick<Sink, 'offer'>, bytes: Uint8Array): void {
   log.offer({ bytes, lines: 0, lossy: true, settle: () => undefined })

@@ -10,13 +10,16 @@ export interface CountedKind extends ViolationKind {
   events: number
 }
 
-/** Events of one container in one minute; each counts once, with its kind or in `other`. */
+/** Events of one container in one minute. Each event counts once, in its kind or in `other`. */
 export interface ContainerCounts {
-  /** The container's id. For an event without a container: its profile, up to the limit of profiles. */
+  /**
+   * The container's id. Events without a container are counted by profile, up to a limit of profiles; '' counts all
+   * further events.
+   */
   readonly key: string
   container: ContainerFields
   readonly kinds: Map<string, CountedKind>
-  /** Kinds by the decoders' keys; undefined for kinds counted as other. */
+  /** Kinds by the decoders' keys; undefined for a kind that is counted in `other`. */
   readonly byKey: Map<string, CountedKind | undefined>
   other: number
   /** Number of kinds whose first violation did not fit into the digest. */
@@ -27,46 +30,46 @@ export interface ContainerCounts {
 export interface FirstOfKind {
   counts: ContainerCounts
   kind: CountedKind
-  /** Offset of its line in the output. */
+  /** Offset of the violation's line in the output. */
   line: number
 }
 
-/** The counts of a part of a batch, with the kinds and containers of its rows. */
+/** The counts of a part of a batch, and the kind and container of each row. */
 export interface MergedPart {
   counts: KindCounts
-  /** By row: its kind; undefined if it is counted in `other`. */
+  /** For each row, its kind; undefined if the row is counted in `other`. */
   kinds: (CountedKind | undefined)[]
-  /** By row: its container; then by container: the owner of its events without a row. */
+  /** `owners`: for each row, its container. `others`: for each container id, the owner of the events without a row. */
   owners: ContainerCounts[]
   others: (ContainerCounts | undefined)[]
-  /** By row: whether its first line is the first of its kind. */
+  /** For each row, whether its first line is the first line of its kind in this minute. */
   firsts: boolean[]
 }
 
-/** Maximum containers of a minute that have their own counts; a node has fewer. */
+/** Maximum containers with separate counts in a minute. A node has fewer containers. */
 export const maxContainers = 1024
-/** Maximum profiles that have their own counts, for events without a known container. */
+/** Maximum profiles with separate counts, for events without a known container. */
 export const maxProfiles = 64
 /**
- * From this number of keys in a minute on, a container gets only a few: 1,000 containers that restart could make a
- * million, 500 MiB.
+ * From this number of keys in a minute on, each container gets only a few keys. Without this limit, 1,000 containers
+ * that restart could create a million keys, which take 500 MiB.
  */
 const commonKeys = 16_384
-/** Maximum keys that are kept for the next minute, about 20 MiB. Each further key would be parsed again. */
+/** Maximum keys that are kept for the next minute: about 20 MiB. The lines of all further keys are parsed again. */
 const maxKept = 16_384
 
 /** Prefix of the keys of containers that are counted by profile. */
 const profileKey = 'profile '
 
 /**
- * Counts by container and kind for one minute. A container may have any number of kinds: all others still have room for
- * a few.
+ * Counts events of one minute by container and kind. A container with very many kinds leaves room for a few kinds of
+ * each other container.
  */
 export class MinuteCounts {
   readonly #containers = new Map<string, ContainerCounts>()
   /**
-   * The previous minute's counts. The line of a kind that occurred in that minute is not parsed again, because parsing
-   * takes ten times as long as all other work.
+   * The counts of the previous minute. A line whose kind is in these counts is not parsed, because parsing takes ten
+   * times as long as all other work.
    */
   readonly #before: ReadonlyMap<string, ContainerCounts>
   #profiles = 0
@@ -109,7 +112,7 @@ export class MinuteCounts {
       part.others.push(owner)
       if (owner === undefined) continue
       owner.other += events
-      // The container may never have a row, whose line would give its names.
+      // The names of a container come from the line of a row, but this container may not get a row.
       if (wantsName(owner)) name(owner, readLine(output, start + counts.otherLines[index]!).container())
     }
     return part
@@ -117,7 +120,8 @@ export class MinuteCounts {
 
   /**
    * The kind of a new key; undefined if the container, or all containers together, have too many keys.
-   * @param given the decoder's key; `key` is its hash if it is long
+   * @param key the decoder's key, or the hash of a long key
+   * @param given the decoder's key
    */
   #newKind(
     owner: ContainerCounts,
@@ -130,7 +134,7 @@ export class MinuteCounts {
     if (owner.byKey.size >= (this.#keys < commonKeys ? 4 * maxKinds : fewKinds)) return undefined
     let line: ReturnType<typeof readLine> | undefined
     const readOnce = () => (line ??= readLine(output, lineAt))
-    // Do not reuse the previous minute's names: a recreated container may have the same id and another image.
+    // The previous minute's names may be out of date: a recreated container may have the same id and another image.
     if (wantsName(owner)) name(owner, readOnce().container())
     const read = this.#before.get(owner.key)?.byKey.get(key) ?? kindOfKey(given) ?? readOnce().kind
     const identity = identityOf(read)
@@ -169,11 +173,11 @@ export class MinuteCounts {
 
 const maxKeyLength = 256
 
-/** Stores the container's names. Counts by profile, and counts beyond the limit, have no container. */
+/** Stores the container's names, unless these are counts of a profile, or counts beyond the limit. */
 function name(owner: ContainerCounts, container: ContainerFields): void {
   if (container.containerID === owner.key) owner.container = container
 }
 
-/** Whether the counts belong to a container whose names no line has shown yet. */
+/** Whether the counts belong to a container whose names are not known yet. */
 const wantsName = ({ key, container }: ContainerCounts): boolean =>
   container === noContainer && key !== '' && !key.startsWith(profileKey)

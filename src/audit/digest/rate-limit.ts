@@ -8,7 +8,7 @@ import type { Reached } from '../sink/loss-log.ts'
 import type { ContainerCounts, CountedKind, MergedPart } from './minute-counts.ts'
 import { identityOf, undecoded } from './violation-kind.ts'
 
-/** The lines of a batch that are not held back. */
+/** The lines of a batch that may be written. */
 export interface Passed {
   bytes: Uint8Array
   /** Number of lines held back. */
@@ -20,13 +20,13 @@ export interface RateLimitOptions {
   writer: Writer
   /** Maximum events per second for each container, and also its maximum burst. */
   rate: number
-  /** Takes a line that reports what was held back. */
+  /** Writes a line about held-back events. */
   say: (line: Uint8Array) => void
-  /** Takes a count that a line must report later. */
+  /** Takes a count of held-back events, and reports it in a line later. */
   owe: (statement: Statement) => void
 }
 
-/** The source of a batch, and when the source will not read the batch again. */
+/** The source of a batch. `reached` calls back when the source will not read the batch again. */
 export interface Origin {
   source: string
   reached: Reached
@@ -39,24 +39,25 @@ interface Bucket {
   bytes: number
   /** Bytes for lines that pass without a token. */
   exempt: number
-  /** When these three were updated, in milliseconds. */
+  /** When `tokens`, `bytes` and `exempt` were updated, in milliseconds. */
   at: number
   /** Held-back events by source. */
   closed: Map<string, HeldBack>
 }
 
 interface HeldBack extends Counted {
-  /** Key of its bucket. */
+  /** Key of the bucket. */
   key: string
   source: string
   container: ContainerFields
   from: WallMs
   to: WallMs
-  /** By the monotonic clock: when the last event was held back, and since when no line has reported. */
+  /** Monotonic times: `at` of the last held-back event, `since` of the last line about them. */
   at: number
   since: number
   /**
-   * Number of batches with held-back events that the source may read again. Their counts are added when it will not.
+   * Number of batches with held-back events that the source may read again. The events of such a batch are counted when
+   * the source has reached it.
    */
   open: number
 }
@@ -67,15 +68,15 @@ interface Counted {
   other: number
 }
 
-/** Milliseconds without held-back events until a container is unrestricted again. */
+/** Milliseconds without held-back events after which a line reports the end of holding back. */
 const quiet = 1_000
-/** Bytes that a container may write for each event of its rate; most lines are shorter. */
+/** Bytes that a container may write for each event of its rate. Most lines are shorter. */
 const bytesOfEvent = 2_048
-/** Minimum burst in bytes: a line of maximum length fits. */
+/** Minimum burst in bytes. It has room for a line of maximum length. */
 const leastBytes = 65_536
 /**
- * Bytes per minute, and burst, for lines that pass without a token: enough for a container's maximum number of kinds,
- * with usual lines.
+ * Bytes per minute, and maximum burst, of lines that pass without a token. They are enough for usual lines of as many
+ * kinds as a container may have.
  */
 const exemptBytes = maxKinds * bytesOfEvent
 /** Milliseconds after which a line reports events that are still held back. */
@@ -84,9 +85,9 @@ const maxSilence = 60_000
 const maxNamed = 32
 
 /**
- * Limits events per second and bytes of each container in the log. Two sorts of lines pass in addition, up to a number
- * of bytes: the first event of each kind in a minute, and lines with an undecoded record. A line reports when holding
- * back starts, and another one when it ends, with counts by kind.
+ * Limits the events and bytes per second that each container writes to the log. Beyond the limit, the first event of
+ * each kind in a minute and lines with an undecoded record still pass, up to another limit of bytes. A line reports
+ * when events start to be held back. Another line reports the end, with counts by kind.
  */
 export class RateLimit {
   readonly #options: RateLimitOptions
@@ -98,14 +99,14 @@ export class RateLimit {
     this.#options = options
   }
 
-  /** Number of containers with events held back now. */
+  /** Number of containers whose events are being held back. */
   get holding(): number {
     let count = 0
     for (const { closed } of this.#buckets.values()) if (closed.size > 0) count++
     return count
   }
 
-  /** What must be stored about a source: held-back events that no line has reported yet. */
+  /** The counts of a source's held-back events that no line has reported yet. They must be stored. */
   unsaidOf(source: string): Statement[] {
     return [...this.#buckets.values()].flatMap(({ closed }) => {
       const held = closed.get(source)
@@ -113,7 +114,7 @@ export class RateLimit {
     })
   }
 
-  /** Removes held-back lines from the output, in place. The parts are in the order of their lines. */
+  /** Removes held-back lines from the output, in place. @param parts in the order of their lines in the output */
   pass(output: Uint8Array, parts: readonly MergedPart[], { source, reached }: Origin = unknownOrigin): Passed {
     const now = this.#options.clock.now()
     const all = Buffer.from(output.buffer, output.byteOffset, output.length)
@@ -215,7 +216,9 @@ export class RateLimit {
     })
   }
 
-  /** Checks every second which containers are unrestricted again, and which can be forgotten. */
+  /**
+   * Checks every second whether containers have stopped exceeding their rate, and forgets containers without events.
+   */
   #wait(): void {
     if (this.#closed) return
     this.#timer ??= this.#options.clock.after(quiet, () => {
@@ -284,7 +287,7 @@ function ended(held: HeldBack): Statement {
 
 interface Line {
   owner: ContainerCounts
-  /** undefined if the event is counted in `other`. */
+  /** undefined for an event that is counted in `other`. */
   kind: CountedKind | undefined
   isFirst: boolean
 }

@@ -6,19 +6,19 @@ import { eventKinds } from '../encode/event-head.ts'
 import { type ContainerFields, containerKeys } from '../sink/agent-events.ts'
 import { bounded } from './cut-text.ts'
 
-/** The fields by which a digest distinguishes violations of one container. */
+/** The fields by which a digest groups the violations of a container. */
 export interface ViolationKind {
   enforcer: string
   action: string
   profileName: string
   operation: string
-  /** Path, capability, call, address or peer, as in the event; a long text is cut and ends with a hash. */
+  /** Path, capability, call, address or peer, as in the event. A long text is cut and ends with a hash. */
   object: string
 }
 
 type Fields = Readonly<Record<string, unknown>>
 
-/** Parses a decoder's line; the container's fields only on request. */
+/** Parses a line of the decoder. `container` reads the container's fields. */
 export function readLine(output: Uint8Array, start: number): { kind: ViolationKind; container(): ContainerFields } {
   const all = Buffer.from(output.buffer, output.byteOffset, output.length)
   const fields = JSON.parse(all.toString('utf8', start, all.indexOf(newline, start))) as Fields
@@ -30,7 +30,7 @@ export function readLine(output: Uint8Array, start: number): { kind: ViolationKi
   }
 }
 
-/** The same kind as readLine() finds, if the key contains all of it; this takes a tenth of the time. */
+/** The kind of a key, if the key contains the whole kind. This takes a tenth of the time of readLine(). */
 export function kindOfKey(key: string): ViolationKind | undefined {
   const { kind, profile, rest } = partsOfKey(key)
   const event = eventKinds[kind]
@@ -41,10 +41,10 @@ export function kindOfKey(key: string): ViolationKind | undefined {
   return { ...event, profileName: bounded(profile), operation, object }
 }
 
-/** The operation of lines with an undecoded record. */
+/** Operation and object of lines with an undecoded record. */
 export const undecoded = { operation: 'undecoded', object: '' }
 
-/** A text that is equal only for equal kinds. */
+/** A text that identifies the kind: different kinds have different texts. */
 export const identityOf = ({ enforcer, action, profileName, operation, object }: ViolationKind): string =>
   [enforcer, action, profileName, operation].map((text) => `${text.length} ${text}`).join('') + object
 
@@ -57,7 +57,7 @@ function aboutOf(enforcer: string, event: Fields): Pick<ViolationKind, 'operatio
   }
 }
 
-/** The fields by which apparmor-kind.ts distinguishes records. */
+/** The values of the fields by which apparmor-kind.ts distinguishes records. */
 function appArmorWords(event: Fields): string[] {
   const text = (key: string): string => textOf(event[key])
   const end = text('netForeignPort') === '' ? 'Local' : 'Foreign'
@@ -79,7 +79,7 @@ function bpfWords(event: Fields): string[] {
 
 const endpoint = (address: string, port: string): string => (port === '' ? address : `${address}:${port}`)
 
-/** The text of a value; empty for an absent value, for which libapparmor gives 0. */
+/** The text of a value; empty for an absent value. libapparmor gives an absent number as 0. */
 function textOf(value: unknown): string {
   if (typeof value === 'string') return value
   return typeof value === 'number' && value !== 0 ? String(value) : ''

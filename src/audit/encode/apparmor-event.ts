@@ -9,9 +9,9 @@ import { type Fragment, fragment, type Output, putFragment, putNumber, putRange 
 import { noteBroken, putProtocol, putValue, type Values } from './values.ts'
 
 /**
- * How to write `event` of an AppArmor violation: all fields of libapparmor's record in the seed's order, with
- * `auditSubId` (the seed's spelling) and `auditSubID` (upstream's) next to each other. Most fields are absent, so the
- * text between two present fields is one fragment. There is one plan for each set of present fields.
+ * A plan for writing `event` of AppArmor violations with the same set of present fields. The event has all fields of
+ * libapparmor's record in the seed's order, and the serial number twice: `auditSubId` is the seed's spelling,
+ * `auditSubID` is upstream's. Most fields are absent, so the text between two present fields is one fragment.
  */
 interface EventPlan {
   present: number
@@ -24,7 +24,7 @@ interface EventPlan {
 const versionOfSyntax = 1
 
 /**
- * The start of the event.
+ * The start of the event, up to the value of its pid.
  * @param event number of libapparmor's aa_record_event_type
  */
 export const appArmorOpening = (event: number): string => openings[event]!
@@ -53,7 +53,7 @@ function makePlan(present: number): EventPlan {
       plan.slots.push(slot)
       text = ''
     }
-    // libapparmor never fills this field. It has no slot, because slots are limited to 32.
+    // libapparmor never fills this field, so it does not need one of the 32 slots.
     if (name === 'errorCode') text += ',"activeHat":""'
   }
   plan.rest = fragment(`${text}}`)
@@ -61,7 +61,7 @@ function makePlan(present: number): EventPlan {
 }
 
 const plans = new Map<number, EventPlan>()
-/** Maximum cached plans: a process that writes lines can make up any number of sets. */
+/** Maximum cached plans. The limit is needed because a process that sends records can choose any set of fields. */
 const maxPlans = 1024
 let lastPlan = makePlan(0)
 
@@ -77,7 +77,7 @@ function planOf(present: number): EventPlan {
   return plan
 }
 
-/** The open value of a slot, if it has one. */
+/** The slots whose value is open in a form, with the name of the open value. */
 const valueOfSlot = new Map<number, OpenValue>([
   [slotOf.profile, 'profile'],
   [slotOf.comm, 'comm'],
@@ -85,9 +85,9 @@ const valueOfSlot = new Map<number, OpenValue>([
 ])
 
 /**
- * The event, from its pid on, for all records that differ from the record of `values` only in profile, process, command
- * and name. It has the same bytes as putAppArmorEvent() writes.
- * @param hasName whether the name is open, too
+ * The pieces of an event from its pid on. They are valid for all records that differ from the record of `values` only
+ * in profile, pid, command and name. The result has the same bytes as the result of putAppArmorEvent().
+ * @param hasName whether the name is also an open value
  */
 export function appArmorPieces(values: Values, hasName: boolean): LinePiece[] {
   const { before, slots, rest } = planOf(values.fields.present)
@@ -107,7 +107,7 @@ export function appArmorPieces(values: Values, hasName: boolean): LinePiece[] {
   return line
 }
 
-/** Maximum bytes of an event's fixed texts. */
+/** Maximum bytes of the constant texts in an event. */
 const fixedTexts = 4096
 
 function takeText(output: Output): string {
@@ -117,8 +117,8 @@ function takeText(output: Output): string {
 }
 
 /**
- * Puts the event after its opening. The output must have room for twice the record and 4 KB; odd values make their own
- * room.
+ * Puts the rest of the event after its opening. The output must have room for twice the record and 4 KB. Values with
+ * special bytes add the room that they need.
  */
 export function putAppArmorEvent(
   values: Values,

@@ -15,9 +15,9 @@ import { asciiJson } from './json-text.ts'
 import { type Fragment, fragment, putFragment } from './output.ts'
 import { putBytes, type Values } from './values.ts'
 
-/** A record whose header and sizes are checked, by the offsets of its parts. */
+/** The offsets of a record's parts. The caller has checked the record's header and sizes. */
 export interface RecordParts {
-  /** Start of the numbers of its kind. */
+  /** Start of the kind's numbers. */
   body: number
   path: number
   /** End of the path; the file system type follows. */
@@ -25,12 +25,12 @@ export interface RecordParts {
   end: number
 }
 
-/** Puts `event` of one kind, including both braces. */
+/** Puts `event` of a record, including both braces. */
 type PutEvent = (values: Values, parts: RecordParts) => void
 
 const maxTexts = 4096
 
-/** Creates the text of each number only once. */
+/** Caches the text of each number. */
 function cached(make: (number: number) => string): (number: number) => Fragment {
   const texts = new Map<number, Fragment>()
   return (number) => {
@@ -61,7 +61,7 @@ const typeKey = fragment(',"type":')
 const flagsText = cached((flags) => `,"flags":${asciiJson(mountFlagNames(flags))}}`)
 const closing = fragment('}')
 
-/** Upstream always prints both keys; the values of an absent socket or address are empty. */
+/** Upstream always prints both keys, with empty values for an absent socket or address. */
 const emptySocket = '"socket":{"domain":"","type":"","protocol":""}'
 const emptyAddress = '"address":{"ip":"","port":0}'
 

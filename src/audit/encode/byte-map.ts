@@ -1,8 +1,11 @@
 /**
- * Maximum entries of a ByteMap; a full map is cleared. Names come from processes, which can make up any number of them.
+ * Maximum entries of a ByteMap. A full map is cleared. The limit is needed because processes can make up any number of
+ * names.
  */
 const limit = 4096
-/** Maximum bytes of its keys. A name may be as long as a path, and its entry takes several times as many bytes. */
+/**
+ * Maximum bytes of the keys of a ByteMap. A name may be as long as a path, and an entry takes several times its bytes.
+ */
 const maxBytes = 1 << 20
 const buckets = 2048
 
@@ -13,7 +16,7 @@ interface Entry<Value> {
   next: Entry<Value> | undefined
 }
 
-/** A bounded cache with byte ranges as keys; a lookup creates no string or copy. */
+/** A bounded cache with byte ranges as keys. A look-up does not create strings or copies. */
 export class ByteMap<Value> {
   #buckets: (Entry<Value> | undefined)[] = new Array(buckets).fill(undefined)
   #size = 0
@@ -39,7 +42,7 @@ export class ByteMap<Value> {
     return undefined
   }
 
-  /** Stores a copy of the range. Call `get` before: an existing key would be stored twice. */
+  /** Stores a value under a copy of the range. Call `get` first, because `set` stores an existing key twice. */
   set(bytes: Uint8Array, start: number, end: number, hash: number, value: Value): void {
     if (this.#size >= limit || this.#bytes + end - start > maxBytes) this.clear()
     const bucket = hash & (buckets - 1)
@@ -56,8 +59,8 @@ function isSame(key: Uint8Array, bytes: Uint8Array, start: number, end: number):
 }
 
 /**
- * A hash of the range, by words of four bytes where possible. A secret seed hides the hash, but even so, a process can
- * make up ranges with equal hashes.
+ * A hash of the range. It reads words of four bytes where possible. A secret seed hides the hash, but a process can
+ * still make up ranges with equal hashes.
  */
 export function hashRange(view: DataView, start: number, end: number, seed = 0): number {
   let hash = (end - start) ^ seed

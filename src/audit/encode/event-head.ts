@@ -2,7 +2,7 @@ import type { Action, Enforcer, EventCount } from '../batch/batch.ts'
 import type { ContainerInfo, PolicyIdentity, Snapshot } from '../enrich/snapshot.ts'
 import { asciiJson } from './json-text.ts'
 
-/** The kinds of events in violations.log. The index is the `kind` of the functions below. */
+/** The kinds of events in violations.log. In the functions below, `kind` is an index into this list. */
 export const eventKinds = [
   { enforcer: 'AppArmor', action: 'DENIED' },
   { enforcer: 'AppArmor', action: 'AUDIT' },
@@ -26,12 +26,12 @@ const refused = eventKinds.map(({ action }) => action === 'DENIED')
 
 let heads = 0
 
-/** The middle of a line, from `eventType` to `"event":`: constant for each kind of a profile's events. */
+/** The middle of a line, from `eventType` to `"event":`. It is constant for each profile and kind of event. */
 export class ProfileHead {
   /** Unique among all heads. */
   readonly number = ++heads
   readonly profileName: string
-  /** The recording of its policy: see PolicyIdentity. */
+  /** The recording of the profile's policy (PolicyIdentity.modelling). */
   readonly modelling: string | undefined
   readonly counts = new Uint32Array(eventKinds.length)
   #policy: PolicyIdentity | undefined
@@ -76,7 +76,7 @@ export class ProfileHead {
   }
 }
 
-/** Maximum known heads: profile names come from records, and with `everything` there may be any number of names. */
+/** Maximum known heads. Profile names come from records, so with `everything` their number is not limited. */
 const maxHeads = 4096
 
 /** Heads by profile name, and the counts of events written with them. */
@@ -104,7 +104,7 @@ export class ProfileHeads {
     head.counts[kind]! += events
   }
 
-  /** The counts since the last call. */
+  /** Returns and resets the counts. */
   takeCounts(): EventCount[] {
     const counts = this.#counted.map(({ head, kind }) => {
       const events = head.counts[kind]!

@@ -3,15 +3,15 @@ import type { Snapshot } from '../enrich/snapshot.ts'
 import { lineSchema } from './line-schema.ts'
 import { type Fragment, fragment, type Output, putFragment } from './output.ts'
 
-/** The texts that depend on the second of an event: each second has hundreds of events. */
+/** Caches the texts that depend on the second of an event, because a second may have hundreds of events. */
 export class EventTime {
   /**
-   * For a record that only its bytes identify: the text between the time and the hash. The first is for records from a
-   * file, the second for records from the kernel.
+   * For a record without a readable id, the text between the time and the hash: `rawKey` for records from a file,
+   * `rawKeyOfKernel` for records from the kernel.
    */
   rawKey = fragment('')
   rawKeyOfKernel = fragment('')
-  /** For a BPF record: the text between the time and the seconds since boot. */
+  /** For a BPF record, the text between the time and the seconds since boot. */
   bpfKey = fragment('')
   #boot = ''
   #bootTime = 0
@@ -22,37 +22,39 @@ export class EventTime {
   #idsKey = fragment('')
   #subjectKey = fragment('')
 
-  /** The Unix seconds in digits. */
+  /** The digits of the Unix seconds. */
   seconds(epoch: number): Fragment {
     if (epoch !== this.#epoch) this.#make(epoch)
     return this.#seconds
   }
 
-  /** The text of an AppArmor event without tasks from after its pid to the value of `auditSubId`. */
+  /** The text between the pid and the value of `auditSubId`, for an AppArmor event without task ids. */
   idsKey(epoch: number): Fragment {
     if (epoch !== this.#epoch) this.#make(epoch)
     return this.#idsKey
   }
 
-  /** The text of a seccomp event from after its audit id to the subject. */
+  /** The text between the audit id and the subject of a seccomp event. */
   subjectKey(epoch: number): Fragment {
     if (epoch !== this.#epoch) this.#make(epoch)
     return this.#subjectKey
   }
 
-  /** The text from after the time to the audit id. A file may have a record of an earlier boot, which is unknown. */
+  /**
+   * The text between the time and the audit id. For a record from a file, it does not say the boot, which is unknown.
+   */
   auditKey(epoch: number): Fragment {
     if (epoch !== this.#epoch) this.#make(epoch)
     return this.#auditKey
   }
 
-  /** The text from after the event to the seconds of `timestamp`. */
+  /** The text between the event and the fraction of `timestamp`. */
   ending(epoch: number): Fragment {
     if (epoch !== this.#epoch) this.#make(epoch)
     return this.#ending
   }
 
-  /** All texts of a second, in the native decoder's order (batch/known-addon.ts). */
+  /** All texts of a second, in the order that KnownAddon.setSecond() needs (batch/known-addon.ts). */
   texts(epoch: number): readonly Fragment[] {
     return [this.idsKey(epoch), this.subjectKey(epoch), this.ending(epoch), this.auditKey(epoch)]
   }
@@ -68,8 +70,8 @@ export class EventTime {
   }
 
   /**
-   * Puts the end of the standard keys and the start of ours. `time` is the event's time, so that equal input gives
-   * equal bytes.
+   * Puts the end of the standard keys and the start of our keys. `time` is the time of the event, not the current time,
+   * so that equal input gives equal bytes.
    */
   putEnding(output: Output, epoch: number): void {
     if (epoch !== this.#epoch) this.#make(epoch)

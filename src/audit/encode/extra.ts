@@ -5,10 +5,10 @@ import { putOddValue, type Values } from './values.ts'
 
 const extraStart = fragment(',"extra":{')
 
-/** Keys that contain names and have no field: the kernel writes their values as hex if a byte is odd. */
+/** Keys without a field whose values are names. The kernel writes such a value as hex if it has a special byte. */
 const untrusted = new Set(['addr', 'peer_addr', 'execpath', 'trans', 'options', 'dev', 'ocomm', 'kmod'])
 
-/** Whether a value is absent: a daemon writes `addr=?`, and the kernel `addr=none`. */
+/** Whether the value means that the field is absent: a daemon writes `addr=?`, and the kernel writes `addr=none`. */
 function isNothing(bytes: Uint8Array, { start, end, form: written }: ExtraPair): boolean {
   if (written !== form.bare) return false
   if (end - start === 1) return bytes[start] === 0x3f
@@ -22,7 +22,7 @@ function formOf(bytes: Uint8Array, key: string, { start, end, form: written }: E
   return isHex(String.fromCharCode(...bytes.subarray(start, Math.min(end, start + 8192)))) ? form.hex : written
 }
 
-/** Puts `extra`: the pairs that have no field in libapparmor's record, as texts under the kernel's keys. */
+/** Puts `extra`, an object with the pairs that libapparmor's record lacks: the kernel's keys, with texts as values. */
 export function putExtra(values: Values): void {
   const { output, bytes, fields } = values
   let separator = 0

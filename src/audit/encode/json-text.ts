@@ -3,7 +3,7 @@ import { type Output, putByte } from './output.ts'
 
 const { quote } = bytes
 
-/** A value as JSON in ASCII. Unpaired surrogates, which are not characters, become U+FFFD. */
+/** A value as JSON in ASCII. Unpaired surrogates become U+FFFD, because they are not characters. */
 export function asciiJson(value: unknown): string {
   return JSON.stringify(value)
     .replace(/\\(?:u(d[89a-f]..)|.)/g, (whole, half: string | undefined) => (half === undefined ? whole : '\\ufffd'))
@@ -13,7 +13,7 @@ export function asciiJson(value: unknown): string {
 const backslash = 0x5c
 const hexDigits = Uint8Array.from('0123456789abcdef', (digit) => digit.charCodeAt(0))
 
-/** Two-character escapes, by the byte that they stand for. */
+/** For each byte with a two-character escape, the second character of the escape. */
 const shortEscapes = new Uint8Array(128)
 for (const [byte, letter] of ['"', '\\', 'b', 'f', 'n', 'r', 't'].map(
   (letter) => [JSON.parse(`"\\${letter}"`).charCodeAt(0) as number, letter.charCodeAt(0)] as const,
@@ -27,8 +27,8 @@ function putUnicodeEscape(output: Output, unit: number): void {
 }
 
 /**
- * Length of the well-formed UTF-8 character at `at`, or 0 if the bytes are not one: cut short, overlong, a surrogate,
- * or beyond U+10FFFF (Unicode 15, table 3-7).
+ * Length of the UTF-8 character at `at`. It is 0 if the bytes are not well-formed UTF-8: incomplete, overlong, a
+ * surrogate, or beyond U+10FFFF (Unicode 15, table 3-7).
  */
 function characterLength(bytes: Uint8Array, at: number, end: number): number {
   const first = bytes[at]!
@@ -52,9 +52,10 @@ function putAscii(output: Output, byte: number): void {
 }
 
 /**
- * Puts bytes as a quoted JSON string. Control characters, which terminals obey, are escaped, and each byte that belongs
- * to no UTF-8 character becomes U+FFFD. @param reserve room needed after the string
- * @returns whether there was such a byte, so that the text alone does not show all bytes
+ * Puts bytes as a quoted JSON string. Control characters are escaped, because terminals execute them. Each byte that is
+ * not part of a UTF-8 character becomes U+FFFD.
+ * @param reserve room needed after the string
+ * @returns whether the string contains such a U+FFFD, and so does not show all bytes
  */
 export function putText(output: Output, bytes: Uint8Array, start: number, end: number, reserve = 0): boolean {
   output.room(6 * (end - start) + 2 + reserve)

@@ -8,19 +8,19 @@ import type { ProfileHead, ProfileHeads } from './event-head.ts'
 import { asciiJson, putText } from './json-text.ts'
 import { type Fragment, fragment, Output } from './output.ts'
 
-/** A label as records have it, and everything derived from it. */
+/** The facts derived from the label of a process in a record. */
 export interface Label {
   ours: boolean
   /** Our profiles in the label, which may be a stack of several profiles. */
   own: readonly string[]
   /**
-   * The first of these profiles that has a policy; empty if there is none. So all made-up names have one share of
-   * limits that are per profile.
+   * The first profile in `own` that has a policy; empty without such a profile. Limits are per payer, so all made-up
+   * names share one limit.
    */
   payer: string
-  /** As a JSON string, quotes included. */
+  /** The label as a JSON string with quotes. */
   json: Fragment
-  /** Whether it has bytes that are not UTF-8, for which `json` has U+FFFD. */
+  /** Whether the label contains bytes that are not UTF-8. `json` contains U+FFFD for them. */
   broken: boolean
   head: ProfileHead
 }
@@ -43,7 +43,9 @@ export class Labels {
     this.#byBytes.clear()
   }
 
-  /** @param written the value's form; a hex label and a quoted one never have equal bytes */
+  /**
+   * @param written the value's form. It is not part of the cache's key: hex and quoted labels never have equal bytes
+   */
   get(
     bytes: Uint8Array,
     view: DataView,

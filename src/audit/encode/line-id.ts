@@ -15,7 +15,7 @@ import type { Values } from './values.ts'
  * records of one system call have the same audit id, so the hash of the record's bytes distinguishes them.
  */
 
-/** Two digits by number, the first in the lower byte. */
+/** The two digits of each number, with the first digit in the lower byte. */
 const pairsOf = (base: number): Uint16Array =>
   Uint16Array.from({ length: base * base }, (_, number) => {
     const digits = number.toString(base).padStart(2, '0')
@@ -28,7 +28,7 @@ const quote = 0x22
 const dash = 0x2d
 const dot = 0x2e
 
-/** Writes eight digits. */
+/** Writes a hash as eight hexadecimal digits. */
 function writeHash(view: DataView, at: number, hash: number): number {
   view.setUint16(at, pairs[hash >>> 24]!, true)
   view.setUint16(at + 2, pairs[(hash >>> 16) & 255]!, true)
@@ -37,14 +37,14 @@ function writeHash(view: DataView, at: number, hash: number): number {
   return at + 8
 }
 
-/** The end of a record without trailing spaces. */
+/** The end of a record, before its trailing spaces. */
 export function recordEnd(bytes: Uint8Array, end: number): number {
   let at = end
   while (at > 0 && bytes[at - 1]! <= space) at--
   return at
 }
 
-/** The hash of a record as the kernel wrote it; the escapes of /dev/kmsg are decoded first. */
+/** The hash of a record as the kernel wrote it: the escapes of /dev/kmsg are decoded first. */
 function hashOf({ bytes, view, kmsg }: Values, start: number, end: number): number {
   if (!kmsg) return recordHash(bytes, view, start, end)
   const plain = valueBytes(bytes, start, end, form.quoted, true)
@@ -57,7 +57,7 @@ export function putAuditMark(values: Values, id: AuditId, time: EventTime, end: 
   const { output, bytes, view } = values
   const out = output.view
   let at = output.length
-  // The kernel writes a dot and three digits: one word.
+  // The kernel writes a dot and three digits, which are one word.
   if (id.fractionEnd - id.fractionStart === 4) {
     out.setInt32(at, view.getInt32(id.fractionStart, true), true)
     at += 4
@@ -94,7 +94,7 @@ export function recordId(key: string, bytes: Uint8Array, view: DataView, start: 
   return `${key}${recordTime.uptime}.${String(recordTime.uptimeNs).padStart(9, '0')}-${hash}`
 }
 
-/** Like putAuditMark(), for a record that only its bytes identify, and whose time has no fraction. */
+/** Like putAuditMark(), for a record without a readable id, whose time is in whole seconds. */
 export function putRawMark({ output, bytes, view }: Values, key: Fragment, start: number, end: number): void {
   putFragment(output, key)
   output.length = writeHash(output.view, output.length, recordHash(bytes, view, start, end, 1))

@@ -1,13 +1,13 @@
 import type { Fragment } from './output.ts'
 
-/** The common part of lines with the same start: their container, or that they have none. */
+/** The texts that all lines of a container share; another LineOwner is for lines without a container. */
 export interface LineOwner {
-  /** The line from the brace to `"pid":`, for refused events (level warn) and for reported events (level debug). */
+  /** The line from the brace to `"pid":`. `refused` has level warn, `reported` has level debug. */
   readonly refused: Fragment
   readonly reported: Fragment
   /** The middle that was created last. */
   middle: Middle | undefined
-  /** The KindTable in which `place` is valid. */
+  /** The generation of a KindTable in which `place` is valid. */
   seenIn: number
   place: number
 }

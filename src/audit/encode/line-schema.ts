@@ -1,5 +1,5 @@
 /**
- * The version of a line's format, written as `schema`: increase it when a key is removed or changes its type or
- * meaning. A new key does not change it.
+ * The version of a line's format, written as `schema`. Increase it when you remove a key, or change its type or
+ * meaning, but not when you add a key.
  */
 export const lineSchema = 1

@@ -1,6 +1,6 @@
 import { Buffer } from 'node:buffer'
 
-/** Constant ASCII bytes that can also be read in words of eight bytes. Every constant part of a line is a fragment. */
+/** Constant ASCII bytes, also stored as words of eight bytes. Every constant part of a line is a fragment. */
 export interface Fragment {
   readonly bytes: Uint8Array
   /** The same bytes as doubles; the last word is padded with NUL. */
@@ -20,8 +20,8 @@ export function fragment(text: string): Fragment {
 }
 
 /**
- * A growing buffer of output bytes. Call `room()` before a line, because the put functions do not check. Each may write
- * up to seven bytes beyond its text, which the next text overwrites; `slack` keeps room for that.
+ * A growing buffer of output bytes. Call `room()` before a line, because the put functions do not check for room. A put
+ * function may write up to seven bytes beyond its text, for which `slack` keeps room. The next text overwrites them.
  */
 export class Output {
   buffer: Uint8Array
@@ -41,7 +41,7 @@ export class Output {
     this.view = new DataView(this.buffer.buffer)
   }
 
-  /** Makes room for `bytes` more. */
+  /** Makes room for this many further bytes. */
   room(bytes: number): void {
     const needed = this.length + bytes + slack
     if (needed <= this.buffer.length) return
@@ -51,7 +51,7 @@ export class Output {
     this.view = new DataView(grown.buffer)
   }
 
-  /** All bytes put so far, without a copy. The caller now owns the buffer. */
+  /** Returns all bytes without a copy. The caller now owns the buffer. */
   take(): Uint8Array {
     return new Uint8Array(this.buffer.buffer, 0, this.length)
   }
@@ -59,19 +59,19 @@ export class Output {
 
 const slack = 16
 
-/** Creates memory that is not zeroed and does not come from Node's shared pool. */
+/** Creates memory that is not zeroed, outside of Node's pool for small buffers. */
 const unshared = (bytes: number): ArrayBufferLike => Buffer.allocUnsafeSlow(bytes).buffer
 
 /**
- * Writes a fragment at `at`, in words, because a native copy into shared memory is slower. The write functions take the
- * offset and return the next, so that a chain of them keeps it in a register (measured); storing it in the Output would
- * not. Doubles carry ASCII unchanged: eight bytes below 0x80 are never a NaN.
+ * Writes a fragment at `at`, word by word, because a native copy into shared memory is slower. Write functions return
+ * the next offset. Measured, a chain of calls then keeps the offset in a register, unlike an offset in the Output.
+ * Doubles do not change ASCII: eight bytes below 0x80 are never a NaN.
  */
 export function writeFragment(output: Output, at: number, { length, words }: Fragment): number {
   const { view } = output
   let word = 0
   let to = at
-  // Four words per round: a fifth faster than two, which is a quarter faster than one (measured).
+  // Measured: four words per round are a fifth faster than two, and two words are a quarter faster than one.
   for (; (word + 4) << 3 <= length; word += 4, to += 32) {
     const first = words[word]!
     const second = words[word + 1]!
@@ -103,7 +103,7 @@ export function writeRange(
 ): number {
   const out = output.view
   let to = at
-  // Use integers, because the bytes may have any value. Words may read past `end`, but not past the buffer.
+  // Not doubles, because the bytes may have any value. Words may read past `end`, but not past the buffer.
   let from = start
   for (const safe = Math.min(end, bytes.length - 3); from < safe; from += 4, to += 4)
     out.setInt32(to, view.getInt32(from, true), true)

@@ -10,7 +10,7 @@ import type { LinePiece } from './line-pieces.ts'
 import { type Fragment, fragment, putFragment, putNumber, putRange } from './output.ts'
 import { noteBroken, putValue, type Values } from './values.ts'
 
-/** Architectures as syscall tables name them, by AUDIT_ARCH_… (include/uapi/linux/audit.h). */
+/** The architecture's name in syscall tables, for each AUDIT_ARCH_… (include/uapi/linux/audit.h). */
 const architectures: ReadonlyMap<number, SyscallArchitecture> = new Map([
   [0xc000_003e, 'x86_64'],
   [0x4000_0003, 'i386'],
@@ -19,12 +19,12 @@ const architectures: ReadonlyMap<number, SyscallArchitecture> = new Map([
   [0xc000_00f3, 'riscv64'],
 ])
 
-/** Set in call numbers of the x32 interface (__X32_SYSCALL_BIT); numbers below 512 mean the same calls as on x86-64. */
+/** Set in call numbers of the x32 ABI (__X32_SYSCALL_BIT). Numbers below 512 mean the same calls as on x86-64. */
 const x32Bit = 0x4000_0000
 
 /**
- * The name of a call on its record's architecture, such as `unshare` for 272 on c000003e; `unknown(9999)` if Linux has
- * no such call, or the architecture is not supported.
+ * The name of a call on an architecture, such as `unshare` for 272 on c000003e. The name is `unknown(9999)` if the
+ * architecture does not have call 9999, or is not supported.
  */
 export function nameOfCall(arch: number, number: number): string {
   const architecture = architectures.get(arch)
@@ -43,7 +43,7 @@ const callText = (name: string): Fragment => fragment(`,"syscall":${asciiJson(na
 export function callOf({ bytes, fields: { starts, ends, forms } }: Values): Fragment {
   const arch = forms[slotOf.arch] === form.absent ? -1 : readHex(bytes, starts[slotOf.arch]!, ends[slotOf.arch]!)
   const number = readDecimal(bytes, starts[slotOf.syscall]!, ends[slotOf.syscall]!)
-  // A tracer or the caller set the call's number to -1.
+  // A tracer set the number to -1 to skip the call, or the process itself called -1.
   if (number === -1) return callText('unknown(-1)')
   const names = namesOfArch.get(arch)
   if (names === undefined || number >= maxNumbers) return callText(nameOfCall(arch, number))
@@ -58,16 +58,16 @@ export function callOf({ bytes, fields: { starts, ends, forms } }: Values): Frag
 /** SECCOMP_RET_… (include/uapi/linux/seccomp.h), without the data in the lower half. */
 const returns = { KILL_PROCESS: 0x8000_0000, KILL_THREAD: 0, TRAP: 0x3_0000, ERRNO: 0x5_0000, LOG: 0x7ffc_0000 }
 
-/** The filter that refused a call: the container's own, or one that a process in it has set. */
+/** The filter that refused a call: the container's filter, or a filter that a process in the container has set. */
 export type RefusingFilter = 'container' | 'workload'
 
 /**
- * Actions by which a filter refuses a call without ending the process. Calls that kill are logged for any filter, so
- * the filters are not distinguished.
+ * Actions by which a filter refuses a call without killing the process. For these actions, the line says which filter
+ * refused the call. The kernel logs kills by any filter, so they do not show the filter.
  */
 const toldApart = new Set([returns.TRAP, returns.ERRNO])
 
-/** @param refused the calls that the container's filter refuses and reports, from ContainerInfo */
+/** @param refused the calls that the container's filter refuses and reports: ContainerInfo.refusedCalls */
 export function refusingFilter({ bytes, fields }: Values, refused: string): RefusingFilter | undefined {
   const { starts, ends, forms } = fields
   const code = codeOf(fields, bytes)
@@ -85,7 +85,7 @@ const commKey = fragment(',"comm":')
 const exeKey = fragment(',"exe":')
 const empty = fragment('""')
 
-/** Puts `event` of a seccomp violation after its opening, with upstream's keys and zero values. */
+/** Puts the rest of a seccomp violation's `event` after its opening, with upstream's keys and zero values. */
 export function putSeccompEvent(
   values: Values,
   id: AuditId,
@@ -107,8 +107,8 @@ export function putSeccompEvent(
 }
 
 /**
- * The event, from the text of its id on, for all records that differ from the record of `values` only in subject,
- * process, command and file. It has the same bytes as putSeccompEvent() writes.
+ * The pieces of an event after its opening. They are valid for all records that differ from the record of `values` only
+ * in id, subject, pid, command and executable. The result has the same bytes as the result of putSeccompEvent().
  */
 export const seccompPieces = (values: Values): LinePiece[] => [
   ...(['id', 'subject', 'label'] as const),
@@ -131,9 +131,9 @@ function putNamed(values: Values, slot: number, name: string): void {
 }
 
 /**
- * The action by the kernel's `code`. Upstream writes AUDIT|ALLOWED for every record. We use it only for logged and
- * allowed calls (SECCOMP_RET_LOG), and DENIED for refused or killed calls. If a tracer or supervisor handled the call,
- * the result is unknown: AUDIT.
+ * The action for the kernel's `code`. Upstream writes AUDIT|ALLOWED for every record. We write AUDIT|ALLOWED only for
+ * calls that were logged and allowed (SECCOMP_RET_LOG), and DENIED for calls that were refused or killed the process.
+ * AUDIT means that a tracer or supervisor handled the call, with an unknown result.
  */
 export function seccompAction(code: number, signal: number): 'DENIED' | 'AUDIT' | 'AUDIT|ALLOWED' {
   if (Number.isNaN(code)) return signal === 0 ? 'AUDIT|ALLOWED' : 'DENIED'
@@ -143,7 +143,7 @@ export function seccompAction(code: number, signal: number): 'DENIED' | 'AUDIT' 
   return refused.includes(action) ? 'DENIED' : 'AUDIT'
 }
 
-/** The number of `code=0x7ffc0000`; NaN if the record has none. */
+/** The number in `code=0x7ffc0000`; NaN if the record does not contain a code. */
 export function codeOf({ forms, starts, ends }: RecordFields, bytes: Uint8Array): number {
   if (forms[slotOf.code] === form.absent) return Number.NaN
   const code = readHex(bytes, starts[slotOf.code]! + 2, ends[slotOf.code]!)

@@ -7,13 +7,13 @@ import { form, type RecordFields } from '../decode/record-fields.ts'
 import { putHex, putText } from './json-text.ts'
 import { fragment, type Output, putFragment, putRange } from './output.ts'
 
-/** A value whose bytes are not UTF-8. Its text has U+FFFD for such bytes, so `raw` has all its bytes. */
+/** A value whose bytes are not UTF-8. Its text shows such bytes as U+FFFD, so `raw` contains all its bytes. */
 export interface BrokenValue {
   name: string
   bytes: Uint8Array
 }
 
-/** The input and output of values. It is a class, because objects of different shapes would slow the hot path. */
+/** The input and output of the put functions. A class gives all objects the same V8 shape, which the hot path needs. */
 export class Values {
   readonly output: Output
   readonly bytes: Uint8Array
@@ -21,7 +21,8 @@ export class Values {
   readonly kmsg: boolean
   readonly fields: RecordFields
   /**
-   * Bytes that the rest of the line may need. Each request for room adds them, because fixed texts do not request room.
+   * Bytes that the rest of the line may need. Each request for room includes them, because constant texts do not
+   * request room.
    */
   reserve = 0
   /** Values of this line that `raw` must contain. */
@@ -49,21 +50,23 @@ export function putValue(values: Values, slot: number, name: string): void {
   else putOddValue(values, fields.starts[slot]!, fields.ends[slot]!, written, name)
 }
 
-/** Puts a value that must be decoded, checked or quoted. */
+/** Puts a value that cannot be copied, but must be decoded, checked or quoted. */
 export function putOddValue(values: Values, start: number, end: number, written: number, name: string): void {
   const value = valueBytes(values.bytes, start, end, written, values.kmsg)
   if (!putText(values.output, value.bytes, value.start, value.end, values.reserve)) return
   values.broken.push({ name, bytes: value.bytes.slice(value.start, value.end) })
 }
 
-/** Notes a value for `raw`. Its text came from a cache, which does not check it. */
+/**
+ * Adds a value to `raw`. Use it if the value's text came from a cache, and so putOddValue() did not check the value.
+ */
 export function noteBroken(values: Values, slot: number, name: string): void {
   const { bytes, fields, kmsg, broken } = values
   const value = valueBytes(bytes, fields.starts[slot]!, fields.ends[slot]!, fields.forms[slot]!, kmsg)
   broken.push({ name, bytes: value.bytes.slice(value.start, value.end) })
 }
 
-/** Puts bytes as a JSON string, by the fastest code for their content. */
+/** Puts bytes as a JSON string. Bytes that need no escape are only copied. */
 export function putBytes(values: Values, start: number, end: number, name: string): void {
   const { output, bytes, view } = values
   const { view: out, buffer, length } = output
@@ -100,7 +103,7 @@ export function putProtocol(values: Values, slot: number): void {
   else putFragment(output, protocolJson(number))
 }
 
-/** Maximum cached protocols: a container may request a socket of any protocol. */
+/** Maximum cached protocols. A container may request a socket of any protocol number. */
 const maxProtocols = 1024
 const protocols = new Map<number, ReturnType<typeof fragment>>()
 
@@ -117,7 +120,7 @@ const rawEnd = fragment('}')
 const comma = fragment(',')
 const colon = fragment(':')
 
-/** Puts `raw`: the bytes of this line's broken values, in hex, by name. */
+/** Puts `raw`, an object with the name and the bytes in hex of each broken value in this line. */
 export function putRaw(values: Values): void {
   const { output, broken, reserve } = values
   putFragment(output, rawStart)

@@ -1,7 +1,7 @@
 import { loadForkAddon } from './fork-addon.ts'
 import { Forks } from './forks.ts'
 
-/** Shared memory with the number of the current fork tree; 0 if there is none. */
+/** Shared memory with the number of the current fork tree; 0 without a tree. */
 export const forkNumber = (number = 0): Int32Array<SharedArrayBuffer> => {
   const shared = new Int32Array(new SharedArrayBuffer(4))
   shared[0] = number
@@ -9,8 +9,8 @@ export const forkNumber = (number = 0): Int32Array<SharedArrayBuffer> => {
 }
 
 /**
- * The node's fork tree for threads that did not open it. A broken tree, or one that has a better successor, is replaced
- * by a tree with another number. The new tree gives the same keys to other processes, so check the number before you
+ * The node's fork tree, for threads that did not open it. When a tree is broken or a better tree is available, a tree
+ * with another number replaces it. The new tree gives the same keys to other processes, so check the number before you
  * use a stored key.
  */
 export class CurrentForks {
@@ -34,7 +34,7 @@ export class CurrentForks {
     return this.#forks?.find(...asked)
   }
 
-  /** Like Forks.reuses. The number of another tree differs. */
+  /** Like Forks.reuses. The result also changes when another tree replaces the tree. */
   reuses(): number {
     this.#poll()
     return this.#forks?.reuses() ?? Number.NaN

@@ -9,8 +9,8 @@ import {
 } from './fork-addon.ts'
 
 const defaults: ForkOptions = {
-  // Eight megabytes: room for the processes that ended within the last ten seconds of a fork storm, or within minutes
-  // on a busy node.
+  // They take 8 MiB. They keep the processes that ended within the last ten seconds of a fork storm, or within the last
+  // minutes on a busy node.
   entries: 131_072,
   receiveBuffer: 8 * mebibyte,
   napMs: 20,
@@ -29,8 +29,8 @@ export class Forks {
   }
 
   /**
-   * Follows all forks from now on. Close the tree in the thread that opened it.
-   * @throws {AuditSourceError} why this node or process cannot do this, and what to do
+   * Opens a tree that follows all forks from now on. Close it in the same thread.
+   * @throws {AuditSourceError} if this node or process cannot follow forks; it says why, and what to do
    */
   static open(options: Partial<ForkOptions> = {}, addon = loadForkAddon()): Forks {
     try {
@@ -40,20 +40,20 @@ export class Forks {
     }
   }
 
-  /** Finds the process that had the pid between two times, in Unix seconds; undefined if uncertain. */
+  /** Finds the process that had the pid between two times, in Unix seconds; undefined if it is not certain. */
   find(pid: number, earliest: number, latest: number): ForkAnswer | undefined {
     return this.#addon.findFork(this.number, pid, earliest, latest) ?? undefined
   }
 
-  /** A key for the pid's current process, for `confirm`. */
+  /** The key of the pid's current process, for `confirm`. */
   living(pid: number): number | undefined {
     return this.#addon.livingFork(this.number, pid) ?? undefined
   }
 
   /**
    * Stores the container of a living process, unless the id is empty.
-   * @returns false if the process has ended: what /proc has shown about its pid since the key was given may be about
-   * another process
+   * @returns false if the process has ended. Then facts that the caller has read from /proc about the pid, since it got
+   * the key, may be about another process
    */
   confirm(key: number, containerID: string): boolean {
     return this.#addon.labelFork(this.number, key, containerID)
@@ -67,14 +67,14 @@ export class Forks {
     return this.#addon.labelStartedFork(this.number, pid, earliest, latest, containerID)
   }
 
-  /** Stops inheritance from a process, because its apparent children may be children of other processes. */
+  /** Stops children from inheriting this process's container: they may really be children of other processes. */
   bar(key: number): void {
     this.#addon.barFork(this.number, key)
   }
 
   /**
-   * A number that does not change while no pid is reused soon after its last process and no fork is lost. Meanwhile an
-   * answer of `find` for the current second stays valid for the rest of that second. NaN if unknown.
+   * A number that changes when a pid is reused soon after its last process ended, and when forks are lost. While it is
+   * the same, an answer of `find` for the current second stays valid for the rest of this second. NaN if unknown.
    */
   reuses(): number {
     return this.number * 2 ** 40 + (this.stats()?.reuses ?? Number.NaN)

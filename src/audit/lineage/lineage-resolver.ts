@@ -6,15 +6,15 @@ import type { ForkAnswer } from './fork-addon.ts'
 import type { Forks } from './forks.ts'
 
 /**
- * Seconds before and after an event's time stamp in which the event may have happened. The stamp has whole
- * milliseconds, two clocks are compared, and the kernel's clock may lag.
+ * An event may have happened this many seconds before or after its time stamp. The stamp has whole milliseconds, it is
+ * compared with a time of another clock, and the kernel's clock may lag.
  */
 const slack = { before: 0.02, after: 0.04 + stampLag }
 
 interface LineageOptions {
   forks: Pick<Forks, 'find' | 'confirm' | 'reuses' | 'number'>
   readProcess: ReadProcess
-  /** Answers when the fork tree is not certain. */
+  /** Resolves pids for which the fork tree is not certain. */
   otherwise: PidResolver
   budget: LookupBudget
   /** Whether an id belongs to a known container of the node. */
@@ -25,9 +25,9 @@ interface LineageOptions {
 }
 
 /**
- * Seconds for which facts from /proc about a process in a container are reused; later it may run another program. The
- * time is random, so that a thousand processes of one second are not all read again in the same second. `late`: how
- * much longer facts are reused when a lookup is refused.
+ * Seconds for which facts from /proc about a process in a container are reused; later the process may run another
+ * program. The time is random from `min` to `max`, so that processes that were read in one second are not all read
+ * again in one second. When a look-up is refused, facts are reused for `late` more seconds.
  */
 const fresh = { min: 5, max: 10, late: 1 }
 interface Kept {
@@ -39,18 +39,18 @@ interface Kept {
 const limit = 8192
 
 /**
- * Resolves with the fork tree. The tree knows which process had a pid at an event's time, and an ended process was in
- * its parents' container. If the tree has no container for a living process, the process is looked up in /proc, once
- * for each batch. A process with a known container is only sometimes looked up, for its program.
+ * Resolves pids with the fork tree, which knows which process had a pid at an event's time. An ended process was in the
+ * container of its parents. If the tree does not know the container of a living process, the process is looked up in
+ * /proc, once for each batch. If it does, the process is looked up only now and then, to learn its program.
  */
 export class LineageResolver implements PidResolver {
   readonly #options: LineageOptions
   /** Number of the tree whose keys are stored here: another tree gives the same keys to other processes. */
   #tree = 0
-  /** What /proc has shown about processes in this batch, by key. */
+  /** Facts from /proc about processes of this batch, by key. */
   readonly #asked = new Map<number, Membership | undefined>()
 
-  /** What /proc has shown about processes in containers, by key. */
+  /** Facts from /proc about processes in containers, by key. */
   readonly #kept = new Map<number, Kept>()
 
   constructor(options: LineageOptions) {
@@ -71,8 +71,8 @@ export class LineageResolver implements PidResolver {
   }
 
   /**
-   * Finds the process's container. The answer is valid for the event's whole second, so that other events in it need no
-   * lookup. If two processes had the pid in that second, it is valid only for the event's moment.
+   * Finds the process's container. The answer is valid for the whole second of the event, so that other events of this
+   * second need no look-up. If two processes had the pid in this second, the answer is valid only for the event's time.
    */
   resolve(pid: number, eventTime: number, payer: string): Membership | NoProcess {
     const second = Math.floor(eventTime)
@@ -104,11 +104,11 @@ export class LineageResolver implements PidResolver {
     if (containerID !== '' && this.#options.isKnown(containerID)) return this.#inContainer(answer, second)
     const asked = this.#ask(answer, payer)
     if (asked === 'lookup-limit' && containerID === '') return asked
-    // Ignore a place without a cgroup path: if it is an ancestor's, it says nothing about the process, and if it is the
-    // process's own, its parents' container says more.
+    // A place without a cgroup path is of no use here: the place of an ancestor does not show where the process is, and
+    // for the place of the process itself, the container of its parents says more.
     if (typeof asked === 'object' && !(asked.unplaced && (containerID !== '' || !itself))) {
       const { process, ...place } = asked
-      // What /proc shows about a parent is not about the process.
+      // The program of a parent is not the program of the process.
       const own = itself ? process !== undefined && { process } : { inherited: true }
       return { ...place, since, second, ...own }
     }
@@ -142,7 +142,7 @@ export class LineageResolver implements PidResolver {
     return renewed
   }
 
-  /** What /proc shows about the process to look up, if it is certainly about that process. */
+  /** The facts from /proc about the process `ask`; undefined if they may be about another process. */
   #ask({ ask, key }: ForkAnswer, payer: string): Membership | undefined | 'lookup-limit' {
     if (ask === 0) return undefined
     if (this.#asked.has(key)) return this.#asked.get(key)
