@@ -11,30 +11,30 @@ export interface Attribution {
   reason: UnresolvedReason | undefined
   /** Inode number of the process's mount namespace; 0 if unknown. */
   mntNsID: number
-  /** Unix seconds from which the attribution is valid: before, the pid belonged to another process. */
+  /** Unix seconds from which the attribution is valid. Before this time, the pid belonged to another process. */
   since: number
-  /** Unix second of the events for which it is valid. 0: for all events; NaN: for no other event. */
+  /** The attribution is valid for events of this Unix second. 0: for all events; NaN: only for the current event. */
   second: number
-  /** While this process lives, the attribution is valid for other seconds, too. */
+  /** While this process lives, the attribution is also valid for other seconds. */
   fork: LivingFork | undefined
-  /** The container whose share the records use while the event names no container; empty if unknown. */
+  /** The owner of the waiting record while its container is unknown; empty if the owner is also unknown. */
   holder: string
   /** Keys whose news may resolve the event. */
   waitsFor: readonly WaitKey[]
-  /** The line's field about the process, including the comma before it; empty if nothing is known. */
+  /** The line's field about the process, with the comma before it; empty if the process is unknown. */
   process: string
-  /** `process`, and before it the container's fields that follow the standard keys. */
+  /** The container's fields that follow the standard keys, and `process` after them. */
   about: Fragment
 }
 
 const nothing = fragment('')
 
-/** Texts by the facts they were made from. The facts stay the same object until something about the process changes. */
+/** The texts for each ProcessFacts. The object of a process is replaced when a fact about the process changes. */
 const described = new WeakMap<ProcessFacts, { process: string; ofContainer: Fragment; about: Fragment }>()
 
 /**
- * The texts of a process and its container. Most events find them in the cache: creating them takes longer than the
- * rest of a line.
+ * The texts of a process and its container. They are cached, because creating them takes longer than the rest of a
+ * line.
  */
 function describe(facts: ProcessFacts | undefined, ofContainer: Fragment): Pick<Attribution, 'process' | 'about'> {
   if (facts === undefined) return { process: '', about: ofContainer }
@@ -83,7 +83,7 @@ function lost(
   return { container: undefined, reason, mntNsID, since, second, fork: undefined, holder, waitsFor, process, about }
 }
 
-/** For a record that names no process. */
+/** The attribution of a record that does not contain a pid. */
 export const noProcess = lost('no-pid', waitsForNothing)
 
 const forGood: ReadonlySet<UnresolvedReason> = new Set(['not-in-container', 'no-pid', 'profile-mismatch'])
@@ -93,10 +93,10 @@ export const mayResolveLater = ({ reason, waitsFor }: Attribution): boolean =>
   reason !== undefined && !forGood.has(reason) && waitsFor.length > 0
 
 /**
- * Removes the container from an attribution if the container may not run in the record's profiles. A container has one
- * profile for its life, so a process in another profile of ours entered it itself (`aa-exec`), or is in another
- * container.
- * @param own an object that the container remembers after a successful check
+ * Removes the container from an attribution if the record's profiles are not the container's. A container keeps its
+ * profile for its life. So a process in another profile of ours has entered the profile itself (`aa-exec`), or is in
+ * another container.
+ * @param own the label. The container remembers the object after a successful check
  */
 export function checked(attribution: Attribution, own: { own: readonly string[] }): Attribution {
   const { container } = attribution
@@ -120,8 +120,9 @@ export function checked(attribution: Attribution, own: { own: readonly string[] 
 
 /**
  * Finds a process's container by its cgroup, because a container can leave its mount namespace. Without a cgroup, the
- * mount namespace decides, while the container's first process is in it: numbers of namespaces are reused. A pid or a
- * profile proves nothing, because other processes can have it. @param payer the owner charged for reads of /proc
+ * mount namespace decides, but only while the container's first process is in it: numbers of namespaces are reused. A
+ * pid or profile does not decide, because other processes can have the same pid or profile.
+ * @param payer the owner whose budget pays for reads of /proc
  */
 export function attribute(
   pid: number,
@@ -142,32 +143,31 @@ export function attribute(
   if (unplaced) return lost('cgroup-unreadable', [pid, mountKey(mntNsID)], mntNsID, since, second, process)
   const container = inMountNamespace(mntNsID, snapshot, resolver)
   if (container !== undefined) return found(container, mntNsID, since, second, process)
-  // `not-in-container` would drop the event, so the process must be certainly outside all containers.
+  // `not-in-container` drops the event, so return it only if the process is certainly outside all containers.
   if (inherited) return lost('process-gone', [pid], 0, since, second)
   if (snapshot.inMountNamespace(mntNsID) !== undefined)
     return lost('container-unknown', [mountKey(mntNsID)], mntNsID, since, second, process)
   return lost('not-in-container', waitsForNothing, mntNsID, since, second, process)
 }
 
-/** The answer for an unknown process. In an old log, no process lives: use the data given with the log. */
+/** The answer for an unknown process. The processes of an old log have ended, so use the data given with the log. */
 function unknown(reason: NoProcess, pid: number, snapshot: Snapshot, resolver: PidResolver): Attribution {
   const first = resolver.living === undefined ? snapshot.withInitPid(pid) : undefined
   if (first !== undefined) return found(first, 0, 0)
-  // The lookup was refused for this pid; only news about the record's other keys can help.
+  // After a refused lookup, news about this pid does not help.
   const waitsFor = reason === 'lookup-limit' ? waitsForNothing : [pid]
   // Two processes had the pid: another event may belong to the other process.
   return lost(reason, waitsFor, 0, 0, reason === 'pid-reused' ? Number.NaN : 0)
 }
 
-/** The container to which a mount namespace certainly belongs now. */
+/** The container to which a mount namespace certainly belongs at present. */
 function inMountNamespace(inode: number, snapshot: Snapshot, resolver: PidResolver): KnownContainer | undefined {
   const container = snapshot.inMountNamespace(inode)
   return container !== undefined && holdsNamespace(container.info, inode, resolver) ? container : undefined
 }
 
 /**
- * Whether the container's first process is still in the namespace. If that process is unknown, trust the given
- * namespace.
+ * Whether the container's first process is still in the namespace. If the process is unknown, the answer is yes.
  */
 function holdsNamespace(
   { initPid, initStart, containerID }: ContainerInfo,
@@ -179,7 +179,7 @@ function holdsNamespace(
   return first?.mntNsID === inode && (initStart === undefined || first.startTicks === initStart)
 }
 
-/** The facts in a BPF record that may name its container. */
+/** The facts in a BPF record that may identify its container. */
 export interface RecordOrigin {
   /** Number of the container to which its task is bound; 0 if the task is not bound. */
   number: number
@@ -191,9 +191,9 @@ export interface RecordOrigin {
 }
 
 /**
- * Finds the container of a BPF record. The task's container number decides, if nothing contradicts it. Otherwise the
- * cgroup or mount namespace decides, which the program saw and which need no living process; the kernel never reuses a
- * cgroup id. Otherwise the process decides, as in attribute().
+ * Finds the container of a BPF record. The task's container number decides, unless another fact contradicts it. Next,
+ * the cgroup or mount namespace in the record decides; this does not need a living process, and the kernel never reuses
+ * a cgroup id. At last, the process decides, as in attribute().
  */
 export function attributeRecord(
   record: RecordOrigin,
@@ -229,9 +229,9 @@ function holderOf({ number, uptime }: RecordOrigin, snapshot: Snapshot): KnownCo
 }
 
 /**
- * Decides between the container that has the number and the container that the cgroup or mount namespace names. A
- * container may leave its mount namespace, and may have cgroups below its own that belong to no known container. If
- * both disagree, only the time shows that the container had the number.
+ * Decides whether the container that has the number (`holder`) caused the record. The cgroup or mount namespace may
+ * name another container (`witness`), or none: a container may leave its mount namespace, and create cgroups below its
+ * own. If both facts disagree with the number, it counts only if we know since when the container has it.
  */
 function agreed(
   holder: KnownContainer,
@@ -241,14 +241,14 @@ function agreed(
   if (witness === holder) return holder
   if (witness !== undefined) return witness.info.bpfNumber === number ? witness : undefined
   const { info } = holder
-  // With cgroup version 1, records name no container's cgroup.
+  // With cgroup version 1, a record does not contain the container's cgroup.
   const isWhereItWas = info.mntNsID === mntNsID || info.cgroupID === undefined
   return isWhereItWas || numberedSince(info) > 0 ? holder : undefined
 }
 
 /**
- * The container that had the mount namespace at the time of the record. Numbers of mount namespaces are soon reused, so
- * a container that got it later does not count.
+ * The container that had the mount namespace at the time of the record. A container that got the namespace later does
+ * not count, because the kernel soon reuses the numbers of mount namespaces.
  */
 function mountWitness(
   { number, mntNsID, uptime }: RecordOrigin,

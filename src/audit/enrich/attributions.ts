@@ -6,11 +6,11 @@ import type { Snapshot } from './snapshot.ts'
 interface Entry {
   pid: number
   attribution: Attribution
-  /** The batch in which it was found. */
+  /** The batch in which the attribution was found. */
   batch: number
 }
 
-/** Number of entries that a pid may use, and logarithm of the number of such sets of entries. */
+/** The cache has 2^setBits sets of `ways` entries. A pid may use only the entries of its set. */
 const ways = 4
 const setBits = 11
 
@@ -26,9 +26,9 @@ export interface EventClock {
 }
 
 /**
- * Attributions of processes in recent batches. A resolver's answer is valid for its batch; an answer of the fork tree
- * is valid for a whole second, until a pid is reused within one second. A random number decides which pids share
- * entries, so that processes cannot choose this.
+ * Attributions of processes in recent batches. A resolver's answer is valid for its batch. An answer of the fork tree
+ * is valid for a whole second, unless a pid is reused within this second. A random number decides which pids share
+ * entries, so that processes cannot evict the entries of other processes.
  */
 export class Attributions {
   readonly #entries: Entry[] = new Array(ways << setBits).fill(empty)
@@ -46,7 +46,7 @@ export class Attributions {
   }
 
   /**
-   * @param changed something that attributions depend on has changed
+   * @param changed whether facts that attributions depend on have changed
    * @returns whether answers for one second are still valid
    */
   beginBatch(resolver: PidResolver, changed: boolean): boolean {
@@ -79,8 +79,8 @@ export class Attributions {
   }
 
   /**
-   * Whether the entry is valid for the event. An event in the second in which a process started may belong to the pid's
-   * previous process, so its exact time decides.
+   * Whether the entry is valid for the event. In the second in which a process started, an event may belong to the
+   * previous process with this pid, so the exact time of the event decides.
    */
   #holds({ attribution, batch }: Entry, eventTime: number): boolean {
     const { second, since, reason } = attribution
@@ -89,7 +89,7 @@ export class Attributions {
     return batch === this.#batch && eventTime >= since
   }
 
-  /** The entry for a process; another process's entry if this process has none. */
+  /** The entry for a process, or an entry of another process if this process does not have an entry. */
   #entryOf(pid: number): Entry {
     const last = this.#last
     if (last.pid === pid) return last
@@ -104,8 +104,8 @@ export class Attributions {
   }
 
   /**
-   * The set of entries for a pid. The product alone would give neighbours the same entries for one multiplier in some
-   * hundreds.
+   * The set of entries for a pid. `mixed` is needed, because the product of one multiplier in some hundreds gives
+   * adjacent pids the same set.
    */
   #setOf(pid: number): number {
     return (mixed(Math.imul(pid, this.#multiplier)) >>> (32 - setBits)) * ways

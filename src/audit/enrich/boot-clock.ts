@@ -2,17 +2,17 @@ import { readFileSync } from 'node:fs'
 import { systemClock } from '../../base/clock.ts'
 
 /**
- * Seconds. A smaller difference is not a clock that was set: /proc/uptime has limited precision, and the clock is
- * slewed.
+ * Seconds by which the boot time must differ to count as changed. Smaller differences also occur without a change of
+ * the clock: /proc/uptime has limited precision, and NTP adjusts the speed of the clock.
  */
 const step = 0.1
 /** Milliseconds between two reads of the clocks. */
 const period = 1000
 
 /**
- * When the machine booted, in Unix seconds, as exactly as the kernel shows it; `btime` has no fraction. Starts of
- * processes count from it, so it must change when the clock is set.
- * @param bootTime used if the proc file system does not show it
+ * Returns the time of the boot in Unix seconds. It is computed from the uptime, because `btime` in /proc/stat does not
+ * have a fraction. Start times of processes are relative to it, so it changes when the wall clock is set.
+ * @param bootTime the result if /proc does not show the uptime
  */
 export function bootClock(
   bootTime: number,
@@ -26,7 +26,7 @@ export function bootClock(
     if (boot !== undefined && now - lookedAt < period) return boot
     lookedAt = now
     const found = clocks.wall() / 1000 - uptimeOf(root)
-    // Ignore a smaller difference, so that a process keeps its start time.
+    // Ignore a small difference, so that the start times of processes do not change.
     if (boot === undefined || Math.abs(found - boot) > step) boot = Number.isNaN(found) ? bootTime : found
     return boot
   }

@@ -1,12 +1,12 @@
 /** Cgroup paths as in /proc/<pid>/cgroup, and the containers they belong to. */
 
 /**
- * Runtimes put a container's id at the end of a path component: `<id>`, `docker-<id>.scope`, `crio-<id>.scope`. CRI-O's
- * monitor of a container is beside it, in `crio-conmon-<id>.scope`.
+ * Runtimes put a container's id at the end of a path component: `<id>`, `docker-<id>.scope`, `crio-<id>.scope`. The
+ * cgroup `crio-conmon-<id>.scope` does not belong to the container: it has CRI-O's monitor of the container.
  */
 const idOfComponent = /(?:^|(?<!conmon)[-:])([0-9a-f]{64})(?:\.scope)?$/
 
-/** Version 1 controllers whose groups every container has. Cgroup managers move processes into these groups. */
+/** Version 1 controllers in which every container has a group. Cgroup managers move processes into these groups. */
 const preferred = ['pids', 'memory', 'devices', 'name=systemd']
 
 /**
@@ -25,9 +25,9 @@ export const isTooLong = (error: unknown): boolean => (error as NodeJS.ErrnoExce
 const removed = ' (deleted)'
 
 /**
- * A process's path from /proc/<pid>/cgroup: the path of one version 1 controller, the same for all processes, or of
- * version 2. Other controllers do not count: where runtimes create no groups, a process can create a group with any
- * name. '/' if there is no path. The native addon parses the same texts (native/addon/cgroup-path.c).
+ * A process's path from /proc/<pid>/cgroup: the path of a `preferred` version 1 controller, or of version 2; '/'
+ * without such a path. In other controllers runtimes do not create groups, so a process can create a group with any
+ * name. The native addon parses the same texts (native/addon/cgroup-path.c).
  */
 export function cgroupPathOf(text: string): string {
   const paths = new Map<string, string>()
@@ -46,13 +46,13 @@ export function cgroupPathOf(text: string): string {
   return paths.get('') ?? '/'
 }
 
-/** The path without its last name if it was cut, because a cut name may be another group's name. */
+/** Removes the last name from a path that the kernel cut, because a cut name may be the name of another group. */
 const withoutCutName = (path: string): string =>
   path.length < maxPath ? path : path.slice(0, Math.max(0, path.lastIndexOf('/')))
 
 /**
- * The id in the first path component that has an id: processes inside can create any group below it. Empty if there is
- * none.
+ * The id in the first path component that has an id; empty if the path does not contain an id. Later components do not
+ * count, because processes in the container can create them.
  */
 export function idOfPath(path: string): string {
   for (const component of path.split('/')) {

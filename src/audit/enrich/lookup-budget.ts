@@ -1,14 +1,15 @@
-/** Maximum accounts within one second; all further payers share one account. */
+/** Maximum accounts in one second. All further payers share one account. */
 const maxAccounts = 4096
 
 /**
- * Lookups per second of all accounts together, a fifth of a thread's time. Beyond it, each account gets only its part.
+ * Look-ups per second of all accounts together. They take a fifth of a thread's time. Beyond this number, each account
+ * gets only an equal part.
  */
 const maxLooks = 4_000
 
 /**
- * Limits reads of /proc: a maximum per second for each account, and less if many accounts need many. A read costs about
- * 50 µs, so without a limit a container that keeps creating processes would delay the events of all others.
+ * Limits the reads of /proc per second for each account. The limit is lower if many accounts need many reads. A read
+ * takes about 50 µs, so without a limit a container that keeps creating processes delays the events of all containers.
  */
 export class LookupBudget {
   readonly #limit: number

@@ -7,9 +7,9 @@ import type { ProcessFacts } from './process-facts.ts'
  */
 export const stampLag = 1
 
-/** Where a process is or was. */
+/** The container, mount namespace and start of a process. */
 export interface Membership {
-  /** Id of its container; empty if its cgroup names none. */
+  /** Id of its container; empty if its cgroup does not contain an id. */
   containerID: string
   /** Inode number of its mount namespace; 0 if it could not be read. */
   mntNsID: number
@@ -26,21 +26,21 @@ export interface Membership {
    * be in another container's mount namespace.
    */
   unplaced?: true
-  /** Unix seconds of a moment at which the process certainly lived, if known. */
+  /** Unix seconds of a time at which the process certainly lived, if known. */
   confirmed?: number
   /**
-   * The Unix second of the events for which the answer is valid, if it is limited: before and after, the pid may belong
-   * to another process. NaN: valid for one moment.
+   * If present, the answer is valid only for events of this Unix second, because at other times the pid may belong to
+   * another process. NaN: valid only for the event's own time.
    */
   second?: number
   /**
-   * Whether this is the place of the process's parents, because the process itself was not seen. If they were in no
-   * container, the process may have been put into one.
+   * Whether this is the place of the process's parents, because the process itself was not seen. If its parents were
+   * outside all containers, the process may still have been put into a container.
    */
   inherited?: boolean
-  /** Facts about the process itself, if it lived at the time of the lookup. */
+  /** Facts about the process itself, if it was alive at the look-up. */
   process?: ProcessFacts
-  /** Set if the answer is certain, and valid for other seconds, too, while the process has its pid. */
+  /** Set if the answer is certain. While this process lives, the answer is also valid for other seconds. */
   fork?: LivingFork
 }
 
@@ -53,32 +53,32 @@ export interface LivingFork {
   until: number
 }
 
-/** Why a resolver found no process. */
+/** Why a resolver did not find the process. */
 export type NoProcess = Extract<UnresolvedReason, 'process-gone' | 'pid-reused' | 'lookup-limit'>
 
 /**
- * Finds the container of a process. It is called once for each process and batch, so it may be slow, but it is not
- * asynchronous.
+ * Finds the container of a process. `resolve` is synchronous. It may be slow, because it is called once for each
+ * process and batch.
  */
 export interface PidResolver {
-  /** Starts a batch whose events are all in the past. Answers describe the state after them. */
+  /** Starts a batch. All its events have happened, so answers describe the state after the events. */
   beginBatch(): void
   /**
    * @param pid in the node's pid namespace
-   * @param eventTime Unix seconds of the event, with a fraction if the record has one; the process lived then
-   * @param payer the owner charged for a slow lookup
+   * @param eventTime Unix seconds of the event, with the record's fraction. The process was alive at this time
+   * @param payer the owner whose budget pays for a slow look-up
    */
   resolve(pid: number, eventTime: number, payer: string): Membership | NoProcess
   /**
-   * A number that does not change while answers for a second stay valid for the rest of that second. Called once for
-   * each batch; absent if the resolver gives no answers for a second.
+   * A number. While it is the same, answers for a second stay valid for the rest of this second. Called once for each
+   * batch; absent if the resolver does not give answers for a second.
    */
   reuses?(): number
-  /** Whether the process's program must be looked up again. */
+  /** Whether the program that the process runs must be looked up again. */
   isDue?(fork: LivingFork): boolean
-  /** The process that has the pid now. A resolver for old logs lacks this, because it cannot look up processes. */
+  /** Finds the pid's current process. A resolver for old logs cannot look up processes, so it lacks this function. */
   living?(pid: number, payer: string): Membership | undefined
 }
 
-/** A resolver that knows no process, for old logs, whose processes no longer exist. */
+/** A resolver for old logs. Their processes have ended, so it does not find any process. */
 export const noProcesses: PidResolver = { beginBatch: () => undefined, resolve: () => 'process-gone' }

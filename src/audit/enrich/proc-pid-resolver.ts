@@ -5,9 +5,9 @@ import { type Membership, type NoProcess, type PidResolver, stampLag } from './p
 import { type ProcessFacts, ProcessFactsReader } from './process-facts.ts'
 
 /**
- * Reads the current facts about a process from /proc; undefined if it does not exist.
- * @param known earlier facts, which stay true while a process lives
- * @param again whether to read its program again instead of reusing it
+ * Reads the current facts about a process from /proc; undefined if the process does not exist.
+ * @param known earlier facts. They are reused if the process is the same
+ * @param again whether to read again which program the process runs
  */
 export type ReadProcess = (pid: number, known?: Membership, again?: boolean) => Membership | undefined
 
@@ -26,29 +26,29 @@ interface Known {
   membership: Membership
   /** Unix seconds at which /proc last showed that the process lived. */
   confirmed: number
-  /** The batch of that confirmation. */
+  /** The batch in which /proc showed this. */
   batch: number
   /** The previous process of this pid, if still remembered. */
   before: Known | undefined
 }
 
 /**
- * Seconds. The kernel stamps an event with the time of its last tick, up to 10 ms ago, in whole milliseconds; process
- * starts and uptime have steps of 10 ms. A pid is not reused within this time, because the kernel first uses all other
- * pids.
+ * Seconds by which a time stamp and a process's start may be wrong. The stamp is the time of the kernel's last tick, up
+ * to 10 ms ago, in whole milliseconds. Process starts and uptime have steps of 10 ms. A pid is not reused within this
+ * time, because the kernel first uses all other pids.
  */
 const slack = 0.03
 
-/** Seconds by which a confirmation may be ahead: threads read the clock one after the other. */
+/** Seconds by which a confirmation of another thread may be in the future, because the threads read the clock apart. */
 const ahead = 1
 
-/** Whether the starts are equal. A process has one start, but two threads read the clocks at different moments. */
+/** Whether the starts are equal, except for the times at which two threads read the clocks. */
 export const sameStart = (a: Membership, b: Membership): boolean => Math.abs(a.since - b.since) < 0.05
 
 /**
- * Resolves with /proc and remembers the answers. An event belongs to the pid's process only if that process certainly
- * lived then: it started before the event, and /proc showed it after the event. Events of an ended process are covered
- * until it was last seen; which process has the pid later is unknown.
+ * Resolves pids with /proc and remembers the answers. An event belongs to a process only if the process started before
+ * the event, and /proc showed it after the event. So events of an ended process are resolved up to the time at which
+ * /proc last showed the process.
  */
 export class ProcPidResolver implements PidResolver {
   readonly #known = new Map<number, Known>()
@@ -78,7 +78,7 @@ export class ProcPidResolver implements PidResolver {
     this.#batch++
     this.#gone.clear()
     const now = this.#now()
-    // The clock was set back: earlier and later times cannot be compared.
+    // The clock was set back, so times before and after the change cannot be compared.
     if (now < this.#latest - slack) this.#known.clear()
     this.#latest = now
   }
@@ -102,13 +102,13 @@ export class ProcPidResolver implements PidResolver {
   }
 
   /**
-   * Adds the finding of another thread. A finding without a confirmation proves nothing, because other processes may
-   * have had the pid.
+   * Adds the finding of another thread. It needs a time at which /proc showed the process; otherwise another process
+   * may have had the pid.
    */
   learn(pid: number, membership: Membership): void {
     const { confirmed } = membership
     const known = this.#known.get(pid)
-    // If the clock was set back, a confirmation from before would cover events to come.
+    // After the clock was set back, an older confirmation would also apply to future events.
     if (confirmed !== undefined && confirmed > this.#now() + ahead) return
     if (confirmed === undefined || (known !== undefined && known.confirmed > confirmed)) return
     this.#store(pid, membership, known, confirmed, 0)
@@ -154,9 +154,9 @@ export class ProcPidResolver implements PidResolver {
 }
 
 /**
- * The place of a process that may have ended. Another event of its pid may belong to the next process. The number of
- * its mount namespace may be reused, so it identifies no container. Without another sign of a container, the process is
- * not certainly outside all containers.
+ * The place of a process that may have ended. The answer is valid for one event, because a later event may belong to
+ * the next process with the pid. The number of the mount namespace may be reused, so it does not identify a container,
+ * and the process is not certainly outside all containers.
  */
 const pastOf = (membership: Membership): Membership =>
   membership.containerID === ''
@@ -167,8 +167,8 @@ const pastOf = (membership: Membership): Membership =>
 const ticksPerSecond = 100
 
 /**
- * Ticks from boot to the process's start, which is field 22. Field 2 may contain spaces and brackets
- * (proc_pid_stat(5)).
+ * Ticks from boot to the process's start: field 22. The fields are counted from the last bracket, because field 2 may
+ * contain spaces and brackets (proc_pid_stat(5)).
  */
 export function startOfStat(stat: string): number {
   return Number(stat.slice(stat.lastIndexOf(')') + 2).split(' ')[19])
@@ -177,7 +177,7 @@ export function startOfStat(stat: string): number {
 /**
  * Reads processes from a proc file system with the node's pid namespace.
  * @param bootTime when the machine booted, in Unix seconds
- * @param containerOf returns the container's id for a cgroup path; empty if the path has none
+ * @param containerOf returns the container's id for a cgroup path; empty if the path does not contain an id
  */
 export function procReader(bootTime: () => number, root = '/proc', containerOf = idOfPath): ReadProcess {
   const facts = new ProcessFactsReader({ root })
@@ -185,14 +185,13 @@ export function procReader(bootTime: () => number, root = '/proc', containerOf =
     try {
       const stat = readFileSync(`${root}/${pid}/stat`, 'latin1')
       const startTicks = startOfStat(stat)
-      // A process in a container stays in it. A process outside may be put into a container, so its cgroup must be read
-      // again.
+      // A process in a container stays there. A process outside may be put into a container, so read its cgroup again.
       if (known?.startTicks === startTicks && known.containerID !== '')
         return renewed(known, containerOf(known.cgroupPath ?? ''), facts.read(pid, stat, known.since, again))
       const cgroupPath = readCgroupPath(`${root}/${pid}/cgroup`)
       const namespace = mountNamespace(`${root}/${pid}/ns/mnt`)
       const containerID = cgroupPath === undefined ? '' : containerOf(cgroupPath)
-      // A process that is ending has left its namespaces and version 1 cgroups, so its place is unknown.
+      // A process that is exiting has left its namespaces and version 1 cgroups, so its place is unknown.
       if (namespace === undefined && containerID === '') return undefined
       const since = bootTime() + startTicks / ticksPerSecond
       const process = facts.read(pid, stat, since, again)
@@ -206,7 +205,7 @@ export function procReader(bootTime: () => number, root = '/proc', containerOf =
   }
 }
 
-/** undefined if the path is too long for the kernel to show. */
+/** The cgroup path of a process; undefined if the path is too long for the kernel to show. */
 function readCgroupPath(path: string): string | undefined {
   try {
     return cgroupPathOf(readFileSync(path, 'latin1'))
@@ -216,7 +215,7 @@ function readCgroupPath(path: string): string | undefined {
   }
 }
 
-/** Updates known facts: its container may have become known, and it may run another program. */
+/** Updates known facts about a process: its container may now be known, and it may run another program. */
 function renewed(known: Membership, containerID: string, process: ProcessFacts | undefined): Membership {
   if (containerID === known.containerID && process === known.process) return known
   const { process: _, ...place } = known
@@ -224,8 +223,8 @@ function renewed(known: Membership, containerID: string, process: ProcessFacts |
 }
 
 /**
- * Inode number of the namespace. 0 if it may not be read, as for another user's process; undefined if there is none, as
- * for kernel threads and processes that are ending.
+ * Inode number of the namespace. 0 if the agent may not read it, as for another user's process. undefined if the
+ * process does not have a mount namespace: a kernel thread, or a process that is exiting.
  */
 function mountNamespace(path: string): number | undefined {
   try {
@@ -237,7 +236,7 @@ function mountNamespace(path: string): number | undefined {
   }
 }
 
-/** Whether the process ended. ESRCH: it ended between open and read. */
+/** Whether the error means that the process has ended. ESRCH means that it ended between open and read. */
 function isGone(error: unknown): boolean {
   const { code } = error as NodeJS.ErrnoException
   return code === 'ENOENT' || code === 'ESRCH'

@@ -2,7 +2,7 @@ import { readFileSync, readlinkSync } from 'node:fs'
 import { asWall, isoTime } from '../../base/clock.ts'
 import { asciiJson } from '../encode/json-text.ts'
 
-/** A line's facts about a process, besides its number. Unreadable facts are omitted. */
+/** The facts about a process in a line, except its pid. Unreadable facts are omitted. */
 export interface ProcessFacts {
   /** Path of its program. */
   exe?: string
@@ -36,7 +36,7 @@ const isSame = (a: Stat, b: Stat): boolean => a.comm === b.comm && a.ppid === b.
 interface Kept {
   stat: Stat
   facts: ProcessFacts
-  /** Milliseconds at which it was read. */
+  /** When the facts were read, in milliseconds. */
   read: number
 }
 
@@ -55,8 +55,8 @@ export interface ProcessFactsOptions {
 }
 
 /**
- * Reads the facts about a process. This takes four files, so the facts are reused while the process's name, parent and
- * start do not change.
+ * Reads the facts about a process. This needs reads of four files, so facts are reused while the process's name, parent
+ * and start are the same.
  */
 export class ProcessFactsReader {
   readonly #root: string
@@ -73,8 +73,9 @@ export class ProcessFactsReader {
   }
 
   /**
-   * @param text /proc/<pid>/stat, just read @param again whether to read again instead of reusing facts
-   * @returns undefined if the process ended or changed meanwhile, because the facts may mix two processes
+   * @param text the current content of /proc/<pid>/stat
+   * @param again whether to read again instead of reusing facts
+   * @returns undefined if the process ended or changed meanwhile, because the facts may belong to two processes
    * @throws system errors, except those of an ended or unreadable process
    */
   read(pid: number, text: string, startTime: number, again = false): ProcessFacts | undefined {
@@ -93,12 +94,12 @@ export class ProcessFactsReader {
     const folder = `${this.#root}/${pid}`
     const exe = allowed(() => readlinkSync(`${folder}/exe`, 'utf8'))
     const status = allowed(() => readFileSync(`${folder}/status`, 'latin1'))
-    // 0: the parent is outside the pid namespace.
+    // 0 means that the parent is outside the pid namespace.
     const parent = ppid === 0 ? undefined : allowed(() => readFileSync(`${this.#root}/${ppid}/comm`, 'utf8'))
-    // When a parent ends, its children get another parent. So if the parent did not change, its name is right.
+    // When a parent ends, its children get another parent. So if the parent is still the same, its name is right.
     const after = allowed(() => readFileSync(`${folder}/stat`, 'latin1'))
     if (after === undefined || !isSame(parseStat(after), stat)) return undefined
-    // The first line is the process's own name, which may contain a carriage return, after which `^` would match.
+    // Not `^`, which also matches after a carriage return: the first line is the process's name, which may contain one.
     const uid = status === undefined ? undefined : /\nUid:\t(\d+)/.exec(status)?.[1]
     return {
       ...(exe !== undefined && { exe: exe.slice(0, maxExe) }),

@@ -5,8 +5,8 @@
 const ownPrefix = 'varmor-'
 
 /**
- * A part of a label without its namespace, child and mode: `:ns://varmor-x//child_0 (enforce)` has the profile
- * `varmor-x`.
+ * The profile in a part of a label, without namespace, child and mode: `varmor-x` for
+ * `:ns://varmor-x//child_0 (enforce)`.
  */
 function profileOfPart(part: string): string {
   const name = part.replace(/^:[^:]*:(\/\/)?/, '').replace(/ \([a-z]+\)$/, '')

@@ -6,7 +6,7 @@ export type SnapshotUpdate = { whole: SnapshotData } | { deltas: readonly Snapsh
 /** Maximum kept deltas. A worker that is further behind gets the whole snapshot. */
 const keptDeltas = 256
 
-/** Produces the node's snapshots: keeps the newest version and the steps to it. */
+/** Keeps the newest snapshot of the node, and the last changes that led to it. */
 export class SnapshotFeed {
   #data: Omit<SnapshotData, 'containers' | 'policies'>
   #containers = new Map<string, ContainerInfo>()
@@ -48,7 +48,7 @@ export class SnapshotFeed {
     return this.#policies
   }
 
-  /** Applies one step. @returns the new version */
+  /** Applies a change. @returns the new version */
   update(change: Omit<SnapshotDelta, 'version'>): number {
     const version = this.version + 1
     for (const id of change.withoutContainers ?? []) this.#containers.delete(id)
@@ -66,7 +66,7 @@ export class SnapshotFeed {
     return { whole: { ...this.#data, containers, policies } }
   }
 
-  /** The changes since `version`; the whole snapshot for a worker that has none. */
+  /** The changes since `version`, or the whole snapshot if they are no longer kept; undefined if nothing changed. */
   since(version: number | undefined): SnapshotUpdate | undefined {
     if (version === this.version) return undefined
     const missing = this.version - (version ?? Number.NEGATIVE_INFINITY)

@@ -9,7 +9,7 @@ export interface Workload {
   name: string
 }
 
-/** A container as the runtime knows it. Names are as in a violation line. */
+/** A container of the node. The names are the same as in a violation line. */
 export interface ContainerInfo {
   containerID: string
   containerName: string
@@ -19,36 +19,36 @@ export interface ContainerInfo {
   podUID: string
   /** Pid of its first process, in the node's pid namespace. */
   initPid: number
-  /** Start of that process, in ticks of 1/100 s since boot, if known. */
+  /** Start of the first process, in ticks of 1/100 s since boot, if known. */
   initStart?: number
   /** Inode number of its mount namespace. */
   mntNsID: number
   /** Its number in BPF records, if it has one. */
   bpfNumber?: number
-  /** When it got that number, in ticks of 1/100 s since boot, if known. */
+  /** When the container got `bpfNumber`, in ticks of 1/100 s since boot, if known. */
   bpfSince?: number
-  /** Id of its cgroup (v2), if known; BPF records contain it, too. */
+  /** Id of its cgroup (version 2), if known. BPF records contain the same id. */
   cgroupID?: bigint
   /** Path of its own cgroup as the agent sees it in /proc, if known. */
   cgroupPath?: string
   /** The profile of the policy that confines it; empty if no policy of ours confines it. */
   profileName: string
-  /** The AppArmor profile that the runtime names, ours or not. Empty if it has no profile; absent if unknown. */
+  /** The AppArmor profile in the runtime's data, ours or not. Empty without a profile; absent if unknown. */
   appArmorProfile?: string
   /**
    * Calls that the container's own seccomp filter refuses and reports, in the form of refusedCalls(); absent if
    * unknown.
    */
   refusedCalls?: string
-  /** Absent unless certain. */
+  /** The workload that created the pod; absent unless certain. */
   workload?: Workload
   /** The pod labels that a line shows. */
   podLabels?: Readonly<Record<string, string>>
-  /** Whether some of the wanted labels were left out. */
+  /** Whether some of the requested labels were left out. */
   podLabelsCut?: boolean
 }
 
-/** The policy that owns a profile, from the ArmorProfile's owner, never from the profile's name. */
+/** The policy that owns a profile. It comes from the owner of the ArmorProfile, never from the profile's name. */
 export interface PolicyIdentity {
   profileName: string
   kind: 'VarmorPolicy' | 'VarmorClusterPolicy'
@@ -58,13 +58,13 @@ export interface PolicyIdentity {
   /** The profile's number in BPF records. */
   bpfId?: number
   /**
-   * The recording, if its policy models behaviour: operations that the profile allows are then not violations. Empty
-   * once the recording is over, while containers still run in the recording profile.
+   * The id of the recording, if the policy models behaviour. Then operations that the profile allows are not
+   * violations. Empty when the recording is over, but containers still run in the profile.
    */
   modelling?: string
 }
 
-/** The node's facts, as a plain value that workers receive. */
+/** The node's facts, in the form in which workers receive them. */
 export interface SnapshotData {
   /** Increases by one with every delta. */
   version: number
@@ -80,8 +80,8 @@ export interface SnapshotData {
 }
 
 /**
- * A step from one version to the next. Remove a container or policy only some time after its end, because late events
- * still need it.
+ * The change from one version to the next. Remove a container or policy only some time after its end, because late
+ * events still need it.
  */
 export interface SnapshotDelta {
   version: number
@@ -96,22 +96,22 @@ export interface SnapshotDelta {
 /** A container and the texts that it adds to a line. */
 export interface KnownContainer extends LineOwner {
   readonly info: ContainerInfo
-  /** The text about it that follows the standard keys in a line, including the comma before it. */
+  /** The text about the container that follows the standard keys in a line, with the comma before it. */
   readonly about: Fragment
-  /** The last label that the container was found to run in, compared by identity. */
+  /** The last label that passed `checked` for this container. */
   fitting: object | undefined
 }
 
-/** Seconds since boot from which records may belong to the container by its number; 0 if unknown. */
+/** Since when records with the container's number may belong to the container, in seconds since boot; 0 if unknown. */
 export const numberedSince = ({ bpfSince, initStart }: ContainerInfo): number =>
   Math.max(bpfSince ?? 0, initStart ?? 0) / ticksPerSecond
 
 const ticksPerSecond = 100
 
-/** For a process in a cgroup that has a known container's id in its name, but is not that container's cgroup. */
+/** The result for a cgroup that has the id of a known container in its name, but is not the container's cgroup. */
 const elsewhere = '-'
 
-/** A snapshot, indexed for lookups. It encodes the constant parts of each container once. */
+/** A snapshot with indexes for look-ups. It encodes the constant parts of each container's lines once. */
 export class Snapshot {
   version: number
   readonly bootTime: number
@@ -140,8 +140,8 @@ export class Snapshot {
   }
 
   /**
-   * Applies one step. A delta that is not the next step changes nothing.
-   * @returns whether it was applied; if not, the owner must send a whole snapshot
+   * Applies a delta, if it follows this version.
+   * @returns whether it was applied; if not, the sender must send a whole snapshot
    */
   apply(delta: SnapshotDelta): boolean {
     if (delta.version !== this.version + 1) return false
@@ -174,9 +174,9 @@ export class Snapshot {
   }
 
   /**
-   * The id of the container of a process with this cgroup path; empty if the path has no id. The first known container
-   * on the path counts, because its processes can create cgroups of any name below its own. If the container, or its
-   * cgroup path, is unknown, the first component with an id counts.
+   * The id of the container of a process with this cgroup path; empty if the path does not contain an id. The first
+   * known container on the path counts, because its processes can create cgroups of any name below its cgroup. Without
+   * a known container, the first component with an id counts.
    */
   containerOfPath(path: string): string {
     for (const ancestor of pathsTo(path)) {
@@ -209,7 +209,7 @@ export class Snapshot {
   #add(info: ContainerInfo): void {
     this.#remove(info.containerID)
     const { refused, reported } = this.#owner(info)
-    // Assign the keys in a fixed order, so that all containers have one hidden class: each line reads them.
+    // Create the keys in a fixed order, so that all containers have the same V8 shape and reads are fast.
     const known: KnownContainer = {
       info,
       refused,
@@ -221,7 +221,7 @@ export class Snapshot {
       place: 0,
     }
     this.#byId.set(info.containerID, known)
-    // 0 also stands for a namespace that could not be read.
+    // 0 means that the namespace could not be read.
     if (info.mntNsID !== 0) this.#byMountNamespace.set(info.mntNsID, known)
     this.#byInitPid.set(info.initPid, known)
     if (info.cgroupID !== undefined) this.#byCgroup.set(info.cgroupID, known)

@@ -1,6 +1,6 @@
 import type { ContainerInfo } from './snapshot.ts'
 
-/** What a record waits for, and what news is about: a pid, or a text for a container, a cgroup or a mount namespace. */
+/** Names a fact that a record waits for, and that news is about: a pid, or a text for another kind of fact. */
 export type WaitKey = number | string
 
 /** Maximum milliseconds that any record waits for its container. Records of a recording profile wait longest. */
@@ -10,8 +10,8 @@ export const maxWait = 30_000
 export const waitsForNothing: readonly WaitKey[] = []
 
 /**
- * Keys of cgroups, mount namespaces and container numbers. They have prefixes, because their numbers may equal a pid. A
- * container's id is its own key.
+ * Keys of cgroups, mount namespaces and container numbers. The prefixes distinguish them from pids and from each other.
+ * The key of a container is its id.
  */
 export const cgroupKey = (id: bigint): WaitKey => `cgroup ${id}`
 export const mountKey = (inode: number): WaitKey => `mnt ${inode}`

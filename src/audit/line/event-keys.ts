@@ -1,13 +1,13 @@
 import { recordCalls, recordKinds } from '../decode/bpf-record.ts'
 import { count, type Key, listOfTexts, matching, objectOf, type Schema, text } from './json-types.ts'
 
-/** `event` of each enforcer, key by key, in the order of a line. */
+/** The keys of `event` for each enforcer, in the order of a line. */
 
 const key = (name: string, schema: Schema, meaning: string): Key => ({ name, schema, meaning })
 
 const auditID = matching('^([0-9]+[.][0-9]+:[0-9]+)?$')
 
-/** libapparmor's record (aalogparse.h). A field absent in the record has its zero value. */
+/** The fields of libapparmor's record (aalogparse.h). A field that the record lacks has its zero value. */
 export const appArmorKeys: readonly Key[] = [
   key('version', count, 'version of the record syntax: 1'),
   key('event', count, 'aa_record_event_type: 2 AUDIT, 3 ALLOWED, 4 DENIED'),
@@ -86,7 +86,7 @@ const network = [
   key('address', address, 'remote address; for a listening socket, the local address'),
 ]
 
-/** By the record's kind; two kinds have the operation `Network`. */
+/** The keys for each kind of record. Two kinds have the operation `Network`. */
 const bpfKinds: Record<keyof typeof recordKinds, readonly Key[]> = {
   capability: [key('capability', text, 'the capability, or `unknown`')],
   file: [permissions, path],
@@ -107,7 +107,7 @@ const bpfKinds: Record<keyof typeof recordKinds, readonly Key[]> = {
   bpf: [key('command', text, 'command of bpf(2)')],
 }
 
-/** By `operation`. */
+/** The keys for each `operation`. */
 export const bpfKeys: ReadonlyMap<string, readonly Key[]> = new Map(
   Object.entries(recordKinds).map(([kind, { operation }]) => [
     operation,

@@ -5,7 +5,7 @@ import { ownKeys, standardKeys } from './line-keys.ts'
 import { digestKeys, heldBackKeys, lostKeys } from './own-line-keys.ts'
 import { processKeys } from './process-keys.ts'
 
-/** The tables of EVENTS.md, by the name of their place. */
+/** The tables of EVENTS.md. Each key is the name of a place in EVENTS.md. */
 export const documentTables = (): Readonly<Record<string, string>> => ({
   'standard keys': markdownTable(
     ['key', 'meaning'],

@@ -1,6 +1,6 @@
 import { count, type Key, objectOf, oneOf, type Schema, text, time } from './json-types.ts'
 
-/** The agent's own lines, each with its content in one field. */
+/** The keys of the agent's own lines. Each line has its content in one field: `lost`, `heldBack` or `digest`. */
 
 const key = (name: string, schema: Schema, meaning: string, when?: string): Key => ({
   name,

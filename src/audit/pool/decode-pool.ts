@@ -20,7 +20,8 @@ export interface DecodePoolOptions {
   settings: WorkerSettings
   clock: Clock
   /**
-   * The places where processes were found. Other code may add to them at any time. Default: only what the workers find.
+   * The places where processes were found. Other code may add entries at any time. By default, only workers add
+   * entries.
    */
   seenProcesses?: ProcessLog
   /** Number of threads. Default: two, or as many as leave a core for the rest of the pipeline. */
@@ -28,11 +29,13 @@ export interface DecodePoolOptions {
   /** CPU milliseconds that a worker may use for a batch before its thread is ended. Default 30,000. */
   timeLimit?: number
   /**
-   * Additional milliseconds for the first batch of a thread, which must start, and for a thread that gets no CPU.
-   * Default 120,000.
+   * Additional milliseconds for the first batch of a thread, which includes the thread's start, and for a thread that
+   * does not get CPU time. Default 120,000.
    */
   startLimit?: number
-  /** Megabytes of heap at which a worker is ended; its buffers are not part of the heap. Default 256. */
+  /**
+   * Maximum megabytes of a worker's heap; beyond it, the worker ends. Buffers are not part of the heap. Default 256.
+   */
   heapLimit?: number
   /** The worker's module; tests replace it. */
   entry?: URL
@@ -41,8 +44,8 @@ export interface DecodePoolOptions {
   /** Called with the code of a machine error that pauses decoding, and with undefined when it continues. */
   onTrouble?: (machine: string | undefined) => void
   /**
-   * Milliseconds that a batch waits while the machine refuses. After that, it is decoded without the facts that /proc
-   * does not show. Default 10,000.
+   * Milliseconds that a batch waits while machine errors occur. Then it is decoded without the facts that /proc cannot
+   * show. Default 10,000.
    */
   machineTimeout?: number
 }
@@ -53,7 +56,7 @@ export interface WorkerFailure {
   /** `threw`: the decoder has a bug; `crashed`: its thread ended; `stuck`: it took too long. */
   kind: 'threw' | 'crashed' | 'stuck'
   problem: string
-  /** Whether the records are written undecoded. Otherwise they are tried again, in the end one by one. */
+  /** Whether the records are now written undecoded. Otherwise they are tried again, in smaller and smaller pieces. */
   givenUp: boolean
 }
 
@@ -61,18 +64,18 @@ type Batch = WorkerTask['batch']
 type Failed = Extract<WorkerReply, { ok: false }> & { kind: WorkerFailure['kind'] }
 type Tried = Exclude<WorkerReply, { ok: false }> | Failed
 
-/** What may still be spent on a faulty batch. It is limited, because later batches of its source wait for it. */
+/** The remaining failures and time of a batch. They are limited, because later batches of the source wait for it. */
 interface Budget {
-  /** Number of failures that its pieces may still have. */
+  /** Number of failures that the batch's pieces may still have. */
   failures: number
-  /** When all further tries end. */
+  /** Time after which the batch is not tried again. */
   end: number
-  /** When waiting for the machine ends. */
+  /** Time after which a machine error is not waited for. */
   patient: number
 }
 
 const tasksPerWorker = 2
-/** Number of pieces into which a failed piece is cut: so one bad record of 4,000 is alone after three failures. */
+/** Number of pieces into which a failed piece is cut. With 16, a bad record of 4,000 is alone after three failures. */
 const pieces = 16
 /** Maximum failures of a batch's pieces, enough for about fifteen bad records. */
 const maxFailures = 48
@@ -83,12 +86,12 @@ const machineDelays = { first: 50, max: 2_000 }
 export class DecodePool {
   readonly seenProcesses: ProcessLog
   readonly failures = { threw: 0, crashed: 0, stuck: 0 }
-  /** Attempts that the machine refused, by error code. They are not failures of the decoder. */
+  /** Number of attempts that failed with a machine error, by error code. The decoder did not cause them. */
   readonly refused: Record<string, number> = {}
   readonly threads: number
-  /** What all workers have done, and the seconds that they took. */
+  /** Totals of the work of all workers, and of the seconds that it took. */
   readonly done = { batches: 0, records: 0, bytes: 0, seconds: 0, refusedLooks: 0 }
-  /** Number of records that no worker could finish, and of pieces of batches with too many bad records. */
+  /** Number of pieces that were written undecoded: bad records, or pieces of a batch with too many bad records. */
   givenUp = 0
   /** Batches in progress. */
   depth = 0
@@ -100,7 +103,7 @@ export class DecodePool {
   /** Memory for copies of batches on their way to a worker, for sources without shared memory. */
   #carriers: BufferStore<SharedArrayBuffer>
   /**
-   * Memory for the output of later batches. It is shared, because V8 counts memory from another thread as new, and
+   * Memory for the output of later batches. It is shared memory: V8 counts other memory from another thread as new, and
    * would collect garbage every few batches.
    */
   #outputs: BufferStore<SharedArrayBuffer>
@@ -152,20 +155,20 @@ export class DecodePool {
       minThreads: this.threads,
       maxThreads: this.threads,
       concurrentTasksPerWorker: tasksPerWorker,
-      // Idle workers stay, because they keep their caches, and the next event need not wait until a thread starts.
+      // Idle workers stay, so that they keep their caches, and the next batch need not wait for the start of a thread.
       idleTimeout: Number.POSITIVE_INFINITY,
       maxQueue: 64,
       recordTiming: false,
       resourceLimits: { maxOldGenerationSizeMb: heapLimit },
       loadBalancer: (task, workers) => this.#placement.choose(task[queueOptionsSymbol], workers),
     })
-    // A thread without a task has ended. If no thread is left, waiting tasks would wait for ever.
+    // A thread without a task has ended. If it was the last thread, waiting tasks would wait for ever.
     this.#piscina.on('error', () => {
       if (this.#piscina.threads.length === 0) this.#placement.abortWaiting()
     })
   }
 
-  /** Number of batches in progress that keeps each worker busy. */
+  /** Number of batches in progress that is enough to keep all workers busy. */
   get capacity(): number {
     return this.threads * tasksPerWorker + 1
   }
@@ -186,9 +189,9 @@ export class DecodePool {
   }
 
   /**
-   * Processes a batch; never rejects. If a worker fails, a worker without other tasks tries again. If that fails, too,
-   * the batch is cut until the bad record is alone, and this record is written undecoded. After machine errors, the
-   * pool waits and retries. Return the output's memory with `recycle`.
+   * Processes a batch, and never rejects. If a worker fails, a worker without other tasks tries again. If this worker
+   * also fails, the batch is cut until the bad record is alone, and this record is written undecoded. After a machine
+   * error, the pool waits and tries again. Return the output's memory with `recycle`.
    */
   async process({ position: _, ...batch }: SourceBatch): Promise<BatchResult> {
     this.depth++
@@ -200,7 +203,7 @@ export class DecodePool {
       this.#count(batch, first, false)
       const second = await this.#attempt(batch, true, budget)
       if (second.ok) return second.result
-      // Allow for the start of a replaced thread, which takes most of this time on a slow machine.
+      // Includes time for the start of new threads, which is slow on a slow machine.
       budget.end = this.#clock.now() + this.#startLimit + 6 * this.#timeLimit
       return await this.#inPieces(batch, second, budget)
     } finally {
@@ -249,7 +252,7 @@ export class DecodePool {
     return failures <= 0 || this.#clock.now() >= end
   }
 
-  /** Tries a batch, and repeats this while the machine refuses, until the time for waiting is over. */
+  /** Tries a batch. After a machine error, it waits and tries again until the time for waiting is over. */
   async #attempt(batch: Batch, alone: boolean, { patient }: Budget): Promise<Tried> {
     const backoff = new Backoff(machineDelays)
     for (;;) {
@@ -283,7 +286,7 @@ export class DecodePool {
       replied = true
       if (!reply.ok) return { ...reply, kind: 'threw' }
       thread = reply.thread
-      // Only after a reply: a worker that did not answer may still read this memory.
+      // Reuse this memory only after a reply: a worker that did not reply may still read it.
       if (bytes !== batch.bytes && bytes.buffer instanceof SharedArrayBuffer) this.#carriers.give(bytes.buffer)
       this.seenProcesses.add(reply.seenProcesses)
       this.#addDone(batch, reply)
@@ -298,7 +301,7 @@ export class DecodePool {
     }
   }
 
-  /** The same bytes in shared memory, so that they survive a worker's failure and another worker can read them. */
+  /** The bytes in shared memory, so that another worker can read them after a worker has failed. */
   #shared(bytes: Uint8Array): Uint8Array {
     if (bytes.buffer instanceof SharedArrayBuffer) return bytes
     const copy = new Uint8Array(this.#carriers.atLeast(bytes.length), 0, bytes.length)
@@ -335,9 +338,8 @@ export class DecodePool {
 }
 
 /**
- * A copy of a worker's reply; the reply itself is emptied. Piscina recreates its task tables every few tasks, so V8
- * keeps finished tasks and replies until its next full collection. Emptied replies take little memory, so a full
- * collection is rarely needed.
+ * Copies a worker's reply, and empties the reply itself. Piscina recreates its task tables every few tasks, so V8 keeps
+ * finished tasks and replies until its next full garbage collection. Empty replies take little memory, so this is rare.
  */
 function taken(reply: WorkerReply): WorkerReply {
   const own = { ...reply }

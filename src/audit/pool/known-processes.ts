@@ -3,7 +3,8 @@ import { type ReadProcess, sameStart } from '../enrich/proc-pid-resolver.ts'
 import type { SeenProcess } from './process-log.ts'
 
 /**
- * The newest facts about each process that one worker has, from itself or other workers, so that nothing is sent twice.
+ * The newest facts that one worker has about each process, from itself or from other workers. They prevent that a fact
+ * is sent twice.
  */
 export class KnownProcesses {
   #known = new Map<number, Membership>()
@@ -15,7 +16,7 @@ export class KnownProcesses {
   }
 
   /**
-   * Wraps a reader: the new one also notes what it finds about processes in containers, with the time.
+   * Wraps a reader. The result also stores the facts that it reads about processes in containers, and the time.
    * @param now returns Unix seconds, with a fraction
    */
   watch(read: ReadProcess, now: () => number): ReadProcess {
@@ -28,7 +29,7 @@ export class KnownProcesses {
     }
   }
 
-  /** Stores a fact. @returns whether it is new. If two processes have had the pid, the younger process counts */
+  /** Stores a fact. If two processes have had the pid, the younger process counts. @returns whether the fact is new */
   isNew(pid: number, membership: Membership): boolean {
     const known = this.#known.get(pid)
     const same = known !== undefined && sameStart(known, membership)
@@ -40,7 +41,7 @@ export class KnownProcesses {
     return true
   }
 
-  /** The facts that were noted since the last call. */
+  /** Returns the facts that were stored since the last call. */
   take(): SeenProcess[] {
     const fresh = this.#fresh
     this.#fresh = []

@@ -1,6 +1,6 @@
 /**
- * Codes of errors of a machine that lacks a resource or has a failing device. Such an error is temporary, and neither
- * records nor the decoder cause it. ERR_WORKER_INIT_FAILED: a thread did not start for such a reason.
+ * Error codes of a machine that lacks a resource or has a failing device. Such errors are temporary, and records and
+ * the decoder do not cause them. ERR_WORKER_INIT_FAILED means that a thread could not start for such a reason.
  */
 const machineErrors: ReadonlySet<string> = new Set([
   'EMFILE',

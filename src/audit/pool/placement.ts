@@ -8,12 +8,12 @@ import type { WorkerTask } from './worker-task.ts'
 export class Attempt {
   readonly task: WorkerTask
   /**
-   * Whether it needs a worker without other tasks. This is so after a failure, because a second failure must not affect
-   * other batches.
+   * Whether the attempt needs a worker without other tasks. This is true after a failure, because a second failure must
+   * not affect other batches.
    */
   readonly alone: boolean
   readonly abort = new AbortController()
-  /** Whether its worker took too long. */
+  /** Whether the attempt's worker took too long. */
   late = false
   timer: Timer | undefined
   worker: number | undefined
@@ -24,33 +24,33 @@ export class Attempt {
   }
 }
 
-/** The properties of piscina's workers that are used here. */
+/** The properties of piscina's workers that this file uses. */
 interface Candidate {
   id: number
-  /** Number of its tasks; infinite while it has a task that can be aborted. */
+  /** Number of the worker's tasks; infinite while the worker has a task that can be aborted. */
   currentUsage: number
   terminating: boolean
   destroyed: boolean
 }
 
-/** State of a worker: its tasks, and which updates it has received. */
+/** The tasks of a worker, and the updates that it has received. */
 interface WorkerState {
   attempts: Set<Attempt>
   snapshot: number | undefined
   seenProcesses: number
-  /** Whether it has finished a task, so that its thread has certainly started. */
+  /** Whether the worker has finished a task, so that its thread has certainly started. */
   started: boolean
-  /** The kernel's id of its thread. */
+  /** The kernel's id of the worker's thread. */
   thread?: number
-  /** Its thread's CPU time at the last check. */
+  /** The thread's CPU time at the last check. */
   seen?: { at: number; cpu: number | undefined }
 }
 
 /** Minimum milliseconds between two checks of a thread's CPU time, because each check uses CPU time itself. */
 const MIN_LOOK = 100
 /**
- * Milliseconds for which one check is enough for all new batches: a thousand batches come each second, and a check
- * takes about 50 µs.
+ * Milliseconds for which a check is valid for all new batches. A check takes about 50 µs, and a thousand batches may
+ * arrive in a second.
  */
 const FRESH = 1_000
 
@@ -61,8 +61,8 @@ interface PlacementOptions {
   /** CPU milliseconds for a batch; elapsed milliseconds if CPU time is unknown. */
   timeLimit: number
   /**
-   * Milliseconds that a thread may wait for CPU on a busy machine. They are added for its first task, and when it got
-   * no CPU.
+   * Milliseconds that a thread may wait for CPU time on a busy machine. They are added to the limit of the thread's
+   * first task, and when the thread did not get CPU time.
    */
   startLimit: number
   tasksPerWorker: number
@@ -71,8 +71,8 @@ interface PlacementOptions {
 }
 
 /**
- * Chooses the worker of each batch. Only at that moment is it certain which updates the worker lacks, so they are added
- * then, and the time limit starts.
+ * Chooses the worker of each batch. When the worker is chosen, the updates that it lacks are added to the task, and the
+ * time limit starts.
  */
 export class Placement {
   #options: PlacementOptions
@@ -93,7 +93,7 @@ export class Placement {
     for (const attempt of this.#waiting) attempt.abort.abort()
   }
 
-  /** The load balancer: returns the worker with the least work, or null if all workers have enough. */
+  /** Piscina's load balancer: returns the worker with the least work, or null if all workers have enough tasks. */
   choose<W extends Candidate>(attempt: unknown, workers: readonly W[]): W | null {
     if (!(attempt instanceof Attempt)) throw new Error('the pool did not create this task')
     let best: W | null = null
@@ -110,7 +110,7 @@ export class Placement {
 
   /**
    * Ends an attempt.
-   * @param replied whether its worker answered, with or without success
+   * @param replied whether the worker replied, with or without success
    * @param thread the worker's thread, if known
    */
   settle(attempt: Attempt, replied: boolean, thread?: number): void {
@@ -124,7 +124,7 @@ export class Placement {
       state.thread = thread
       delete state.seen
     }
-    // The attempts behind it are not charged for its CPU time.
+    // Restart the limits of the worker's next attempts: this attempt's CPU time does not count for them.
     if (replied)
       for (const other of state.attempts) {
         other.timer?.cancel()
@@ -133,8 +133,8 @@ export class Placement {
   }
 
   /**
-   * A worker's load by piscina's own count, because piscina chooses again before the caller has received a result. All
-   * our tasks can be aborted, and piscina's own balancer would never give a worker two such tasks.
+   * A worker's load. `currentUsage` is needed, because piscina chooses a worker for the next task before our caller has
+   * received a result. Piscina's own balancer does not fit: it never gives a worker two tasks that can be aborted.
    */
   #load({ id, currentUsage }: Candidate): number {
     if (currentUsage === 0) return 0
@@ -155,7 +155,7 @@ export class Placement {
     state.attempts.add(attempt)
     attempt.worker = worker
     this.#limit(attempt, state)
-    // After a failure, it is uncertain which updates the worker has.
+    // After a failure, we do not know which updates the worker has, so send all.
     const update = attempt.alone ? feed.whole() : feed.since(state.snapshot)
     const fresh = seenProcesses.since(state.seenProcesses)
     if (update !== undefined) attempt.task.update = update
@@ -166,8 +166,8 @@ export class Placement {
   }
 
   /**
-   * Starts the time limit of an attempt. A thread that got no CPU has more time: on a slow machine, another thread
-   * would not finish, either.
+   * Starts the time limit of an attempt. A thread that did not get CPU time has more time, because on a busy machine
+   * another thread would not finish earlier.
    */
   #limit(attempt: Attempt, state: WorkerState): void {
     const { clock, timeLimit, startLimit, cpuTime = cpuTimeOf } = this.#options
@@ -181,7 +181,7 @@ export class Placement {
         attempt.timer = clock.after(Math.max(MIN_LOOK, left), poll)
         return
       }
-      // The thread will end, and with it all other attempts that have this worker.
+      // The abort ends the thread, and so all other attempts of this worker.
       for (const each of attempts) each.late = true
       attempt.abort.abort()
     }
@@ -189,8 +189,8 @@ export class Placement {
   }
 
   /**
-   * The highest CPU time that the thread may have now, so that a new attempt is not charged for CPU time since the last
-   * check.
+   * The highest CPU time that the thread may have now. With it, CPU time between the last check and the start of an
+   * attempt does not count for the attempt.
    */
   #mostWorked(state: WorkerState): number | undefined {
     const { clock, cpuTime = cpuTimeOf } = this.#options
@@ -201,7 +201,7 @@ export class Placement {
     return cpu === undefined ? undefined : cpu + now - at
   }
 
-  /** Forgets workers that no longer exist; their ids are never reused. */
+  /** Forgets workers that no longer exist. */
   #forgetGone(workers: readonly Candidate[]): void {
     const alive = new Set(workers.map(({ id }) => id))
     for (const [id, { attempts }] of this.#workers) if (!alive.has(id) && attempts.size === 0) this.#workers.delete(id)

@@ -4,8 +4,8 @@ import type { Membership } from '../enrich/pid-resolver.ts'
 export type SeenProcess = readonly [pid: number, membership: Membership]
 
 /**
- * What workers found out about processes. Workers share this, because a process may have ended when its next event goes
- * to another worker. The oldest entries are dropped first; a worker that missed them reads /proc itself.
+ * The places where workers found processes. Workers share them, because a process may have ended when another worker
+ * gets its next event. The oldest entries are dropped first. A worker that has missed them reads /proc itself.
  */
 export class ProcessLog {
   #seenProcesses: SeenProcess[] = []
@@ -32,7 +32,7 @@ export class ProcessLog {
     if (this.#seenProcesses.length > 2 * this.limit) this.#seenProcesses = this.#seenProcesses.slice(-this.limit)
   }
 
-  /** The entries after the first `version`, except dropped entries. */
+  /** The kept entries that were added after `version`. */
   since(version: number): readonly SeenProcess[] {
     const missing = Math.min(this.#version - version, this.limit, this.#seenProcesses.length)
     return missing <= 0 ? [] : this.#seenProcesses.slice(-missing)

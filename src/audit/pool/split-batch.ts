@@ -3,7 +3,7 @@ import { recordsOf } from '../sink/agent-events.ts'
 
 type Batch = Omit<SourceBatch, 'position'>
 
-/** Cuts a batch between records into `pieces` parts of about as many records each. One record cannot be cut. */
+/** Cuts a batch between records into up to `pieces` parts with about the same number of records. */
 export function splitBatch(batch: Batch, pieces: number): Batch[] {
   const { bytes, format } = batch
   const starts: number[] = []

@@ -4,7 +4,7 @@ import type { SeenProcess } from './process-log.ts'
 
 /** The constant settings of a worker, given as `workerData`. */
 export interface WorkerSettings {
-  /** Whether to decode events of other profiles than ours, too. */
+  /** Whether to also decode events of profiles that are not ours. */
   everything: boolean
   /** Whether to write audit records that processes sent, as violations of their senders. Default false. */
   logUntrusted?: boolean
@@ -16,7 +16,9 @@ export interface WorkerSettings {
   forks?: Int32Array
 }
 
-/** One batch, and the updates that its worker lacks: a worker receives messages only as tasks. */
+/**
+ * One batch, and the updates that its worker lacks. Updates are part of a task, because a worker receives only tasks.
+ */
 export interface WorkerTask {
   batch: Omit<SourceBatch, 'position'>
   update?: SnapshotUpdate
@@ -31,8 +33,8 @@ export interface WorkerTask {
 /** A worker's reply. Failures are values, because only the message of a thrown error reaches another thread. */
 export type WorkerReply =
   /**
-   * `seconds`: how long the worker took. `refusedLooks`: lookups in /proc that a container's or profile's limit
-   * refused. `thread`: the kernel's id of its thread, if any.
+   * `seconds`: how long the worker took. `refusedLooks`: number of look-ups in /proc that the limit of a container or
+   * profile refused. `thread`: the kernel's id of the worker's thread, if it runs in a thread.
    */
   | {
       ok: true
@@ -42,5 +44,5 @@ export type WorkerReply =
       refusedLooks: number
       thread: number | undefined
     }
-  /** `machine`: the code of a machine error, which neither batch nor decoder caused. */
+  /** `machine`: the code of a machine error, if this is the cause; see machine-error.ts. */
   | { ok: false; problem: string; machine?: string }

@@ -19,10 +19,10 @@ import { machineErrorOf } from './machine-error.ts'
 import type { SeenProcess } from './process-log.ts'
 import type { WorkerReply, WorkerSettings, WorkerTask } from './worker-task.ts'
 
-/** Maximum lookups in /proc for one container or profile: about 5 % of a processor. */
+/** Maximum look-ups in /proc per second for one container or profile: about 5 % of a processor. */
 const looksPerSecond = 500
 
-/** CLOCK_MONOTONIC, as in the addon. */
+/** Seconds of CLOCK_MONOTONIC, which the addon also uses. */
 function monotonicSeconds(): number {
   const [seconds, nanoseconds] = process.hrtime()
   return seconds + nanoseconds / 1e9
@@ -61,7 +61,7 @@ class DecodeWorker {
     return { ok: true, result, seenProcesses: this.#known.take(), seconds, refusedLooks, thread: this.#thread }
   }
 
-  /** Drops the state of an unfinished batch, such as its counts, so that it does not become part of another batch. */
+  /** Drops the state of an unfinished batch, so that its counts do not become part of the next batch. */
   forgetBatch(): void {
     this.#scratch = new Scratch(this.#options)
   }
@@ -81,7 +81,7 @@ class DecodeWorker {
     const containerOf = (path: string): string => this.#snapshot!.containerOfPath(path)
     const read = this.#forgiving(procReader(bootClock(bootTime, this.#procRoot), this.#procRoot, containerOf))
     const budget = this.#budget
-    // The wall clock, because `now` is compared with the times of the kernel's records.
+    // Use the wall clock, because `now` is compared with the times of the kernel's records.
     const now = (): number => systemClock.wall() / 1000
     const proc = new ProcPidResolver({ readProcess: this.#known.watch(read, now), budget, now })
     this.#proc = proc
@@ -128,7 +128,7 @@ export default function handle(task: WorkerTask): WorkerReply {
   }
 }
 
-/** The reply, with the bytes of deferred records transferred instead of copied. */
+/** Wraps the reply, so that the bytes of deferred records are transferred instead of copied. */
 function moved(reply: WorkerReply, { deferred }: BatchResult): WorkerReply {
   const buffers = deferred.map(({ bytes }) => bytes.buffer)
   return move({ [transferableSymbol]: buffers, [valueSymbol]: reply }) as unknown as WorkerReply
