@@ -8,35 +8,35 @@ import { recordHash } from '../decode/record-hash.ts'
 import { asciiJson } from '../encode/json-text.ts'
 import { lineSchema } from '../encode/line-schema.ts'
 
-/** Facts about the agent, which every line starts with. */
+/** Facts about the agent that every line contains. */
 export interface Writer {
   nodeName: string
   metadata: Record<string, unknown>
-  /** Short form, if known. */
+  /** Short form of the boot's id (decode/boot-id.ts), if known. */
   bootID?: string | undefined
 }
 
-/** The keys of a line that name its container. */
+/** The keys of a line that identify its container. */
 export const containerKeys = ['containerID', 'containerName', 'image', 'podName', 'podNamespace', 'podUID'] as const
 export type ContainerFields = Record<(typeof containerKeys)[number], string>
 
-/** A count of events that have no line of their own. One line of the log reports it. */
+/** A count of events that are not logged one by one. A line of the log reports the count. */
 export interface Statement {
   /**
-   * The events' source: the count is stored with the position of this source. Empty if no source can give the events
-   * again.
+   * The source of the events. The count is stored with the position of this source. Empty if the events cannot be read
+   * from a source again.
    */
   source: string
   message: 'lost' | 'held back' | 'held back ended'
-  /** The fields of the line that reports it. */
+  /** The fields of the line that reports the count. */
   about: Record<string, unknown>
   container?: ContainerFields
   level?: 'warn' | 'info'
   /** Id of the line, set and stored before the log gets the line. */
   id?: string
   /**
-   * Set if the kernel keeps the count until it is reported. Such a count is stored only while its line is on the way to
-   * the log.
+   * Set if the kernel keeps the count until it is reported. The agent stores such a count only until its line is in the
+   * log.
    */
   kernel?: { key: string; held: number }
 }
@@ -71,7 +71,7 @@ export const statement = Type.Unsafe<Statement>(
   ]),
 )
 
-/** The container fields of a line whose container is unknown, or that has none. */
+/** The container fields of a line without a container, or with an unknown container. */
 export const noContainer: ContainerFields = {
   containerID: '',
   containerName: '',
@@ -81,7 +81,7 @@ export const noContainer: ContainerFields = {
   podUID: '',
 }
 
-/** A line like that of a violation without a policy, with our fields at the end. */
+/** A line with the keys of a violation without a policy, and our fields at the end. */
 function ownLine(
   writer: Writer,
   seconds: number,
@@ -131,7 +131,7 @@ export function statementLine(
   return { bytes, id: idOf(writer, seconds, message, about, container) }
 }
 
-/** A line about one container that is not a violation. `about` becomes a field of its own. */
+/** A line about a container that is not a violation. The line gets the fields in `about`. */
 export function containerLine(
   writer: Writer,
   seconds: number,
@@ -144,8 +144,8 @@ export function containerLine(
 }
 
 /**
- * The lines of the records of a batch that no worker could finish. Each has only the record's bytes, as for any
- * undecodable record. This code is simple and shares nothing with the failed decoder.
+ * The lines for a batch that the workers could not decode. Each line has only the bytes of its record, like the line of
+ * an undecodable record. This code does not use the decoder, which may have a bug.
  */
 export function undecodedLines(
   batch: Pick<SourceBatch, 'bytes' | 'format'>,
@@ -171,7 +171,7 @@ export interface OwnLines {
 
 const ownBuffer = (text: string): Uint8Array => new TextEncoder().encode(text)
 
-/** The id of a line that only its bytes identify. */
+/** The id of a line whose record does not have a readable id. */
 function ofBytes(bootID: string | undefined, source: string, record: Uint8Array): string {
   const view = new DataView(record.buffer, record.byteOffset, record.length)
   const hash = (seed: number): string =>
@@ -188,8 +188,8 @@ function undecoded(record: Uint8Array, format: BatchFormat): Record<string, unkn
 }
 
 /**
- * The records of a batch as the decoder counts them: lines; in kmsg format, lines with their continuation lines; or as
- * long as their length says.
+ * The records of a batch, as the decoder counts them. A record is a line; in format `kmsg`, a line with its
+ * continuation lines; in format `record`, as many bytes as its length says.
  */
 export function* recordsOf(bytes: Uint8Array, format: BatchFormat): Generator<Uint8Array> {
   for (let start = 0; start < bytes.length; ) {

@@ -1,7 +1,7 @@
 import { newline } from '../../base/bytes.ts'
 import type { Reached } from './loss-log.ts'
 
-/** What happened to the lines of one offer. */
+/** How many lines of an offer were written and dropped. */
 export interface OfferResult {
   written: number
   dropped: number
@@ -10,17 +10,17 @@ export interface OfferResult {
 }
 
 export interface Offer {
-  /** Complete lines. They must not change until they are settled. */
+  /** Complete lines. Do not change this memory before `settle` is called. */
   bytes: Uint8Array
   lines: number
-  /** Whether they may be dropped when the queue is full, because the source cannot wait. */
+  /** Whether the lines may be dropped when the queue is full, because the source cannot wait. */
   lossy: boolean
-  /** The lines' source, and when it will certainly not give them again: only then may a line report their loss. */
+  /** The source of the lines. A line may report their loss when `reached` has called back. */
   from?: { source: string; reached: Reached }
   settle: (fate: OfferResult) => void
 }
 
-/** Bytes below which pieces are joined, because a separate write costs more (measured: bench/pipeline). */
+/** Pieces with fewer bytes are joined, because separate writes cost more (measured in bench/pipeline). */
 const small = 64 * 1024
 /** Maximum bytes of joined pieces. */
 const large = 512 * 1024
@@ -44,7 +44,7 @@ export class LineQueue {
     return this.#waiting[0]?.since
   }
 
-  /** @param since arrival, by any clock */
+  /** @param since time of the arrival, by any clock */
   push(offer: Offer, since = 0): void {
     this.#waiting.push({ ...offer, since, at: 0 })
     this.bytes += offer.bytes.length
@@ -52,9 +52,9 @@ export class LineQueue {
   }
 
   /**
-   * The next complete lines, valid until the next call. Until `confirm`, a further call returns the same lines.
-   * @param max requested bytes. The result may be somewhat longer: it avoids a write of a small piece, and never cuts a
-   * line.
+   * The next complete lines, valid until the next call. Without a `confirm`, the next call returns the same lines.
+   * @param max requested bytes. The result may be somewhat longer, because it does not cut lines and avoids small
+   * pieces
    */
   next(max: number): Uint8Array | undefined {
     const [first, second] = this.#waiting
@@ -66,7 +66,7 @@ export class LineQueue {
     return this.#gather(Math.min(wanted, large))
   }
 
-  /** Marks this many bytes of the last piece, up to the end of a line, as written. */
+  /** Marks the first bytes of the last piece as written. They must end with a line. */
   confirm(bytes: number): void {
     let left = bytes
     let done = 0
@@ -84,7 +84,7 @@ export class LineQueue {
     }
   }
 
-  /** Removes all lines, and says for each offer how many were already written. */
+  /** Removes all offers. @returns them, with the number of already written lines */
   takeAll(): (Offer & { writtenLines: number })[] {
     const all = this.#waiting.map((waiting) => ({ ...waiting, writtenLines: countLines(waiting) }))
     this.#waiting = []
@@ -110,7 +110,7 @@ function countLines({ bytes, at, lines }: Waiting): number {
   return Math.min(count, lines)
 }
 
-/** The end of the last line within a piece of this length; the end of the first line if it is longer. */
+/** The end of the last line within `length` bytes; the end of the first line if it is longer than `length`. */
 function endOfPiece(bytes: Uint8Array, start: number, length: number): number {
   const last = bytes.lastIndexOf(newline, start + length - 1)
   return (last >= start ? last : bytes.indexOf(newline, start)) + 1

@@ -4,13 +4,13 @@ import type { Statement } from './agent-events.ts'
 import { type Loss, type LossReport, LossTally, maxKindsOfLoss } from './loss-tally.ts'
 import { Unsaid } from './unsaid.ts'
 
-/** All losses of one place and reason, for metrics. */
+/** The losses of one place and reason, for metrics. */
 export interface LossCount {
   where: string
   why: string
-  /** Number of lost events, for losses with a known number. */
+  /** Number of lost events, of all losses with a known number. */
   events: number
-  /** Number of losses whose size is unknown. */
+  /** Number of losses with an unknown number of events. */
   uncounted: number
 }
 
@@ -24,15 +24,15 @@ export interface LossLogOptions {
   every?: number
 }
 
-/** Calls back when the source will certainly not read again what it has read so far. */
+/** Calls back when the source will certainly not read again the records that it has read so far. */
 export type Reached = (then: () => void) => void
 
 const atOnce: Reached = (then) => then()
 
 /**
- * The only way to report missing events. Code that loses events notes them here. They are counted, the agent's log
- * warns, and the sink writes a line `lost` (EVENTS.md) in their place. For each place and reason, lines and warnings
- * come at most once a second, with the losses since the last.
+ * The only way to report missing events. Code that loses events calls `note`. The losses are counted, the agent's log
+ * warns, and the sink writes a line `lost` (EVENTS.md). For each place and reason, there is at most one line and one
+ * warning per second, with the losses since the previous line or warning.
  */
 export class LossLog {
   readonly #counts = new Map<string, LossCount>()
@@ -41,11 +41,11 @@ export class LossLog {
   readonly #clock: Clock
   readonly #logger: Pick<Logger, 'warn'>
   readonly #onLoss: (loss: Loss) => void
-  /** All other counts that a line must report. */
+  /** All other counts that lines must report. */
   readonly unsaid = new Unsaid(() => queueMicrotask(this.#wake))
-  /** Stores these counts, with the ids of their lines, before the log gets the lines. By default it does not store. */
+  /** Called before the log gets the lines of these counts, to store the counts with the ids of the lines. */
   beforeLines: (statements: readonly Statement[]) => Promise<void> = async () => undefined
-  /** Called when a line is in the log, so that its count need not stay stored. */
+  /** Called when the line of a count is in the log, so that the count need not stay stored. */
   afterLine: (statement: Statement) => void = () => undefined
   #wake: () => void = () => undefined
   #closed = false
@@ -59,9 +59,9 @@ export class LossLog {
   }
 
   /**
-   * Notes lost events; `events: 0` does nothing. It is too slow for the hot path, so call it for a group of events.
-   * @param reached calls back when a line may report the loss. Before that, a kill or restart may read the records
-   * again, and lose them again
+   * Adds a loss; `events: 0` does nothing. It is too slow for single events, so call it for a group of events.
+   * @param reached calls back when a line may report the loss. Before that, a restart may read the records again, so
+   * the loss would be reported twice
    */
   note(loss: Loss, reached: Reached = atOnce): void {
     if (loss.events === 0) return
@@ -74,18 +74,18 @@ export class LossLog {
     reached(() => this.#lines.note({ since, ...loss }))
   }
 
-  /** Losses by place and reason, in order of first occurrence. At most `maxKindsOfLoss` plus one. */
+  /** Losses by place and reason, in order of first occurrence. There are at most `maxKindsOfLoss + 1` entries. */
   get counts(): readonly LossCount[] {
     return [...this.#counts.values()]
   }
 
-  /** Used by the sink. `wake` is called when a line may be written; soon, if a line is already due. */
+  /** Used by the sink. `wake` is called when a line is due, and soon if a line is due already. */
   onLine(wake: () => void): void {
     this.#wake = wake
     if (this.owesLine()) queueMicrotask(wake)
   }
 
-  /** Whether a line is due. @param all whether to include lines that would have to wait, because nothing follows */
+  /** Whether a line is due. @param all whether to include lines that still have to wait, because the sink closes */
   owesLine(all = false): boolean {
     return this.unsaid.isOwed || this.#lines.owes(all)
   }
@@ -95,12 +95,12 @@ export class LossLog {
     return this.#lines.take(all)
   }
 
-  /** Used by the sink: returns the losses to report now, as counts, and all other counts that are due. */
+  /** Used by the sink: returns all counts to report now, including losses. */
   takeStatements(all = false): Statement[] {
     return [...this.unsaid.take(), ...this.takeLines(all).map((report) => this.unsaid.give(statementOf(report)))]
   }
 
-  /** Used by the sink: the line of the count is in the log. */
+  /** Used by the sink: says that the line of the count is in the log. */
   async said(statement: Statement): Promise<void> {
     await this.unsaid.said(statement)
     this.afterLine(statement)
@@ -113,8 +113,8 @@ export class LossLog {
   }
 
   /**
-   * Called when the sink is closed. Warns of all losses that were not reported. Later losses are counted, and warned of
-   * at once.
+   * Called when the sink is closed. Warns of all losses without a warning. From now on, each loss is counted and causes
+   * a warning at once.
    */
   close(): void {
     this.#closed = true

@@ -1,19 +1,19 @@
 import { asWall, type Clock, type Timer, type WallMs } from '../../base/clock.ts'
 
-/** Lost events. `where` and `why` are words of this program or system error codes, never text of a record. */
+/** Lost events. `where` and `why` are words of this program or codes of system errors, never text of a record. */
 export interface Loss {
-  /** The stage that lost them: `kernel`, `ring`, `socket`, `file`, `sink`, … */
+  /** The stage that lost the events: `kernel`, `ring`, `socket`, `file`, `sink`, … */
   where: string
   why: string
   /** Number of lost events; absent if unknown. */
   events?: number
   /** When the loss may have started. Default: now. */
   since?: WallMs
-  /** The events' source; absent if there is none. A report never joins losses of two sources. */
+  /** The source of the events; absent without a source. A report never joins losses of two sources. */
   source?: string
 }
 
-/** The losses of one place and reason, joined. */
+/** The sum of the losses of one place and reason. */
 export interface LossReport {
   where: string
   why: string
@@ -34,14 +34,14 @@ interface Entry {
   pending: LossReport | undefined
   /** Whether `pending` may be reported. */
   isDue: boolean
-  /** When it last reported, by the monotonic clock. */
+  /** Monotonic time of the last report. */
   lastAt: number
   timer: Timer | undefined
 }
 
 /**
- * Maximum pairs of place and reason. The words come from this program, so there are fewer pairs; further pairs would
- * become `other`.
+ * Maximum pairs of place and reason. Further pairs become `other`. There should be fewer, because the words come from
+ * this program.
  */
 export const maxKindsOfLoss = 128
 
@@ -80,8 +80,8 @@ export class LossTally {
   }
 
   /**
-   * The reports that are due now. @param all whether to include reports that would have to wait, because nothing
-   * follows
+   * Returns and removes the reports that are due now.
+   * @param all whether to include reports that still have to wait, because the sink closes
    */
   take(all = false): LossReport[] {
     const reports: LossReport[] = []
@@ -105,7 +105,7 @@ export class LossTally {
     return false
   }
 
-  /** Stops all timers and calls. */
+  /** Stops all timers, and does not call `due` again. */
   close(): void {
     this.#closed = true
     for (const { timer } of this.#entries.values()) timer?.cancel()
@@ -123,8 +123,8 @@ export class LossTally {
   }
 
   /**
-   * Waits until the entry may be reported. Even a first loss waits for the next turn, so that other losses of this turn
-   * join it.
+   * Waits until the entry may be reported. The first loss waits for the next turn of the event loop, so that the report
+   * includes other losses of this turn.
    */
   #wait(entry: Entry): void {
     if (this.#closed) return

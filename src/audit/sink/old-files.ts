@@ -18,23 +18,23 @@ export interface OldFilesOptions {
   /** Number of old files to keep. */
   keep: number
   /**
-   * Whether to compress them to `path.2.gz` and so on. `path.1` stays uncompressed, because a reader may still read it
-   * to its end.
+   * Whether to compress old files to `path.2.gz` and so on. `path.1` is not compressed, because a reader may not have
+   * reached its end yet.
    */
   compress: boolean
-  /** Maximum bytes of all files together, including the live file at its largest. */
+  /** Maximum bytes of all files together, including the maximum of the live file. */
   max: number
   /** Approximate maximum bytes of the live file. */
   live: number
   mode: number
 }
 
-/** Work on old files in progress, by the log's path. */
+/** For the path of each log, the work in progress on its old files. */
 const tidying = new Map<string, Promise<void>>()
 
 /**
- * The old files of a log. Their names change within one turn of the event loop, so a reader in this process sees each
- * file under one name.
+ * The old files of a log. All of them are renamed within one turn of the event loop, so a reader in this process never
+ * sees a file under two names.
  */
 export class OldFiles {
   readonly #options: OldFilesOptions
@@ -57,8 +57,8 @@ export class OldFiles {
   }
 
   /**
-   * Compresses old files, and removes the oldest files if all are too large. After a failure, the next rotation tries
-   * again.
+   * Compresses old files. Removes the oldest files while all files together are too large. After a failure, the next
+   * rotation tries again.
    */
   tidy(): Promise<void> {
     const { path, compress } = this.#options
@@ -66,7 +66,7 @@ export class OldFiles {
       if (compress) await this.#compressAll()
       this.#fit()
     })
-    // Do this for one caller at a time, because a reopened log has the same old files.
+    // Callers wait for each other, because a reopened log has the same old files.
     const done = tidied
       .catch(() => undefined)
       .then(() => {
@@ -79,7 +79,7 @@ export class OldFiles {
   async #compressAll(): Promise<void> {
     const scratch = `${this.#options.path}.compressing`
     ifThere(() => unlinkSync(scratch))
-    // Start with the oldest file, which is removed next.
+    // Start with the oldest file, which the next rotation removes.
     for (let number = this.#options.keep; number > 1; number--) {
       const plain = this.#name(number)
       if (statSync(plain, { throwIfNoEntry: false })?.isFile()) await this.#compress(plain, scratch)
@@ -98,7 +98,7 @@ export class OldFiles {
     this.#replace(ino, scratch)
   }
 
-  /** Puts the compressed file in the place of the original, which rotations may have renamed or removed meanwhile. */
+  /** Replaces the original by the compressed file. Rotations may have renamed or removed the original meanwhile. */
   #replace(ino: number, compressed: string): void {
     for (let number = 1; number <= this.#options.keep; number++) {
       const plain = this.#name(number)
@@ -136,14 +136,14 @@ export class OldFiles {
 }
 
 /**
- * Removes a file without a rename onto it: ext4 would first write the renamed file's data to disk (`auto_da_alloc`),
- * which is not necessary here.
+ * Removes a file. A rename onto the file would also remove it, but ext4 would first write the renamed file's data to
+ * disk (`auto_da_alloc`).
  */
 function remove(path: string): void {
   ifThere(() => {
     const fd = openSync(path, 'r')
     unlinkSync(path)
-    // Closing the last handle deletes the file, which takes milliseconds, so another thread does it.
+    // The last close deletes the file. This takes milliseconds, so it runs in another thread.
     close(fd)
   })
 }

@@ -26,34 +26,34 @@ export interface SinkFileOptions {
   synchronise?: (fd: number) => Promise<void>
 }
 
-/** Why the file cannot be written and must be reopened. */
+/** The reason why the file cannot be written and must be reopened. */
 export interface Trouble {
   /** The code of a system error, or a word. */
   reason: string
   problem: string
 }
 
-/** What happened to some bytes. */
+/** The result of a write. */
 export interface WriteResult {
-  /** Number of written bytes, up to the end of a line, in a file that still has a name. */
+  /** Number of bytes, up to the end of a line, that are in a file which still has a name. */
   written: number
   trouble?: Trouble
 }
 
 const fdatasyncOf = promisify(fdatasync)
 
-/** This process's own handle of the file, in addition to that of rotating-file-stream. */
+/** Our handle of the file. rotating-file-stream has another handle of the same file. */
 interface Held {
   fd: number
   ino: number
-  /** Its bytes before the current write. */
+  /** Size of the file before the current write. */
   size: number
 }
 
 /**
- * A rotated file of complete lines, on top of rotating-file-stream, which does not check how much it wrote or whether
- * its file still has a name, and does not sync. A second handle solves this: the file's size after each write shows
- * what was written, a partial line is cut off again, and `sync` also reaches rotated files.
+ * A rotated file of complete lines. It uses rotating-file-stream, which does not sync, and does not check how many
+ * bytes it wrote and whether its file still has a name. A second handle solves this: the file's size after each write
+ * shows the written bytes, a partial line is cut off, and `sync` also syncs rotated files.
  */
 export class SinkFile {
   #path: string
@@ -66,7 +66,7 @@ export class SinkFile {
   /** Rotated files that are not synced yet, the oldest first. */
   #rotated: number[] = []
   #writing: Uint8Array | undefined
-  /** Set if the current write was measured because its file is about to be rotated. */
+  /** Bytes of the current write in the file, if they were measured early because the file is about to be rotated. */
   #measured: number | undefined
   #error: Error | undefined
   #synchronise: (fd: number) => Promise<void>
@@ -105,12 +105,12 @@ export class SinkFile {
     return file
   }
 
-  /** Bytes until the next rotation. A write beyond it does not split: all its bytes go into the same file. */
+  /** Bytes until the next rotation. A longer write is not split: all its bytes go into the same file. */
   get room(): number {
     return Math.max(0, this.#size - (this.#held?.size ?? 0))
   }
 
-  /** Writes complete lines. Wait for each call before the next, and do not call again after trouble. */
+  /** Writes complete lines. Wait for the result before the next call. Do not call it again after trouble. */
   async write(lines: Uint8Array): Promise<WriteResult> {
     this.#writing = lines
     this.#measured = undefined
@@ -127,9 +127,9 @@ export class SinkFile {
   }
 
   /**
-   * Syncs everything that was written.
-   * @throws once if the disk refuses. The system may have dropped the data, and reports success the next time, so
-   * everything since the last good sync is in doubt.
+   * Syncs all written data.
+   * @throws once if the sync fails. The kernel may have dropped the data, and the next sync succeeds. So all data since
+   * the last successful sync is in doubt.
    */
   sync(): Promise<void> {
     // Run one sync at a time, because a handle must not be closed while its sync waits for a thread.
@@ -142,7 +142,7 @@ export class SinkFile {
     const rotated = this.#rotated.splice(0)
     const fds = this.#held === undefined ? rotated : [...rotated, this.#held.fd]
     const results = await Promise.allSettled(fds.map((fd) => this.#synchronise(fd)))
-    // Their files may no longer have a name: closing the last handle then deletes the file, which takes milliseconds.
+    // If a file no longer has a name, the last close deletes the file, which takes milliseconds.
     for (const fd of rotated) closeLater(fd)
     for (const result of results) if (result.status === 'rejected') throw result.reason
   }
@@ -170,7 +170,7 @@ export class SinkFile {
     if (this.#writing !== undefined) this.#measured = this.#measure()
     if (this.#held !== undefined) this.#rotated.push(this.#held.fd)
     this.#held = undefined
-    // The rotation removes older files, so close their handles.
+    // Close the handles of files that the rotation removes.
     while (this.#rotated.length > this.#keep) closeLater(this.#rotated.shift()!)
     try {
       this.#old.shift()
@@ -183,7 +183,7 @@ export class SinkFile {
     this.#old.tidy().catch((error: unknown) => this.#onOldFile(troubleOf(error)))
   }
 
-  /** Number of bytes of the current write that are in the file. Cuts off a partial line. */
+  /** Cuts off a partial line. @returns the number of bytes of the current write that are in the file */
   #measure(): number {
     const [held, lines] = [this.#held, this.#writing]
     if (held === undefined || lines === undefined) return 0
@@ -191,7 +191,7 @@ export class SinkFile {
     if (nlink === 0) return 0
     const grown = size - held.size
     held.size = size
-    // The file became shorter: another process cut it (copytruncate), before or after the write.
+    // If the file became shorter, another process has truncated it (logrotate's copytruncate).
     if (grown < 0 || grown >= lines.length) return lines.length
     const whole = grown === 0 ? 0 : lines.lastIndexOf(newline, grown - 1) + 1
     if (whole < grown) {
@@ -219,15 +219,15 @@ export function troubleOf(error: unknown): Trouble {
 
 const units: Record<string, number> = { B: 1, K: 1024, M: 1024 ** 2, G: 1024 ** 3 }
 
-/** The bytes of a size such as `10M`, as rotating-file-stream reads it. */
+/** The number of bytes that rotating-file-stream understands by a size such as `10M`. */
 export const bytesOf = (size: FileSize): number => Number.parseInt(size, 10) * (units[size.at(-1) ?? ''] ?? 1)
 
-/** Closes a file. Errors do not matter, because the file is synced or was only read. */
+/** Closes a file in the background. Errors do not matter, because the file is synced or was only read. */
 const closeLater = (fd: number): void => close(fd)
 
 const maxTornLine = mebibyte
 
-/** Cuts off a partial last line, which a crash during a write leaves: the next line would continue it. */
+/** Cuts off a partial last line, which a crash during a write leaves. Otherwise the next line would continue it. */
 function cutTornLine(path: string): void {
   const size = statSync(path, { throwIfNoEntry: false })?.size ?? 0
   if (size === 0) return

@@ -10,15 +10,15 @@ export interface SinkOptions extends SinkFileOptions {
   clock: Clock
   /** Numbers in [0, 1), for the backoff. */
   random: () => number
-  /** The facts that our own lines start with. */
+  /** The facts about the agent for the agent's own lines. */
   writer: Writer
-  /** The losses of all stages. This sink writes their lines, and closes them. Default: its own losses. */
+  /** The losses of all stages. This sink writes their lines, and closes the LossLog. Default: a new LossLog. */
   losses?: LossLog
   /** The name of the stage in this sink's own losses. Default `sink`. */
   stage?: string
   /** Maximum waiting bytes; further lossy offers are dropped. Default 16 MiB. */
   bound?: number
-  /** Milliseconds after which the sink syncs what was written, unless a caller does so before. Default 10,000. */
+  /** Milliseconds after which the sink syncs written lines, unless a caller syncs before. Default 10,000. */
   storeWithin?: number
   /** Called when the file cannot be written, and with undefined when it can be written again. */
   onTrouble?: (trouble: Trouble | undefined) => void
@@ -28,7 +28,7 @@ export interface SinkOptions extends SinkFileOptions {
 
 type OpenFile = Awaited<ReturnType<NonNullable<SinkOptions['open']>>>
 
-/** Thrown if it is unknown which data since the last good sync is on disk. */
+/** Thrown after a failed sync: it is unknown which data since the last successful sync is on disk. */
 export class NotStored extends Error {
   readonly reason: string
 
@@ -42,9 +42,9 @@ export class NotStored extends Error {
 const retryDelays = { first: 100, max: 30_000 }
 
 /**
- * The log file with a queue. A failed write is repeated on a reopened file until it succeeds or the sink is closed. If
- * the disk is idle, a line is written at once; while it is busy, lines are gathered. So a single line never waits, and
- * many lines need few writes.
+ * The log file with a queue. A failed write is repeated on a reopened file until it succeeds or the sink is closed. A
+ * line is written at once if the disk is idle. While the disk is busy, lines are gathered, so that many lines need few
+ * writes.
  */
 export class Sink {
   readonly dropped: Record<string, number> = {}
@@ -68,12 +68,12 @@ export class Sink {
   #failures = 0
   /** A failed sync that `sync` has not reported yet. */
   #unstored: Trouble | undefined
-  /** All data written before this time is synced. */
+  /** All data that was written before this time is synced. */
   #storedAt: WallMs
-  /** The pending sync of written data. */
+  /** The timer of the next sync. */
   #storing: { cancel(): void } | undefined
   #closing = false
-  /** When the disk last wrote something, or when `hurry` was called, by the clock. */
+  /** Time of the last successful write, or of the call of `hurry`, by the clock. */
   #tookAt = 0
   #deadline: { cancel(): void } | undefined
   #giveUp = false
@@ -102,13 +102,13 @@ export class Sink {
     return this.#queue.oldest
   }
 
-  /** Why the file cannot be written now. */
+  /** The reason why the file cannot be written now; undefined if it can. */
   get trouble(): Trouble | undefined {
     return this.#trouble
   }
 
   /**
-   * Whether a caller that can wait may offer lines. It leaves half of the room to callers whose lines would otherwise
+   * Whether a caller that can wait may offer lines. Half of the room is for callers that cannot wait, whose lines would
    * be dropped.
    */
   get #hasRoom(): boolean {
@@ -116,7 +116,7 @@ export class Sink {
   }
 
   /**
-   * Opens the file. Optional: otherwise the first write opens it.
+   * Opens the file. Without this call, the first write opens it.
    * @throws the error of the file or its directory
    */
   async ready(): Promise<void> {
@@ -153,9 +153,8 @@ export class Sink {
   }
 
   /**
-   * Syncs everything written so far.
-   * @throws NotStored if data since the last good sync may be lost. It throws this once; the next call is about later
-   * data
+   * Syncs all data written so far.
+   * @throws NotStored once, if data since the last successful sync may be lost. The next call is about later data
    */
   async sync(): Promise<void> {
     await this.#store()
@@ -183,8 +182,8 @@ export class Sink {
   }
 
   /**
-   * From now on, drops all waiting and later lines as `stopped` when the disk makes no progress for this many
-   * milliseconds.
+   * From now on, if the disk does not write for this many milliseconds, all waiting and later lines are dropped with
+   * the reason `stopped`.
    */
   hurry(timeout: number): void {
     if (this.#closing) return
@@ -194,8 +193,8 @@ export class Sink {
   }
 
   /**
-   * Writes all waiting lines, syncs and closes. Call `hurry` before, because otherwise it waits for ever for a disk
-   * that does not write.
+   * Writes all waiting lines, syncs and closes. Call `hurry` first; otherwise this waits for ever for a disk that does
+   * not write.
    */
   async close(): Promise<void> {
     this.#closing = true
@@ -223,7 +222,7 @@ export class Sink {
     this.#giveUp = true
     this.#wake()
     this.#giveRoom()
-    // A write that is running still counts.
+    // A write in progress may still succeed.
     if (this.#running === undefined) this.#dropAll()
   }
 
@@ -260,7 +259,9 @@ export class Sink {
     } while (!this.#giveUp && (this.#queue.bytes > 0 || this.#file === undefined || this.#owesReport()))
   }
 
-  /** Opens the file once for all callers: a loss may have to be written before `ready` is called. */
+  /**
+   * Opens the file. Concurrent calls share one attempt: the line of a loss may need the file while `ready` opens it.
+   */
   #openFile(): Promise<OpenFile> {
     this.#opening ??= (this.#options.open ?? SinkFile.open)(this.#options).finally(() => {
       this.#opening = undefined
@@ -284,7 +285,7 @@ export class Sink {
     if (this.#trouble?.reason !== trouble.reason) this.#options.onTrouble?.(trouble)
     this.#trouble = trouble
     const { clock, random } = this.#options
-    // Recreate a removed file at once. Wait only if it is removed again.
+    // Recreate a removed file at once, but wait if it is removed again.
     const delay =
       trouble.reason === 'replaced' && this.#failures === 0 ? 0 : backoff(this.#failures, retryDelays, random)
     this.#failures++
@@ -304,7 +305,7 @@ export class Sink {
     void closed.then(() => this.#retiring.delete(closed))
   }
 
-  /** Notes a failed sync. The system may have dropped data, and reports this only once. */
+  /** Stores that a sync failed. The kernel may have dropped data, and reports this only once. */
   #notStored(error: unknown): void {
     this.#unstored = troubleOf(error)
     this.syncFailures++
@@ -332,8 +333,8 @@ export class Sink {
   }
 
   /**
-   * When there is room again, adds lines at the end of the queue that report what is missing before them. Their ids are
-   * stored first, so that after a kill the next agent finds out which counts the log has.
+   * When the queue has room again, adds lines that report the events missing before them. The ids of these lines are
+   * stored first. After a kill, the next agent finds the ids in the log, and does not report the same counts again.
    */
   async #report(): Promise<void> {
     const seconds = Math.floor(this.#options.clock.wall() / 1000)
@@ -356,7 +357,7 @@ export class Sink {
     if (this.#hasRoom || this.#giveUp) this.#wakeAll()
   }
 
-  /** Wakes all callers that wait for room. If there is still not enough, they wait again. */
+  /** Wakes all callers that wait for room. They wait again if there is still not enough room. */
   #wakeAll(): void {
     for (const resolve of this.#roomWanted.splice(0)) resolve()
   }

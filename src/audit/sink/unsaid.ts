@@ -1,15 +1,15 @@
 import type { Statement } from './agent-events.ts'
 
-/** Called when the line of a count is in the log. Until it resolves, the count stays stored. */
+/** Called when the line of a count is in the log. The count stays stored until the call resolves. */
 export type Said = () => void | Promise<void>
 
 /**
- * From this number of waiting counts on, counts are merged: while the disk takes no lines, each container adds a count
+ * From this number of waiting counts on, counts are merged. While the disk does not write, each container adds a count
  * each second or minute.
  */
 const maxOwed = 4_096
 
-/** Counts that wait for their line, and counts whose line is not in the log yet. */
+/** Counts that are not reported yet: `#owed` wait for their line, and the lines of `#given` are not in the log yet. */
 export class Unsaid {
   #owed = new Map<Statement, Said>()
   #mergeAt = maxOwed
@@ -27,14 +27,14 @@ export class Unsaid {
   owe(statement: Statement, said: Said = nothing): void {
     if (this.#owed.size >= this.#mergeAt) {
       this.#owed = merged(this.#owed)
-      // Do not visit counts that cannot be merged again for each further count.
+      // Counts that cannot be merged stay, so merge again only when their number has doubled.
       this.#mergeAt = Math.max(maxOwed, 2 * this.#owed.size)
     }
     this.#owed.set(statement, said)
     this.#onOwed()
   }
 
-  /** All counts that are due. The caller writes their lines. */
+  /** Returns all counts that are due. The caller writes their lines. */
   take(): Statement[] {
     const taken = [...this.#owed.keys()]
     for (const [statement, said] of this.#owed) this.#given.set(statement, said)
@@ -43,13 +43,13 @@ export class Unsaid {
     return taken
   }
 
-  /** Adds a count whose line the caller already writes. */
+  /** Adds a count whose line the caller writes now. */
   give(statement: Statement): Statement {
     this.#given.set(statement, nothing)
     return statement
   }
 
-  /** Called when the count's line is in the log. */
+  /** Called when the line of the count is in the log. */
   async said(statement: Statement): Promise<void> {
     await this.#given.get(statement)?.()
     this.#given.delete(statement)
@@ -65,7 +65,7 @@ export class Unsaid {
 
 const nothing: Said = () => undefined
 
-/** The same total, in one count for each source, and for each count that the kernel keeps. */
+/** Merges the counts of each source into one count, and likewise the counts of each key in the kernel. */
 function merged(owed: ReadonlyMap<Statement, Said>): Map<Statement, Said> {
   const result = new Map<Statement, Said>()
   const groups = new Map<string, Statement[]>()
@@ -80,7 +80,7 @@ function merged(owed: ReadonlyMap<Statement, Said>): Map<Statement, Said> {
   for (const statements of groups.values()) {
     const { kernel, container } = statements.at(-1)!
     const [one] = inOne(statements)
-    // The kernel's counts only grow, so noting the last count is enough.
+    // The kernel's counts only increase, so it is enough to note the last count.
     const said = kernel === undefined ? statements.map((each) => owed.get(each)!) : [owed.get(statements.at(-1)!)!]
     const all = said.filter((each) => each !== nothing)
     result.set(
@@ -99,9 +99,10 @@ const inTurn = (all: readonly Said[]): Said =>
       }
 
 /**
- * Splits the counts that a killed agent had stored: `owed` have no line yet; the kernel must learn that `noted` were
- * reported. `owed` has no counts that the kernel keeps, because these are read from the kernel again.
- * @param written ids of these counts' lines in the log
+ * Splits the counts that a killed agent had stored. `owed` are counts that still need a line. `noted` are reported
+ * counts that the kernel still keeps, and that must be removed there. Unreported counts of the kernel are in neither
+ * list, because the agent reads them from the kernel again.
+ * @param written the ids of all lines in the log that report such counts
  */
 export function countsLeft(
   counts: readonly Statement[],
@@ -124,7 +125,7 @@ interface HeldBack {
 
 const heldBackOf = ({ about }: Statement): HeldBack => about['heldBack'] as HeldBack
 
-/** The same counts, without the kinds of the events held back. */
+/** Removes the kinds of held-back events from the counts. */
 export const withoutKinds = (counts: readonly Statement[]): Statement[] =>
   counts.map((one) => {
     if (one.message === 'lost') return one
@@ -132,7 +133,7 @@ export const withoutKinds = (counts: readonly Statement[]): Statement[] =>
     return { ...one, about: { heldBack: { ...heldBack, kinds: [], other: heldBack.events } } }
   })
 
-/** The same total, in one count without container names. A count whose line may be in the log stays separate. */
+/** Merges counts into one count without a container. Losses, and counts whose line may be in the log, stay separate. */
 export function inOne(counts: readonly Statement[]): Statement[] {
   const isKept = ({ message, id }: Statement): boolean => message === 'lost' || id !== undefined
   const [first, ...others] = withoutKinds(counts.filter((one) => !isKept(one)))
