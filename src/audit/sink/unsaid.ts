@@ -99,9 +99,9 @@ const inTurn = (all: readonly Said[]): Said =>
       }
 
 /**
- * Splits the counts that a killed agent had stored. `owed` are counts that still need a line. `noted` are reported
- * counts that the kernel still keeps, and that must be removed there. Unreported counts of the kernel are in neither
- * list, because the agent reads them from the kernel again.
+ * Splits the counts that a killed agent had stored. `owed` are counts that still need a line. `noted` are counts of the
+ * kernel that were reported; the kernel must note this. Unreported counts of the kernel are in neither list, because
+ * the agent reads them from the kernel again.
  * @param written the ids of all lines in the log that report such counts
  */
 export function countsLeft(

@@ -14,20 +14,20 @@ export interface AuditListener {
   readonly [listener]: true
 }
 
-/** Every field is required: the native side has no defaults. */
+/** All fields are required, because the addon does not have defaults. */
 export interface ListenerOptions {
-  /** Bytes of one batch, at least 131,072: twice the longest record that is not cut. */
+  /** Bytes of a batch, at least 131,072. This is twice the maximum length of a record that is not cut. */
   batchBytes: number
   /** Maximum waiting batches, at least 2. A listener holds at most `batches * batchBytes`. */
   batches: number
   /**
-   * Milliseconds that a record waits for further records. It waits longer while earlier batches are unread, so that a
-   * late reader gets larger batches.
+   * Milliseconds that a record waits for further records. While earlier batches are unread, it waits longer, so that a
+   * slow reader gets larger batches.
    */
   flushMs: number
   /**
-   * Milliseconds that the thread sleeps after it has emptied the socket, at most 1,000, so that records arrive in
-   * bunches. 0: each record wakes it.
+   * Milliseconds that the thread sleeps after it has emptied the socket, at most 1,000. Then it reads several records
+   * at a time. 0: each record wakes the thread.
    */
   napMs: number
   /** Milliseconds between two reads of the kernel's counter of lost records. 0: only at the start and at the end. */
@@ -36,25 +36,25 @@ export interface ListenerOptions {
   receiveBuffer: number
   /** If the kernel's limit of waiting records is lower, it is raised to this number. 0: do not change it. */
   backlogLimit: number
-  /** 0. A bench passes an open socket with packets that look like the kernel's messages; the listener closes it. */
+  /** 0, except in a bench: it passes an open socket with packets like the kernel's. The listener closes the socket. */
   feed: number
-  /** Pairs: the first and the last of a range of message types to pass on. */
+  /** The message types to pass on, as pairs of the first and the last type of a range. */
   types: Uint16Array
 }
 
 /**
- * Counts since `open`, also readable after `close`. When the listener has ended: received = passed + filtered + foreign
- * + malformed + truncated + discarded.
+ * Counts since `open`. They are also readable after `close`. When the listener has ended, received = passed + filtered
+ * + foreign + malformed + truncated + discarded.
  */
 export interface ListenerStats {
   received: number
   passed: number
   filtered: number
-  /** Messages that a process with CAP_NET_ADMIN sent, not the kernel. */
+  /** Messages that did not come from the kernel, but from a process with CAP_NET_ADMIN. */
   foreign: number
   malformed: number
   truncated: number
-  /** Messages that were received, but discarded because `close` came before they were read. */
+  /** Messages that were received, but not read before `close`. */
   discarded: number
   /** Times that the socket reported ENOBUFS. */
   overruns: number
@@ -63,16 +63,17 @@ export interface ListenerStats {
   samples: number
   /** Filtered records about changes of the audit system's settings or rules. */
   configChanges: number
-  /** Those of these records that remove a rule from the list `exclude`. */
+  /** Number of `configChanges` that removed a rule from the list `exclude`. */
   exclusionsRemoved: number
   /** The errno that ended the listener, or 0. */
   error: number
-  /** Bytes of the receive buffer as the kernel accounts them: twice the requested number. */
+  /** Bytes of the receive buffer, as the kernel counts them: twice the requested number. */
   receiveBuffer: number
-  /** Records for which the receive buffer was full. null: kernels before 4.12 do not count them. */
+  /** Records for which the receive buffer was full. null before Linux 4.12, which does not count them. */
   socketDrops: number | null
   /**
-   * The next values are null if the kernel does not answer, which needs CAP_AUDIT_CONTROL and the host's PID namespace.
+   * This and the next values are null if the kernel does not answer: the agent needs CAP_AUDIT_CONTROL and the host's
+   * PID namespace.
    */
   kernelLost: number | null
   kernelBacklog: number | null
@@ -102,19 +103,19 @@ export interface AuditAddon {
   read(listener: AuditListener, into: Uint8Array): number
   /** Leaves the group at once. Data that is already in the socket can still be read. */
   stop(listener: AuditListener): void
-  /** Whether all data was read, and no more will come. */
+  /** Whether all data was read, and further data cannot arrive. */
   ended(listener: AuditListener): boolean
   /** Ends the thread, restores the kernel's backlog limit, and closes the sockets. A second call does nothing. */
   close(listener: AuditListener): void
   stats(listener: AuditListener): ListenerStats
   /**
-   * The whole of the kernel's own log: lines `<priority>[time] text`, without escapes.
+   * Reads the kernel's whole log: lines `<priority>[time] text`, without escapes.
    * @throws an Error with `errno` and `step`
    */
   readKernelLog(): Buffer
   /**
-   * The kernel's audit switch (0 off, 1 on, 2 on and locked), and its rules of the lists `exclude` and `user`, each
-   * preceded by its length. Rejects with an Error with `errno` and `step`, within some seconds.
+   * Reads the kernel's audit switch (0 off, 1 on, 2 on and locked), and its rules of the lists `exclude` and `user`.
+   * The length of each rule precedes the rule. Rejects within some seconds, with an Error with `errno` and `step`.
    */
   readAuditRules(): Promise<{ enabled: number; rules: Buffer }>
 }
@@ -165,7 +166,7 @@ export async function readAuditState(): Promise<AuditState> {
   }
 }
 
-/** Explains a failed `open`; returns any other error unchanged. */
+/** Turns an error of `open` into an AuditSourceError. Returns any other error unchanged. */
 export function explainOpenError(error: unknown): unknown {
   if (!(error instanceof Error) || !('errno' in error) || !('step' in error)) return error
   const { errno, step } = error

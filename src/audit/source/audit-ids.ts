@@ -1,21 +1,21 @@
 import { newline } from '../../base/bytes.ts'
 import { parseAuditLine } from './audit-line.ts'
 
-/** Seconds by which records may be sent in another order than two processors created them. */
+/** Seconds by which the order of records may differ from their times, because several processors create records. */
 const outOfOrder = 1
 
-/** Audit ids, with the number of records that have each id. */
+/** Audit ids, and the number of records with each id. */
 export class AuditIds {
   readonly #counts = new Map<string, number>()
   #newest = Number.NEGATIVE_INFINITY
 
-  /** @param time of its record, in seconds since the epoch */
+  /** @param time Unix seconds of the record */
   add(id: string, time: number): void {
     this.#counts.set(id, (this.#counts.get(id) ?? 0) + 1)
     this.#newest = Math.max(this.#newest, time)
   }
 
-  /** Removes one record of the id. @returns false if there is none */
+  /** Removes one record with the id. @returns false if there is no such record */
   take(id: string): boolean {
     const count = this.#counts.get(id) ?? 0
     if (count > 1) this.#counts.set(id, count - 1)
@@ -28,8 +28,8 @@ export class AuditIds {
   }
 
   /**
-   * Moves the lines without one of these ids to the start of the bytes, and returns their length. Forgets the ids when
-   * a line is later than all of them.
+   * Removes the lines with one of these ids: moves all other lines to the start of the bytes, and returns their length.
+   * Forgets the ids when a line is later than all ids.
    * @param bytes lines of a multicast batch
    */
   leaveOut(bytes: Uint8Array): number {

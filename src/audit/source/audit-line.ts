@@ -31,25 +31,25 @@ export interface KernelLog {
   /** Seconds from boot to the first line of the log; Infinity if no line has a time. */
   begins: number
   /**
-   * Number of lines that look like records, but may be the second line of a process's message, or the prefix of a
-   * netfilter rule.
+   * Number of lines that look like records, but may come from a process or from the prefix of a netfilter rule.
    */
   doubtful: number
 }
 
 /**
- * Priority, time since boot, and in some kernel builds the caller. The text after it may have any characters, including
- * carriage returns.
+ * A line: priority, time since boot, in some kernel builds the caller, and a text. The text may have any characters,
+ * including carriage returns.
  */
 const kernelLine = /^<(\d{1,4})>\[ *(\d+\.\d+)\](?:\[[ CT\d]*\])? (.*)$/s
-/** The lowest priority that does not have facility 0, which only the kernel uses. */
+/** The lowest priority of processes. Only the kernel uses lower priorities, which mean facility 0. */
 const firstOfUsers = 8
 const byAudit = 'audit: '
 
 /**
- * Parses the text of syslog(2), in which the lines of one message repeat its priority and time. So a line with the time
- * of the line before, or after a line without a readable time, does not count as a record (kernel/printk/printk.c,
- * record_print_text()). A text about a packet removes the record before it if both have the same time.
+ * Parses the text of syslog(2), in which each line of a message has the message's priority and time
+ * (kernel/printk/printk.c, record_print_text()). A line with the time of the previous line, or after a line without a
+ * readable time, may be part of a process's message, so it does not count as a record. A text about a packet also
+ * removes a record just before it with the same time.
  */
 export function readKernelLog(text: string): KernelLog {
   const records: AuditLine[] = []

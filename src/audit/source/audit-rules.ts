@@ -1,8 +1,8 @@
 import { AuditSourceError } from './audit-source-error.ts'
 
 /**
- * A rule of the kernel's audit that can suppress records (include/uapi/linux/audit.h, struct audit_rule_data).
- * `exclude`: records of any type. `user`: messages of processes.
+ * A rule of the kernel's audit system that can suppress records (include/uapi/linux/audit.h, struct audit_rule_data).
+ * A rule of the list `exclude` suppresses records of any type; a rule of the list `user`, messages of processes.
  */
 export interface AuditRule {
   list: 'exclude' | 'user'
@@ -10,7 +10,7 @@ export interface AuditRule {
   fields: readonly RuleField[]
 }
 
-/** All fields of a rule must match. */
+/** A condition of a rule. A rule matches if all its fields match. */
 export interface RuleField {
   field: number
   operator: number
@@ -24,8 +24,8 @@ const prepend = 0x10
 const never = 0
 const maxFields = 64
 /**
- * Offsets in a rule of its 32-bit numbers: flags, action, number of fields, the mask, fields, values, operators, bytes
- * of the texts. The texts follow.
+ * Offsets of 32-bit numbers in a rule: flags, action, number of fields (then the mask), fields, values, operators, and
+ * number of bytes of the texts, which follow.
  */
 const at = { flags: 0, action: 4, count: 8, fields: 268, values: 524, operators: 780, texts: 1040 } as const
 
@@ -99,14 +99,15 @@ const malformed = (): AuditSourceError =>
 
 /** How rules suppress records of one type. */
 export interface Dropped {
-  /** `all`: the records of all processes; `some`: only of processes that match the rule's other fields. */
+  /** `all`: the records of all processes. `some`: only records of processes that match the rule's other fields. */
   extent: 'all' | 'some'
   rule: AuditRule
 }
 
 /**
- * Finds out whether rules suppress records of a type. The kernel stops at the first rule that matches. On the list
- * `exclude`, a match drops the record for any action; on `user`, the action `always` keeps it.
+ * Finds out whether rules suppress records of a type. The kernel stops at the first rule that matches. In the list
+ * `exclude`, a match drops the record, whatever the action is. In the list `user`, the action `always` keeps the
+ * record.
  * @param sent whether processes send records of this type
  */
 export function droppedBy(rules: readonly AuditRule[], type: number, sent = false): Dropped | undefined {
@@ -135,8 +136,8 @@ function droppedByList(rules: readonly AuditRule[], type: number): Dropped | und
 }
 
 /**
- * What a rule may do with a record of a type, depending on the process: match, go to the next rule, or end the list.
- * The kernel ends the list at a field that it knows but does not compare here.
+ * The possible results of a rule for a record of a type; the process decides between them. `match`: the rule matches.
+ * `pass`: the next rule is tried. `stop`: the list ends, as at a field that the kernel knows but does not compare here.
  */
 function outcomes({ fields }: AuditRule, type: number): { match: boolean; pass: boolean; stop: boolean } {
   let [pass, stop] = [false, false]
@@ -187,5 +188,5 @@ export function ruleText({ list, action, fields }: AuditRule): string {
   return whole.length > maxText ? `${whole.slice(0, maxText)}…` : whole
 }
 
-/** The word in quotes if a shell needs them, because users paste it there. */
+/** Quotes a word if a shell needs quotes, because users paste the rule into a shell. */
 const quoted = (word: string): string => (/^[\w=,.:/+-]+$/.test(word) ? word : `'${word.replaceAll("'", `'\\''`)}'`)

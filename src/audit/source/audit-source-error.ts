@@ -1,6 +1,6 @@
 import type { LogField } from '../../base/log-fields.ts'
 
-/** Why an audit source, or the fork reports, cannot be opened. */
+/** The reason why an audit source or the fork reports cannot be opened. */
 export type AuditSourceCode =
   /** The native addon is not built, or is built for another Node.js. */
   | 'ADDON_MISSING'
@@ -8,9 +8,9 @@ export type AuditSourceCode =
   | 'AUDIT_OFF'
   /** A capability is missing. */
   | 'NOT_PERMITTED'
-  /** The process is not in the host's network namespace, and the kernel sends records only there. */
+  /** The process is not in the host's network namespace. The kernel sends records only to this namespace. */
   | 'WRONG_NETWORK'
-  /** The process is not in the host's PID namespace, and the kernel reports forks only there. */
+  /** The process is not in the host's PID namespace. The kernel reports forks only to this namespace. */
   | 'WRONG_PROCESSES'
   /** The kernel does not report forks. */
   | 'NO_CONNECTOR'
@@ -19,7 +19,7 @@ export type AuditSourceCode =
   /** Any other failed system call. */
   | 'SYSTEM'
 
-/** An audit source cannot be opened, or broke. The caller uses another source and logs `remedy`. */
+/** An audit source cannot be opened, or has failed. The caller uses another source and logs `remedy`. */
 export class AuditSourceError extends Error {
   override readonly name = 'AuditSourceError'
   readonly code: AuditSourceCode

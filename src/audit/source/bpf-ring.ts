@@ -8,9 +8,9 @@ import type { AuditSource, HeldRecords, LossKinds, SourceStats } from './source.
 import { HeldByPrograms } from './throttled-records.ts'
 import type { WrittenRecords } from './written-records.ts'
 
-/** How far a ring was read at one moment, and its loss counts then. */
+/** The position up to which a ring was read, and its loss counts at the same time. */
 export interface RingPlace {
-  /** Id of the ring: the position and the counts are not valid for another ring. */
+  /** Id of the ring. The position and the counts are not valid for another ring. */
   id: number
   position: number
   ringFull: number
@@ -46,8 +46,8 @@ interface RingPosition {
 
 export interface BpfRingOptions extends Partial<Omit<RingOptions, 'folder' | 'from'>> {
   /**
-   * Folder with the pinned maps of the programs in force, which changes when they are reloaded. undefined if they are
-   * gone for good.
+   * Returns the folder with the pinned maps of the current programs. It changes when the programs are reloaded, and is
+   * undefined when they are removed for good.
    */
   folder: () => string | undefined
   /** Maximum records per second that the programs write for each container and kind. Default: no limit. */
@@ -98,19 +98,19 @@ export class BpfRingSource implements AuditSource<BpfRingStats> {
   readonly #memory: BufferStore<SharedArrayBuffer>
   #folder: string
   #ring: NativeRing
-  /** Counts of earlier rings, which are closed. */
+  /** Sums of the counts of earlier rings, which are closed. */
   #before = { records: 0, dropped: { ringFull: 0, noMemory: 0, malformed: 0 }, stalls: 0, heldBack: 0 }
   /** The counts of this ring's programs that were reported before it was opened. */
   #said = { ringFull: 0, noScratch: 0, heldBack: 0 }
-  /** The counts of this ring's programs that are noted as reported for the next agent. */
+  /** The counts of this ring's programs that the kernel has noted as reported. */
   #noted = { ringFullNoted: 0, noScratchNoted: 0 }
-  /** The held-back counts of this ring's programs, and of those before them. */
+  /** The held-back counts of this ring's programs, and of earlier programs. */
   #held: HeldByPrograms[] = []
   /** Id of this ring. */
   #id = 0
   #mark: LossMark | undefined
   #wake: () => void = () => undefined
-  /** Whether the programs were gone at the last check. */
+  /** Whether the ring's programs did not exist any longer at the last check. */
   #gone = false
   #reading = false
   #stopping = false
@@ -148,8 +148,8 @@ export class BpfRingSource implements AuditSource<BpfRingStats> {
   }
 
   /**
-   * Tells the ring that all records up to the position, and the losses up to the mark, are in the log, or in a count
-   * that is reported or stored. A call may be about a closed ring while another ring is read.
+   * Tells the ring that all records up to the position and all losses up to the mark are in the log, or in a count that
+   * is reported or stored. The call may be about a closed ring, while another ring is read.
    */
   written(position: unknown, lossMark?: unknown): void {
     const [reached, mark] = [position as RingPosition | undefined, lossMark as LossMark | undefined]
@@ -191,7 +191,7 @@ export class BpfRingSource implements AuditSource<BpfRingStats> {
     await this.#held.find((one) => one.has(records))?.note(records)
   }
 
-  /** Notes a count that an earlier agent reported, but could not note. */
+  /** Notes a count in the kernel that an earlier agent reported, but could not note before it was killed. */
   async noteHeldBefore(records: Pick<HeldRecords, 'key' | 'held'>): Promise<void> {
     const held = this.#held.find((one) => one.has(records))
     await held?.noteBefore(records)
@@ -214,8 +214,8 @@ export class BpfRingSource implements AuditSource<BpfRingStats> {
   }
 
   /**
-   * The counts so far, also after the end. If the programs were reloaded, this ring is stopped; when it is empty, the
-   * new programs' ring is read.
+   * The counts so far, also after the end. If the programs were reloaded, this call stops the ring. When the ring is
+   * empty, the reader continues with the ring of the new programs.
    */
   stats(): BpfRingStats {
     if (!this.#stopping && this.#isLeft()) this.#addon.stop(this.#ring)
@@ -235,8 +235,8 @@ export class BpfRingSource implements AuditSource<BpfRingStats> {
   }
 
   /**
-   * Whether other programs have replaced this ring's programs. Programs disappear some milliseconds after their pins,
-   * so if no others come, the ring is read until the next check.
+   * Whether other programs have replaced this ring's programs. If there are no other programs, the ring is read until
+   * the next check, because programs still run for some milliseconds after their pins are removed.
    */
   #isLeft(): boolean {
     const folder = this.#options.folder()
@@ -272,7 +272,7 @@ export class BpfRingSource implements AuditSource<BpfRingStats> {
     }
   }
 
-  /** Opens the ring of the reloaded programs. @returns false if there is none */
+  /** Opens the ring of the reloaded programs. @returns false if the programs were not reloaded */
   #reopen(): boolean {
     const folder = this.#options.folder()
     if (folder === undefined || folder === this.#folder) return false

@@ -1,6 +1,6 @@
 import { type FSWatcher, watch } from 'node:fs'
 
-/** Reports a change of a file, once. It may miss changes, so its user also polls. */
+/** Reports the next change of a file. It may miss a change, so the caller also polls. */
 export interface ChangeHint {
   /** Calls back at the next change of the file at `path`. Replaces an earlier call. */
   arm(path: string, changed: () => void): void
@@ -8,8 +8,8 @@ export interface ChangeHint {
 }
 
 /**
- * Uses inotify, each time for one event: a permanent watcher calls back for each write, and many calls cost more than
- * reading.
+ * Uses inotify, and closes the watch after one event. A permanent watch calls back for each write, which costs more
+ * than reading the file.
  */
 export class InotifyHint implements ChangeHint {
   #watcher: FSWatcher | undefined
@@ -19,7 +19,7 @@ export class InotifyHint implements ChangeHint {
     try {
       this.#watcher = watch(path, { persistent: false })
     } catch {
-      return // The file does not exist, or the system has no watch left: polling finds the change.
+      return // The file does not exist, or the limit of watches is reached. Polling will find the change.
     }
     const once = () => {
       this.disarm()

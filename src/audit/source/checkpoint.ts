@@ -19,12 +19,12 @@ export interface CheckpointOptions {
 }
 
 /**
- * What an earlier run stored for a source. `none`: this is the first start here. `unreadable`: the checkpoint exists
- * but cannot be used.
+ * The position that an earlier run stored for a source. `none`: this is the first start on the node. `unreadable`: the
+ * checkpoint exists but cannot be used.
  */
 export type Saved =
   | { kind: 'found'; position: unknown }
-  /** The earlier run used another source. `seen`: when that source was last read; undefined if unknown. */
+  /** The earlier run used another source. `seen`: when the other source was last read; undefined if unknown. */
   | { kind: 'other'; seen: StoredMoment | undefined }
   | { kind: 'none' | 'unreadable' }
 
@@ -32,7 +32,7 @@ const stored = Type.Object({
   version: Type.Union([Type.Literal(1), Type.Literal(2)]),
   source: Type.String({ maxLength: 4_096 }),
   position: Type.Unknown(),
-  /** When it was written. Files of earlier versions have only the wall-clock time, or nothing. */
+  /** When the checkpoint was written. Files of earlier versions have only a wall-clock time, or lack this field. */
   seen: Type.Optional(Type.Union([storedMoment, storedTime])),
   /** Each invalid entry of `counts` and `parts` is ignored. */
   counts: Type.Optional(Type.Array(Type.Unknown())),
@@ -47,7 +47,7 @@ const storedPart = Type.Object({
 
 interface Content extends Omit<Static<typeof stored>, 'seen' | 'counts' | 'parts' | 'generation'> {
   seen?: StoredMoment
-  /** Counts about the source that no line has reported. */
+  /** Counts of the source that no line has reported. */
   counts: readonly Statement[]
   /** The stored state of all other sources, by name. */
   parts: Readonly<Record<string, Part>>
@@ -55,25 +55,25 @@ interface Content extends Omit<Static<typeof stored>, 'seen' | 'counts' | 'parts
   generation: number
 }
 
-/** What an earlier run stored in addition to a position. */
+/** The data that an earlier run stored in addition to a position. */
 export interface Left {
-  /** Counts that no line has reported, or that have the id of the line that was to report them. */
+  /** Counts that were not reported when they were stored. A count with an id may have its line in the log. */
   counts: readonly Statement[]
-  /** Where other sources continue, by name. */
+  /** The places where other sources continue, by name. */
   places: Readonly<Record<string, unknown>>
 }
 
 /**
- * Bytes of one copy of the content. The file has four copies: two for writes that are synced and two for other writes,
- * each used in turn.
+ * Bytes of one slot, which contains a copy of the content. Two slots are for writes that are synced, and two for all
+ * other writes. Each pair is used in turn.
  */
 const slotBytes = 128 * 1024
 const slots = 4
 
 /**
- * Stores on disk how far the output got, and the counts that belong to this position, both from the same moment. The
- * file is allocated in full at the start, so that a full disk does not matter. A position of another source is never
- * used, because the records read in between would be written twice.
+ * Stores on disk the position up to which the output is complete, and the counts at the same time. The file gets its
+ * full size at the start, so that a full disk does not matter. A source never uses the position of another source,
+ * because records would be written twice.
  */
 export class Checkpoint {
   readonly path: string
@@ -112,7 +112,9 @@ export class Checkpoint {
     this.#notify = notify
   }
 
-  /** What the last run stored in addition to a position. Nothing if the file is unreadable, which `read` reports. */
+  /**
+   * Returns what the last run stored in addition to a position; nothing for an unreadable file, which `read` reports.
+   */
   async left(): Promise<Left> {
     const content = await readBounded(this.path).then(parseContent, () => undefined)
     const parts = Object.entries(content?.parts ?? {})
@@ -122,7 +124,7 @@ export class Checkpoint {
     }
   }
 
-  /** What the last run stored for `source`. Never throws: an unreadable file is reported. */
+  /** Returns the position that the last run stored for `source`. Never throws: an unreadable file is reported. */
   async read(source: string): Promise<Saved> {
     try {
       const content = parseContent(await readBounded(this.path))
@@ -149,9 +151,9 @@ export class Checkpoint {
   }
 
   /**
-   * Switches to `source`, which starts at `position`; undefined for sources that cannot go back. This is on disk when
-   * it returns.
-   * @param left what the last run did not report
+   * Switches to `source`. When the promise resolves, this is on disk.
+   * @param position where the source starts; undefined for a source without positions
+   * @param left the data of the last run, which stays stored
    */
   async begin(source: string, position: unknown, { counts, places }: Left = { counts: [], places: {} }): Promise<void> {
     this.#source = source
@@ -162,7 +164,7 @@ export class Checkpoint {
   }
 
   /**
-   * Starts without a source that has a position. The stored position stays, and other sources can store their counts.
+   * Starts without a source that has positions. The stored position stays, and other sources can store their counts.
    */
   async beginWithout({ counts, places }: Left): Promise<void> {
     const content = await readBounded(this.path).then(parseContent, () => undefined)
@@ -176,9 +178,9 @@ export class Checkpoint {
   }
 
   /**
-   * Call it when all output up to `position`, except the counts, is on disk. It is cheap: only the last call is
-   * written, later.
-   * @param position undefined: the position did not change
+   * Call it when all output up to `position`, except the counts, is on disk. Calls are cheap, because only the last of
+   * several calls is written, after a while.
+   * @param position undefined if the position did not change
    */
   commit(position: unknown, counts: readonly Statement[] = []): void {
     if (position !== undefined) this.#wanted = position
@@ -191,8 +193,8 @@ export class Checkpoint {
   }
 
   /**
-   * Stores the counts of the other sources, and the positions at which these sources continue. Replaces all such
-   * counts. Never throws.
+   * Stores the counts of all other sources, and the places where these sources continue. Replaces the stored counts of
+   * these sources. Never throws.
    */
   keep(parts: Readonly<Record<string, Part>>): Promise<void> {
     const places = Object.entries(this.#parts).map(([name, { place }]) => [name, place])
@@ -236,7 +238,7 @@ export class Checkpoint {
     }
   }
 
-  /** Renames the file, so that an administrator can look at it. Only the last such file is kept. */
+  /** Renames the file, so that an administrator can inspect it. Only the last such file is kept. */
   async #putAside(): Promise<void> {
     try {
       await rename(this.path, `${this.path}.bad`)
@@ -275,7 +277,7 @@ function codeOf(error: unknown): string {
   throw error
 }
 
-/** Parses the file's content. A file of the first version has one object, without counts. */
+/** Parses the file's content. A file of the first version is a single object without counts. */
 export function parseContent(bytes: Buffer): Content | undefined {
   if (bytes.length === slots * slotBytes)
     return slotsOf(bytes).reduce<Content | undefined>(
@@ -319,7 +321,7 @@ function contentOf(text: string): Content | undefined {
 const statementsIn = (values: readonly unknown[] = []): Statement[] =>
   values.filter((value) => Value.Check(statement, value))
 
-/** Reads the file up to the maximum size. A longer file is not ours, even if it starts like a checkpoint. */
+/** Reads the file up to the maximum size. A longer file is not a checkpoint, even if it starts like one of ours. */
 async function readBounded(path: string): Promise<Buffer> {
   const file = await open(path, constants.O_RDONLY | constants.O_NONBLOCK)
   try {
@@ -338,7 +340,7 @@ const partsOf = (places: Readonly<Record<string, unknown>>): Record<string, Part
 const hashLength = 16
 const hashOf = (text: string): string => createHash('sha256').update(text).digest('hex').slice(0, hashLength)
 
-/** The text of the content for a slot. If the counts do not fit, they are reduced, in the end to their sum. */
+/** The text of the content for a slot. If the counts do not fit, it omits their kinds, and then merges the counts. */
 function textOf(content: Content): string {
   for (const lessOf of [(counts: readonly Statement[]) => counts, withoutKinds, inOne]) {
     const less = Object.entries(content.parts).map(([name, part]) => [name, { ...part, counts: lessOf(part.counts) }])
@@ -353,7 +355,7 @@ function textOf(content: Content): string {
 const writeFlags = constants.O_RDWR | constants.O_NOFOLLOW
 const newFlags = constants.O_WRONLY | constants.O_CREAT | constants.O_TRUNC | constants.O_NOFOLLOW
 
-/** Writes a slot. After a failure, it has its old content, its new content, or content that its hash rejects. */
+/** Writes a slot. After a failure, the slot has its old content, its new content, or content with a wrong hash. */
 async function writeSlot(path: string, slot: number, text: string, isSynced: boolean): Promise<void> {
   const handle = await open(path, writeFlags).catch((error: unknown) => {
     if (codeOf(error) === 'ENOENT') return undefined
@@ -369,7 +371,7 @@ async function writeSlot(path: string, slot: number, text: string, isSynced: boo
   }
 }
 
-/** Creates the file, with all other slots full of spaces, so that later writes need no further disk space. */
+/** Creates the file. It fills all other slots with spaces, so that later writes do not need further disk space. */
 async function makeFile(path: string, slot: number, text: string): Promise<void> {
   const temporary = `${path}.new`
   const handle = await open(temporary, newFlags, 0o600)

@@ -5,10 +5,10 @@ import type { SourceNotice } from './source.ts'
 export const sourceKinds = ['multicast', 'file', 'kmsg'] as const
 export type SourceKind = (typeof sourceKinds)[number]
 
-/** In the order of contract.md: after the multicast, and before /dev/kmsg. */
+/** The log files that are tried after the multicast, and before /dev/kmsg. */
 export const defaultLogPaths = ['/var/log/audit/audit.log', '/var/log/kern.log'] as const
 
-/** The source that flags request: any, or only one kind. */
+/** The source that flags request. Without a kind, all kinds are candidates. */
 export interface SourceRequest {
   kind?: SourceKind
   /** Paths for the kind `file`. */
@@ -31,10 +31,10 @@ export interface Refused {
   remedy: string
 }
 
-/** Why a source is in use, for a metric. */
+/** The reason why a source is in use, for a metric. */
 export type ChoiceReason = 'first-choice' | 'fallback' | 'forced'
 
-/** Why violations are not reported, and how to change this. */
+/** The reason why violations are not reported, and how to change this. */
 export interface NoSource {
   why: string
   remedy: string
@@ -47,12 +47,12 @@ interface Chosen {
   why: string
 }
 
-/** The audit source in use, if any is usable. There is only one: with two, each event would be written twice. */
+/** The audit source in use, if a source is usable. There is only one source: two sources would write events twice. */
 export type Choice<Source> = Tried &
   ({ source: Source; chosen: Chosen; none: undefined } | { source: undefined; chosen: undefined; none: NoSource })
 
 interface Tried {
-  /** Sources that were tried before it, in order. */
+  /** Sources that were tried without success, in order. */
   refused: Refused[]
   /** Notices to log once. */
   notices: SourceNotice[]
@@ -97,8 +97,8 @@ export function candidates({ kind, paths = defaultLogPaths }: SourceRequest): Ca
 }
 
 /**
- * Takes the first candidate that opens. If the kernel records nothing, it tries no further candidate, because no file
- * would get the records either.
+ * Takes the first candidate that opens. If the kernel does not create audit records (AUDIT_OFF), further candidates are
+ * not tried, because files would not get records either.
  * @param open throws AuditSourceError for an unusable source; any other error is a bug and is rethrown
  */
 export async function chooseSource<Source>(
@@ -139,7 +139,7 @@ function describe(request: SourceRequest, { kind, name, wait }: Candidate, refus
 
 function noticesOf(chosen: Chosen | undefined, refused: readonly Refused[]): SourceNotice[] {
   const notices: SourceNotice[] = refused.map(({ name, code, why, remedy }) => ({
-    // A missing file is not a problem if another source works. A refusal of a better source is a problem.
+    // A missing file is not a problem if another source works. Any other failure of a better source is a problem.
     level: code === 'MISSING' && chosen !== undefined ? 'info' : 'warn',
     code: 'audit-source-refused',
     message: `audit source not used: ${why}`,
@@ -176,7 +176,8 @@ const printkLimit = {
 } as const
 
 /**
- * Files that syslog daemons write from the kernel's log. auditd's file is different: auditd receives records directly.
+ * Names of files that syslog daemons write from the kernel's log. auditd's file is not in this list, because auditd
+ * receives records directly.
  */
 const kernelLogs = /^(kern|kernel|syslog|messages|dmesg|debug)\b/
 

@@ -2,14 +2,14 @@ import { newline } from '../../base/bytes.ts'
 
 /** Bytes that are kept of a line longer than a chunk. The kernel's longest audit record has 8,970 bytes. */
 const keptOfLongLine = 16_384
-/** Ends a line that was cut because it was too long. */
+/** The end of a line that was cut because it was too long. */
 export const cutMarker = Buffer.from(' [cut by varmor]\n')
 const lineEnd = Buffer.from('\n')
 const none = Buffer.alloc(0)
 
-/** Which bytes of a chunk form a batch, and where the next chunk starts. */
+/** The bytes of a chunk that form a batch, and the start of the next chunk. */
 export interface Cut {
-  /** The range that forms the batch; empty if `start` equals `end`. `ending` is the text to append. */
+  /** The batch consists of the bytes from `start` to `end`, and of `ending`, which must be appended. */
   start: number
   end: number
   ending: Uint8Array
@@ -24,9 +24,10 @@ export interface Cut {
 }
 
 /**
- * Finds the complete lines of a chunk. Unless no more data can come (`final`), a last line without a newline waits.
+ * Finds the complete lines of a chunk. A last line without a newline waits for further data, except with `final`.
  * @param skipping whether the chunk starts inside a line whose rest must be skipped
- * @param full whether the chunk has the maximum size, so that a line that does not end in it is too long
+ * @param full whether the chunk has the maximum size. Then a line that does not end in the chunk is too long
+ * @param final whether further data cannot arrive
  */
 export function cutLines(chunk: Buffer, skipping: boolean, full: boolean, final: boolean): Cut {
   const start = skipping ? chunk.indexOf(newline) + 1 : 0
@@ -59,8 +60,8 @@ function behindNuls(bytes: Uint8Array, at: number): number {
 }
 
 /**
- * Removes NULs in place. The parameter is a Buffer, because its indexOf is several times as fast as that of other
- * arrays.
+ * Removes NULs in place. The parameter is a Buffer, because Buffer.indexOf() is several times as fast as
+ * Uint8Array.indexOf().
  * @returns the number of remaining bytes
  */
 export function dropNuls(bytes: Buffer): number {

@@ -3,7 +3,7 @@ import { hash } from 'node:crypto'
 /** Maximum bytes that identify a file: its first bytes, and the bytes before a position. */
 export const markBytes = 1_024
 
-/** A digest of some bytes of a file. The checkpoint stores digests, so that it contains no log text. */
+/** A digest of some bytes of a file. The checkpoint stores digests, so that it does not contain text of the log. */
 export interface Sum {
   length: number
   sum: string
@@ -15,14 +15,14 @@ export function sumOf(bytes: Uint8Array): Sum {
   return bytes.length === 0 ? noSum : { length: bytes.length, sum: hash('sha256', bytes, 'base64') }
 }
 
-/** Whether there are only NULs: a hole, which looks like any other hole. */
+/** Whether all bytes are NULs. Such bytes are a hole, and cannot identify a file. */
 export function isBlank(bytes: Uint8Array): boolean {
   return bytes.every((byte) => byte === 0)
 }
 
 /**
- * A file's first bytes, and the bytes before the current position. Inode numbers are reused, and a truncated file keeps
- * its number, so only the bytes prove that a file is the same.
+ * A file's first bytes, and the bytes before the current position. They identify the file. Inode numbers do not: they
+ * are reused, and a truncated file keeps its number.
  */
 export class FileMark {
   #head: Buffer

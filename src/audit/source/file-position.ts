@@ -2,9 +2,9 @@ import { Type } from '@sinclair/typebox'
 import { Value } from '@sinclair/typebox/value'
 import { markBytes, type Sum } from './file-mark.ts'
 
-/** How far a file was read. The checkpoint stores it, and the next start continues there. */
+/** The position up to which a file was read. The checkpoint stores it, and the next start continues there. */
 export interface FilePosition {
-  /** The followed path. The file itself may have been renamed since. */
+  /** The followed path. The file may have another name by now. */
   path: string
   /** `device:inode`, or empty if the file did not exist. */
   id: string
@@ -18,7 +18,7 @@ export interface FilePosition {
   head: Sum
   /** Digest of the bytes before the offset. */
   tail: Sum
-  /** Digest of the bytes after the offset. Set only if there is nothing, or only a hole, before the offset. */
+  /** Digest of the bytes after the offset. Set only if the bytes before the offset are a hole, or if there are none. */
   ahead: Sum
 }
 

@@ -5,21 +5,22 @@ import { type LineCounts, LogFile, type Piece, type ReadContext } from './log-fi
 import { type ListedFile, poll } from './rotated-files.ts'
 
 export interface SequenceCounts extends LineCounts {
-  /** Number of files that were left for the next file. */
+  /** Number of times that the source continued with the next file. */
   rotations: number
   /** Times that the file was truncated in place. */
   truncations: number
 }
 
 /**
- * The result of a step. `moved`: the files changed, and another step may give lines. `nothing`: there are no lines now.
+ * The result of a step: lines; `moved` if the files changed, so that another step may return lines; `nothing` if there
+ * are no lines now.
  */
 export type Step = Uint8Array | 'moved' | 'nothing'
 
-/** Maximum buffers kept for reuse, about as many as are on their way to workers. */
+/** Maximum buffers kept for reuse. About this many batches are on their way to workers. */
 const maxSpare = 8
 
-/** The files of one log over its rotations, read one after the other, each to its end. */
+/** Reads the files of one log over its rotations, one after the other, each file to its end. */
 export class FileSequence {
   readonly counts: SequenceCounts = {
     longLines: 0,
@@ -34,8 +35,8 @@ export class FileSequence {
   readonly #report: (gap: Gap) => void
   #file: LogFile | undefined
   /**
-   * The file after the current file. The current file is read once more first, because its writer may have added lines
-   * meanwhile.
+   * The file after the current file. Before the change to it, the current file is read once more, because its writer
+   * may have added lines.
    */
   #next: NextFile | undefined
   /** The next chunk, which is read while the previous chunk is processed. */
@@ -86,8 +87,8 @@ export class FileSequence {
   }
 
   /**
-   * Reads the first bytes of a file that was empty until now. There may have been other bytes before, if the file was
-   * copied and truncated; then the copy is read first.
+   * Reads the first bytes of a file that was empty at the last read. The file may have had other bytes meanwhile, and
+   * may have been copied and truncated. Then the copy is read first.
    */
   async #stepBlank(file: LogFile): Promise<Step> {
     const counts = { ...this.counts }
@@ -109,7 +110,7 @@ export class FileSequence {
     return this.#next === undefined ? 'nothing' : this.#enter(file, this.#next)
   }
 
-  /** Call it after `nothing`. @returns whether there is a next file, which a further step reads */
+  /** Call it after `nothing`. @returns whether there is a next file, which the next steps read */
   async lookForNext(): Promise<boolean> {
     if (this.#file === undefined) return false
     this.#next = await findNext(this.#file, this.#path)
@@ -157,9 +158,9 @@ export class FileSequence {
   }
 
   /**
-   * Opens the next file and reads its first lines. If the file was rotated away meanwhile, it is closed, and a new
-   * check finds the next file. The lines must be read now, because they identify the file if it is truncated later; a
-   * hole at its start would not.
+   * Opens the next file and reads its first lines, which identify the file if it is truncated later; a hole at its
+   * start would not identify it. If the file was rotated meanwhile, it is closed, and the next check finds the right
+   * file.
    */
   async #enter(current: LogFile, { next, gaps }: NextFile): Promise<Step> {
     this.#next = undefined
@@ -197,7 +198,7 @@ export class FileSequence {
 }
 
 /**
- * Whether `next` is still the next file. A failed check counts as no: the next step repeats it, and reports the
+ * Whether `next` is still the next file. A failed check means no; the next step repeats the check and reports the
  * failure.
  */
 async function isStillNext(next: ListedFile, current: LogFile, path: string): Promise<boolean> {

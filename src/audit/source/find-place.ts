@@ -3,9 +3,9 @@ import { LogFile } from './log-file.ts'
 import { type ListedFile, listFiles, poll, unpackedSize } from './rotated-files.ts'
 
 /**
- * Why lines may be missing. `vanished`: neither the file nor a rotated successor exists. `truncated`: in place, and no
- * copy has the last content. `compressed`: before the file was read to its end. `checkpoint`: it was unusable, so
- * reading started again.
+ * Why lines may be missing. `vanished`: neither the file nor a rotated successor exists. `truncated`: the file was
+ * truncated in place, and no copy has its last content. `compressed`: the file was compressed before it was read to its
+ * end. `checkpoint`: the checkpoint was unusable, so reading started without it.
  */
 export type GapReason = 'vanished' | 'truncated' | 'compressed' | 'checkpoint'
 
@@ -16,7 +16,7 @@ export interface Gap {
   bytes: number | null
 }
 
-/** Where to continue reading. */
+/** The file in which reading continues, and the gaps before this place. */
 export interface Place {
   /** undefined if the file does not exist yet. */
   file: LogFile | undefined
@@ -30,9 +30,9 @@ export interface NextFile {
 }
 
 /**
- * Finds the file of a position among the file at `path` and its rotated predecessors. It is the same file under any
- * name, or a copy that was made before the file was truncated. Only the bytes that were read prove this: inode numbers
- * are reused. If no file matches, all data written after the last read is unread.
+ * Finds the file of a position among the file at `path` and its rotated predecessors: the same file under any name, or
+ * a copy that was made before the file was truncated. The bytes that were read identify the file; inode numbers do not,
+ * because they are reused. If no file matches, all data written after the last read is unread.
  */
 export async function findPlace(position: FilePosition, path: string): Promise<Place> {
   for (let attempt = 1; ; attempt++) {
@@ -46,7 +46,7 @@ export async function findPlace(position: FilePosition, path: string): Promise<P
 
 const maxAttempts = 20
 
-/** A file was renamed between listing and opening, so list again. */
+/** Thrown if a file was renamed after it was listed, and before it was opened. The files must be listed again. */
 class RenamedMeanwhile extends Error {
   override readonly name = 'RenamedMeanwhile'
   readonly code = 'EAGAIN'
@@ -64,15 +64,14 @@ async function findPlaceNow(position: FilePosition, path: string): Promise<Place
   return copy === undefined ? placeElsewhere(position, files) : placeAfterCopy(copy, files)
 }
 
-/** The readable files: first the file with this identity, then the others from newest to oldest. */
+/** The uncompressed files: first the file with this id, then all other files from newest to oldest. */
 function likelyFirst(files: readonly ListedFile[], id: string): ListedFile[] {
   const plain = files.filter(({ compressed }) => !compressed).toReversed()
   return [...plain.filter((file) => file.id === id), ...plain.filter((file) => file.id !== id)]
 }
 
 /**
- * Opens the file at the position, if it matches. `shorter`: the start of the file matches, but it ends before the
- * position.
+ * Opens the file at the position, if it matches. `shorter`: the start matches, but the file ends before the position.
  */
 async function compare(listed: ListedFile, position: FilePosition): Promise<LogFile | 'shorter' | 'other'> {
   const file = await openListed(listed)
@@ -91,8 +90,8 @@ async function compare(listed: ListedFile, position: FilePosition): Promise<LogF
 }
 
 /**
- * The place after a copy that is shorter than the position. Data between the copy and the truncation was only in the
- * file itself. The copy has nothing new, and the files after it are unread.
+ * The place after a copy that ends before the position. All data of the copy was read, and the files after the copy are
+ * unread. Data that was written after the copy, and before the truncation, is lost.
  */
 async function placeAfterCopy(copy: ListedFile, files: readonly ListedFile[]): Promise<Place> {
   const gaps: Gap[] = [{ reason: 'truncated', path: copy.path, bytes: null }]
@@ -103,9 +102,9 @@ async function placeAfterCopy(copy: ListedFile, files: readonly ListedFile[]): P
 }
 
 /**
- * The place if nothing was read yet, so that only the identity of the file decides. If the file is the live file, or
- * did not exist, later files may have been filled and copied or renamed since; their birth time shows this. The
- * modification time does not: after a rotation, a daemon still writes to the old file for a while.
+ * The place if no data was read yet, so that only the file's id can identify it. If the file was the live file, or did
+ * not exist, later files may have been written and then copied or renamed. Their birth time shows this. The
+ * modification time does not, because a daemon still writes to the old file for a while after a rotation.
  */
 function placeOfUnread(position: FilePosition, files: readonly ListedFile[]): Promise<Place> {
   const same = files.find(({ id, compressed }) => id === position.id && !compressed)
@@ -124,7 +123,7 @@ async function placeElsewhere(position: FilePosition, files: readonly ListedFile
     const reason = files.some(({ id, live }) => live && id === position.id) ? 'truncated' : 'vanished'
     return openFirst(unread, [{ reason, path: position.path, bytes: null }])
   }
-  // The oldest of these files is the position's file, compressed. It may have been read to its end.
+  // The oldest of these files is the file of the position after its compression. It may have been read to its end.
   const left = size === null ? null : size - position.offset
   return openFirst(others, left === 0 ? [] : [{ reason: 'compressed', path: first.path, bytes: left }])
 }
@@ -139,7 +138,7 @@ function writtenSince(position: FilePosition, files: readonly ListedFile[]): Lis
   )
 }
 
-/** Opens the first readable file at its start. The files before it become gaps. */
+/** Opens the first uncompressed file at its start. The files before it become gaps. */
 async function openFirst(files: readonly ListedFile[], gaps: Gap[]): Promise<Place> {
   for (const listed of files) {
     if (listed.compressed) gaps.push(await compressedGap(listed))
@@ -171,8 +170,8 @@ export async function openIfThere({ path, id }: ListedFile): Promise<LogFile | u
 }
 
 /**
- * The successor of `file`, which was read to its end. undefined while `file` is live, or while its writer has not
- * changed to the new live file, which is then still empty.
+ * The file after `file`, which was read to its end. undefined while `file` is live. Also undefined while the new live
+ * file is empty, because the writer may still write to `file`.
  */
 export async function findNext(file: LogFile, path: string): Promise<NextFile | undefined> {
   const live = await poll(path)
@@ -189,7 +188,7 @@ export async function findNext(file: LogFile, path: string): Promise<NextFile | 
   return undefined
 }
 
-/** The oldest copy of `file` that was made after `file` was opened, but before any data was seen in it. */
+/** The oldest copy of `file` that was made after `file` was opened, and before data was seen in `file`. */
 export async function findCopySince(file: LogFile, path: string): Promise<LogFile | undefined> {
   const copies = await listFiles(path)
   const copy = copies.find(({ live, compressed, born }) => !live && !compressed && born > file.modifiedBefore)

@@ -9,8 +9,8 @@ import { type AuditSource, type LossKinds, type Notify, Pause, type SourceStats 
 
 export interface FollowOptions {
   /**
-   * Where to start: at a checkpoint's position, or at the start or end of the live file. The default `end` reads only
-   * what is written from now on, as tail does. A file that does not exist yet is read from its start.
+   * Where to start: at a checkpoint's position, or at the start or end of the live file. The default is `end`: only
+   * lines written from now on are read. A file that does not exist yet is read from its start.
    */
   from?: FilePosition | 'beginning' | 'end'
   /** Whether a missing file is an error. Otherwise the source waits for the file. */
@@ -19,7 +19,7 @@ export interface FollowOptions {
   chunkBytes?: number
   /** Milliseconds between two checks of a file without new data. Default 250. */
   pollMs?: number
-  /** Milliseconds to wait at the end of a file, so that more lines come together. Default 5. */
+  /** Milliseconds to wait at the end of a file, so that the next read returns more lines. Default 5. */
   napMs?: number
   clock?: Clock
   notify?: Notify
@@ -27,13 +27,13 @@ export interface FollowOptions {
 }
 
 export interface FollowStats extends SourceStats, SequenceCounts {
-  /** Number of gaps by reason; the number of missing lines is unknown. */
+  /** Number of gaps by reason. The number of missing lines is unknown. */
   readonly dropped: Readonly<Record<GapReason, number>>
   batches: number
   bytes: number
   /** Unread bytes of the current file. */
   behind: number
-  /** Number of failed file operations; each is retried. */
+  /** Number of failed file operations. Each failed operation is retried. */
   failures: number
 }
 
@@ -47,9 +47,9 @@ const remedies: Record<GapReason, string> = {
 }
 
 /**
- * Follows a log file over rotations (by renaming, or by copying and truncating) and restarts. The file is the buffer:
- * until the next batch is requested, at most one chunk is read ahead. Each batch has the position after it. Commit this
- * position when the output is on disk: then no line is lost, and only lines after the last commit may be read twice.
+ * Follows a log file over restarts and over rotations, by renaming or by copying and truncating. While no batch is
+ * requested, unread lines stay in the file, and at most one chunk is read ahead. Each batch has the position after the
+ * batch. Commit this position when the output is on disk: only lines after the last commit may be read twice.
  */
 export class FollowedFile implements AuditSource<FollowStats> {
   readonly name: string
@@ -68,9 +68,9 @@ export class FollowedFile implements AuditSource<FollowStats> {
   #batches = 0
   #bytes = 0
   #failures = 0
-  /** The trouble that was reported last. */
+  /** The last reported failure. */
   #trouble = ''
-  /** Whether a warning about truncation was given. */
+  /** Whether the source has warned about a truncation. */
   #warned = false
   #reading = false
   #stopping = false
@@ -88,7 +88,7 @@ export class FollowedFile implements AuditSource<FollowStats> {
   }
 
   /**
-   * Finds the place to start. If the file does not exist, it waits for it.
+   * Finds the place to start. If the file does not exist, the source waits for the file.
    * @throws {AuditSourceError} MISSING, NOT_PERMITTED, SYSTEM
    */
   static async open(path: string, options: FollowOptions = {}): Promise<FollowedFile> {
@@ -132,7 +132,7 @@ export class FollowedFile implements AuditSource<FollowStats> {
   }
 
   /**
-   * Reads the rest of the current file, and then ends. Files that follow it in the rotation are left to the next start.
+   * Reads the rest of the current file, and then ends. The next start reads later files of the rotation.
    */
   stop(): void {
     this.#stopping = true
@@ -196,7 +196,7 @@ export class FollowedFile implements AuditSource<FollowStats> {
     if (rest !== undefined) yield this.#batch(rest, false)
   }
 
-  /** Waits until more lines may have come together, and then for the system's hint or the next check. */
+  /** Waits for `napMs`, and then for a hint of the system or the next check. */
   async #idle(): Promise<void> {
     const { hint, napMs, pollMs } = this.#options
     const quiet = this.#quiet++
@@ -204,13 +204,13 @@ export class FollowedFile implements AuditSource<FollowStats> {
     if ((await this.#tried(() => this.#files.lookForNext())) === true || this.#closed) return
     if (quiet > 1) return this.#pause.wait(pollMs)
     hint.arm(this.name, () => {
-      this.#quiet = 1 // Check after the hint before it is armed again.
+      this.#quiet = 1 // Read the file before the hint is armed again.
       this.#pause.wake()
     })
   }
 
   /**
-   * Runs `what`. If the system refuses, reports it once, waits, and returns undefined, after which the caller tries
+   * Runs `what`. After a system error, reports the error once, waits, and returns undefined. Then the caller tries
    * again.
    */
   async #tried<T>(what: () => Promise<T>): Promise<T | undefined> {

@@ -19,8 +19,8 @@ const seenUntil = Type.Composite([
 ])
 
 /**
- * How far a source that stores nothing was read: the time up to which all its records were taken. `serial`: the highest
- * number of a record that was taken. The kernel numbers records from boot on, and does not depend on the clock.
+ * The position of a source that does not store records: the time up to which all records were taken. `serial` is the
+ * highest serial number of a taken record. The kernel numbers records since boot, so it does not depend on the clock.
  */
 export type SeenUntil = Static<typeof seenUntil>
 
@@ -31,9 +31,9 @@ export function parseSeenUntil(value: unknown): SeenUntil | undefined {
   return { at, ...(boot !== undefined && up !== undefined && { boot, up, ...(serial !== undefined && { serial }) }) }
 }
 
-/** Records that the source sent while no agent listened, if other logs have them. */
+/** How to find records that the source sent while no agent listened. Other logs may have them. */
 export interface Missed {
-  /** All records before this were taken. */
+  /** All records before this position were taken. */
   since: SeenUntil
   /**
    * @param opened when the source was opened
@@ -51,23 +51,24 @@ export interface KeptSourceOptions {
   clock?: Clock
   present?: Present
   random?: Random
-  /** Maximum milliseconds between two batches. Without records, an empty batch shows this. Default 5,000. */
+  /** Maximum milliseconds between two batches. Without records, the batch is empty. Default 5,000. */
   aliveMs?: number
-  /** Milliseconds for which it tries to reopen the source before it gives up. Default 60,000. */
+  /** Milliseconds during which it tries to reopen the source. Default 60,000. */
   timeout?: number
 }
 
 const delays = { first: 100, max: 10_000 }
-/** Milliseconds within which the kernel's records arrive. Later records count as lost. */
+/** Milliseconds that a record may be on its way from the kernel. */
 export const underWay = 1_000
 /** Maximum bytes of a line's type, time and serial. */
 const maxHead = 64
-/** Counts that continue when the source is reopened. */
+/** Counts that are added up when the source is reopened. */
 const counters = ['received', 'passed', 'filtered', 'stalls', 'configChanges', 'exclusionsRemoved']
 
 /**
- * Keeps a source that stores nothing, such as a socket, open: after an error it reopens the source. Its batches show up
- * to when all records were taken, so that the next start knows which records were missed.
+ * Keeps a source open that does not store records, such as a socket: after an error, it reopens the source. The
+ * position of each batch says up to when all records were taken, so that the next start knows which records were
+ * missed.
  */
 export class KeptSource implements AuditSource {
   readonly name: string
@@ -77,7 +78,7 @@ export class KeptSource implements AuditSource {
   readonly #open: () => AuditSource
   readonly #options: Required<Omit<KeptSourceOptions, 'missed'>>
   readonly #missed: Missed | undefined
-  /** Ids of missed records, which the source may deliver, too. */
+  /** Ids of missed records that the source may also deliver. */
   #ids = new AuditIds()
   readonly #pause: Pause
   #source: AuditSource
@@ -86,8 +87,8 @@ export class KeptSource implements AuditSource {
   readonly #openedAt: Moment
   #seen: SeenUntil
   /**
-   * Whether missed records are not passed on yet. The position stays before them, so that they are left to the next
-   * agent if this agent ends now.
+   * Whether missed records are not passed on yet. Until then the position does not move, so that the next agent finds
+   * them if this agent ends.
    */
   #behind: boolean
   #stoppedAt: Moment | undefined
@@ -149,7 +150,7 @@ export class KeptSource implements AuditSource {
     return { ...sumOf(this.#before, this.#source.stats()), restarts: this.restarts, behind: this.#behind }
   }
 
-  /** Passes on the missed records. First waits a moment, because records may still be on their way to other logs. */
+  /** Passes on the missed records. Waits first, because records may still be on their way to other logs. */
   async *#catchUp({ find }: Missed): AsyncGenerator<SourceBatch, void, void> {
     await this.#pause.wait(underWay)
     if (this.#closed || this.#stoppedAt !== undefined) return
@@ -163,7 +164,7 @@ export class KeptSource implements AuditSource {
     this.#behind = false
   }
 
-  /** Passes on the source's batches until the source ends. @returns the error that ended it */
+  /** Passes on the source's batches until the source ends. @returns the error that ended the source */
   async *#follow(source: AuditSource): AsyncGenerator<SourceBatch, AuditSourceError | undefined, void> {
     const batches = source[Symbol.asyncIterator]()
     try {
@@ -187,8 +188,8 @@ export class KeptSource implements AuditSource {
   }
 
   /**
-   * Returns a function that waits for the promise, each time at most for `aliveMs`. Each `await` of a promise stays in
-   * memory until the promise settles, and a node may be quiet for months, so the promise is awaited only once.
+   * Returns a function that waits for the promise, in each call for at most `aliveMs`. The promise is awaited only
+   * once: each `await` stays in memory until the promise settles, and a node may be quiet for months.
    * @returns a function that returns whether the promise is settled
    */
   #came(next: Promise<unknown>): () => Promise<boolean> {
@@ -213,8 +214,8 @@ export class KeptSource implements AuditSource {
   }
 
   /**
-   * Notes how far a batch reaches. Records after it may arrive late on a slow machine, and after a kill the next agent
-   * looks for them in other logs.
+   * Moves the position to the last record of a batch. It does not move to the present, because further records may
+   * arrive late on a slow machine. After a kill, the next agent looks for such records in other logs.
    */
   #take(bytes: Uint8Array): void {
     const now = this.#options.present()
@@ -224,8 +225,7 @@ export class KeptSource implements AuditSource {
   }
 
   /**
-   * Sets the position. Compares by the clock since boot: the position must not go back if the agent starts while the
-   * wall clock is set.
+   * Moves the position forward. It compares times since boot, because the wall clock may be set back meanwhile.
    */
   #reach(moment: Moment, serial?: number): void {
     if (this.#behind) return
@@ -245,8 +245,8 @@ export class KeptSource implements AuditSource {
 
   /**
    * Reopens the source.
-   * @returns false if it was stopped meanwhile
-   * @throws the last error if the source stays closed, because another source may then be better
+   * @returns false if `stop` was called meanwhile
+   * @throws the last error if the source cannot be reopened in time, so that the caller can choose another source
    */
   async #reopen({ message, remedy, context }: AuditSourceError): Promise<boolean> {
     const { clock, present, notify, random, timeout, lost } = this.#options
@@ -285,10 +285,10 @@ export class KeptSource implements AuditSource {
   }
 }
 
-/** The last record of a batch; undefined if it has none. */
+/** The last record of a batch; undefined if the batch does not contain a record. */
 function lastRecord(batch: Uint8Array): AuditLine | undefined {
   const bytes = Buffer.from(batch.buffer, batch.byteOffset, batch.byteLength)
-  // Only the start of the line: processes cannot write there.
+  // Use only the start of the line, which processes cannot choose.
   const line = bytes.lastIndexOf(newline, -2) + 1
   return parseAuditLine(bytes.toString('latin1', line, line + maxHead))
 }

@@ -7,13 +7,13 @@ import type { SourceBatch } from '../batch/batch.ts'
 import { AuditSourceError } from './audit-source-error.ts'
 import { type AuditSource, type LossKinds, Pause, type SourceStats } from './source.ts'
 
-/** How far the kernel's log was read. Its numbers restart at every boot. */
+/** The position in the kernel's log. Sequence numbers start again at each boot. */
 export interface KmsgPosition {
   boot: string
   sequence: number
 }
 
-/** Reads records by read(2). Tests replace it. */
+/** Reads records with read(2). Tests replace it. */
 export interface KmsgDevice {
   /**
    * Reads one record to `offset` in `buffer`.
@@ -25,15 +25,15 @@ export interface KmsgDevice {
 
 export interface KmsgOptions {
   /**
-   * `now`, the default: only later records. A position continues within the same boot; in another boot, reading starts
-   * at the first record.
+   * Where to start. `now`, the default, reads only later records. A position is used within its boot; in another boot,
+   * reading starts at the first record.
    */
   from?: 'now' | 'beginning' | KmsgPosition
   /** Maximum bytes of a batch. Default 131,072. */
   chunkBytes?: number
   /**
-   * Milliseconds between two checks while there are no records. Default 100: the smallest ring of 128 KiB is enough for
-   * about 8,000 records per second.
+   * Milliseconds between two checks while there are no records. Default 100. With it, the kernel's smallest ring of
+   * 128 KiB is enough for about 8,000 records per second.
    */
   pollMs?: number
   /** Milliseconds until the next check after records. Default 10. */
@@ -47,7 +47,7 @@ export interface KmsgStats extends SourceStats {
   /** Number of records that were passed on. */
   received: number
   readonly dropped: {
-    /** Number of records that the kernel overwrote before they were read: gaps in the records' numbers. */
+    /** Number of records that the kernel overwrote before they were read. It is the sum of the gaps in the numbers. */
     readonly overwritten: number
     /** Number of records without a readable number. */
     readonly malformed: number
@@ -57,21 +57,21 @@ export interface KmsgStats extends SourceStats {
 }
 
 /**
- * Bytes for a record with its continuation lines (the kernel's PRINTK_MESSAGE_MAX, 8,192 until Linux 6.4). If there are
- * fewer, read(2) fails with EINVAL.
+ * Bytes for a record with its continuation lines: more than the kernel's PRINTK_MESSAGE_MAX (8,192 until Linux 6.4).
+ * With a smaller buffer, read(2) fails with EINVAL.
  */
 const maxRecord = 16_384
 const comma = 0x2c
 /**
- * Maximum bytes that are read after `stop`. It is more than a ring has, and a kernel that logs without end does not
- * delay the shutdown.
+ * Maximum bytes that are read after `stop`, so that a kernel that logs without end does not delay the shutdown. A ring
+ * has fewer bytes.
  */
 const maxAfterStop = 16 * 1_048_576
 const defaults = { chunkBytes: 131_072, pollMs: 100, napMs: 10, from: 'now' } as const
 
 /**
- * The kernel's log. It is polled without blocking: a blocking read would never free its Node.js thread, nor let the
- * process end. Nearly all losses happen before, in the kernel, because of printk's rate limit.
+ * The kernel's log. It is polled, because a blocking read would occupy a thread of Node.js, and keep the process from
+ * ending. Nearly all losses happen earlier, in the kernel, because of printk's rate limit.
  */
 export class KmsgSource implements AuditSource<KmsgStats> {
   readonly name = '/dev/kmsg'
@@ -85,7 +85,7 @@ export class KmsgSource implements AuditSource<KmsgStats> {
   readonly #pause: Pause
   readonly #device: KmsgDevice
   readonly #boot: string
-  /** Records are gathered here and then copied, so that a check without records creates no garbage. */
+  /** Records are gathered here and then copied, so that a check without records does not allocate memory. */
   readonly #buffer: Buffer
   readonly #counts = { received: 0, batches: 0, bytes: 0 }
   readonly #dropped = { overwritten: 0, malformed: 0 }
@@ -157,7 +157,7 @@ export class KmsgSource implements AuditSource<KmsgStats> {
     this.#dropped.malformed = 0
   }
 
-  /** Reads records until there is none, or the buffer is full. @returns the number of bytes */
+  /** Reads records until all are read, or the buffer is full. @returns the number of bytes */
   #gather(): number {
     const buffer = this.#buffer
     let at = 0
@@ -194,7 +194,7 @@ export class KmsgSource implements AuditSource<KmsgStats> {
   }
 }
 
-/** The second number of `priority,sequence,usec,flags;text`; -1 if there is none. A record ends with a newline. */
+/** The sequence in `priority,sequence,usec,flags;text`; -1 if it is not readable, or the record lacks its newline. */
 function sequenceOf(buffer: Buffer, start: number, end: number): number {
   if (buffer[end - 1] !== newline) return -1
   const first = buffer.indexOf(comma, start) + 1

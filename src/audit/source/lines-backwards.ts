@@ -13,13 +13,13 @@ interface Line {
   bytes: Buffer
 }
 
-/** The lines of a file from last to first. It reads in pieces, so that the end of a large file costs little. */
+/** Returns the lines of a file from last to first. It reads pieces, so that the end of a large file is read quickly. */
 export async function* linesBackwards(
   file: Pick<LogFile, 'peek'>,
   size: number,
   piece = pieceBytes,
 ): AsyncGenerator<Line, void, void> {
-  /** The parts, read so far, of a line whose start is not read yet. */
+  /** The parts of a line whose start is not read yet. */
   let rest: Buffer[] = []
   let end = size
   while (end > 0) {

@@ -7,27 +7,27 @@ import type { FilePosition } from './file-position.ts'
 
 /** The result of a read. */
 export type Piece =
-  /** Complete lines, in shared memory of their own. */
+  /** Complete lines in separate shared memory. */
   | { kind: 'lines'; bytes: Uint8Array }
   /** Bytes were skipped. More may follow. */
   | { kind: 'skipped' }
   /** There is no complete line now. */
   | { kind: 'nothing' }
-  /** The file does not contain the bytes that were read before: it was truncated, and perhaps written again. */
+  /** The file lacks the bytes that were read before, because it was truncated. It may have been written again. */
   | { kind: 'rewritten' }
 
 /** Counts of all files that one source has read. */
 export interface LineCounts {
-  /** Number of lines that were cut because they did not fit into a chunk, and of the bytes that were skipped. */
+  /** Number of lines that were cut because they did not fit into a chunk, and number of their skipped bytes. */
   longLines: number
   skippedBytes: number
   /** Number of skipped NULs, which are holes in a truncated file. */
   nulBytes: number
-  /** Number of last lines without a line end, in files that are no longer written. They are passed on as they are. */
+  /** Number of last lines without a line end, in files that are no longer written. Such lines are passed on. */
   unfinished: number
 }
 
-/** What a read needs besides the file. */
+/** The parameters that all reads of a source share. */
 export interface ReadContext {
   /** Maximum bytes of a chunk. */
   chunkBytes: number
@@ -39,16 +39,16 @@ const readFlags = constants.O_RDONLY | constants.O_NONBLOCK | constants.O_NOCTTY
 
 const none = Buffer.alloc(0)
 
-/** An open file, which is read from a position on, in large chunks up to the last newline. */
+/** An open file. It is read from a position on, in large chunks up to the last newline of a chunk. */
 export class LogFile {
   readonly id: string
   /** Modification time at opening, in nanoseconds since the epoch. */
   readonly modifiedBefore: bigint
-  /** Number of bytes up to which lines were read. */
+  /** Offset up to which lines were read. */
   offset = 0
   #handle: FileHandle
   #mark = new FileMark(none, none)
-  /** Bytes after the position that were seen, but are not passed on yet. */
+  /** Bytes after the position that were read, but are not passed on yet. */
   #peeked: Buffer = none
   #skipping = false
   #size: number
@@ -87,17 +87,17 @@ export class LogFile {
     return this.#modified
   }
 
-  /** Whether no data was ever seen in the file. */
+  /** Whether all reads of the file were empty. */
   get blank(): boolean {
     return this.offset === 0 && this.#peeked.length === 0
   }
 
-  /** Number of bytes that exist but were not read. */
+  /** Number of unread bytes. */
   get behind(): number {
     return Math.max(0, this.#size - this.offset)
   }
 
-  /** Moves to `offset`. If it is inside a line, the rest of that line is skipped. */
+  /** Moves to `offset`. If the offset is inside a line, the rest of the line is skipped. */
   async seek(offset: number, skipping?: boolean): Promise<void> {
     const [head, tail] = [await this.#bytes(0, offset), await this.#bytes(Math.max(0, offset - markBytes), offset)]
     this.#mark = new FileMark(head, tail)
@@ -110,7 +110,9 @@ export class LogFile {
     await this.seek(this.#size)
   }
 
-  /** Whether this file starts like a position's file, and whether it matches before and after the position. */
+  /**
+   * `begins`: this file starts like the file of the position. `same`: it also matches before and after the position.
+   */
   async compare({ head, tail, ahead, offset }: FilePosition): Promise<{ begins: boolean; same: boolean }> {
     const has = async (start: number, sum: Sum) => sumOf(await this.#bytes(start, start + sum.length)).sum === sum.sum
     const begins = await has(0, head)
@@ -122,14 +124,14 @@ export class LogFile {
   position(path: string): FilePosition {
     const { id, offset } = this
     const sums = { ...this.#mark.sums(), ahead: noSum }
-    // If only a hole is before the position, the bytes after it must identify the file.
+    // A hole before the position cannot identify the file, so the bytes after the position must.
     if (isBlank(this.#mark.tail) && !isBlank(this.#peeked)) sums.ahead = sumOf(this.#peeked)
     return { path, id, offset, skipping: this.#skipping, modified: `${this.#modified}`, ...sums }
   }
 
   /**
    * Reads the next chunk and moves the position, so that two reads never return the same bytes.
-   * @param final whether the file is no longer written: then an unfinished last line is passed on
+   * @param final whether the file is no longer written, so that an unfinished last line is passed on
    */
   async read({ chunkBytes, counts, memory }: ReadContext, final: boolean): Promise<Piece> {
     if (this.behind < chunkBytes) {
@@ -141,14 +143,12 @@ export class LogFile {
     const room = Math.min(this.behind, chunkBytes)
     const buffer = Buffer.from(memory.atLeast(tail.length + room + cutMarker.length))
     const { bytesRead } = await this.#handle.read(buffer, 0, tail.length + room, this.offset - tail.length)
-    // Read the bytes before the position again with each chunk. This detects every truncation, however fast the file
-    // grows back.
+    // Each read includes the bytes before the position, which detects every truncation, even if the file grows again.
     if (!tail.equals(buffer.subarray(0, Math.min(tail.length, bytesRead)))) return { kind: 'rewritten' }
     const chunk = buffer.subarray(tail.length, bytesRead)
     const seen = this.#peeked.subarray(0, room)
     if (!seen.equals(chunk.subarray(0, seen.length))) return { kind: 'rewritten' }
-    // A read is not atomic. If the file was truncated and written meanwhile, it returns half a line from before and
-    // half a line from after.
+    // A read is not atomic. If the file is truncated and written meanwhile, a line may mix old and new bytes.
     const begin = buffer.subarray(0, Math.min(bytesRead, tail.length + markBytes))
     const again = await this.peek(this.offset - tail.length, this.offset - tail.length + begin.length)
     if (!begin.equals(again)) return { kind: 'rewritten' }
@@ -167,7 +167,7 @@ export class LogFile {
 
   #take(chunk: Buffer, cut: Cut, counts: LineCounts): Piece {
     this.#peeked = Buffer.from(chunk.subarray(cut.consumed, cut.consumed + markBytes))
-    // Only if all data was read: a read may return fewer bytes than exist.
+    // Do this only if all data was read, because a read may return fewer bytes than exist.
     if (chunk.length === this.behind && (cut.consumed === 0 || cut.consumed === chunk.length))
       this.#seen = { size: this.#size, modified: this.#modified }
     if (cut.consumed === 0) return { kind: 'nothing' }
@@ -205,7 +205,7 @@ export class LogFile {
   }
 }
 
-/** The lines of a cut, with the ending. The buffer has room for the longest ending after a chunk. */
+/** The lines of a cut, with its ending. The buffer of the chunk has room for the longest ending. */
 function withEnding(chunk: Buffer, { start, end, ending }: Cut, counts: LineCounts): Uint8Array {
   const kept = dropNuls(chunk.subarray(start, end))
   counts.nulBytes += end - start - kept

@@ -15,12 +15,12 @@ import type { FindWritten } from './written-records.ts'
 
 /** The kernel's rate limit of printk (sysctl kernel.printk_ratelimit, printk_ratelimit_burst). */
 export interface PrintkLimit {
-  /** Seconds; 0: no limit. */
+  /** Seconds in which `burst` messages are permitted; 0: no limit. */
   interval: number
   burst: number
 }
 
-/** Logs that may have records from a time when no agent listened. For tests. */
+/** How to read the logs that may have records from a time when no agent listened. */
 export interface MissedPorts {
   /** Finds the ids of records that have a line in the log: `<boot>-audit-<seconds>.<milliseconds>:<serial>-<hash>`. */
   findWritten: FindWritten
@@ -39,17 +39,17 @@ export interface MissedPorts {
 /** A time during which no agent listened, in Unix seconds. */
 export interface Gap {
   /**
-   * The gap by the wall clock as it was at the gap's start, and by the wall clock as it has been since the gap's end.
-   * They differ if the clock was set in between.
+   * Two spans for the gap: by the wall clock before the gap, and by the wall clock after the gap. They differ if the
+   * clock was set in the gap.
    */
   spans: readonly [Span, Span]
-  /** The end of the gap, by the wall clock as it has been since then. */
+  /** The end of the gap, by the wall clock after the gap. */
   until: number
-  /** The start of the gap, in seconds since this boot; absent if it was in an earlier boot. */
+  /** The start of the gap, in seconds since this boot; absent if the gap started in an earlier boot. */
   uptime?: number
-  /** The highest number of a record that was taken before the gap, in this boot. */
+  /** The highest serial number of a record that was taken before the gap, in this boot. */
   serial?: number
-  /** Pid of the process to which the kernel sends its records instead of its log. 0: there is none; null: unknown. */
+  /** Pid of the audit daemon, which gets the records instead of the kernel's log. 0: not running; null: unknown. */
   auditd: number | null
 }
 
@@ -63,28 +63,28 @@ export interface MissedRecords {
   /** The records in the format `auditlog`, in pieces. */
   pieces: Uint8Array[]
   records: number
-  /** Records that the source may deliver, too. */
+  /** Ids of records that the source may also deliver. */
   ids: AuditIds
-  /** Whether these are all records of the gap: the kernel's numbers have no gap. */
+  /** Whether these are certainly all records of the gap, because no serial number is missing. */
   whole: boolean
 }
 
 /** Maximum bytes of an audit log that are searched, from its end. */
 const maxBytes = 32 * mebibyte
 const pieceBytes = 512 * 1024
-/** Seconds by which the kernel's times may be too early: they are those of its last tick. */
+/** Seconds by which the kernel's time stamps may be too early. A stamp is the time of the kernel's last tick. */
 const tick = 0.01
 /**
- * Seconds by which two clocks may differ because of slewing, or because they are read one after the other. A larger
- * difference means that the wall clock was set.
+ * Seconds by which two clocks may differ without a change of the wall clock: NTP adjusts its speed, and the clocks are
+ * read one after the other. A larger difference means that the wall clock was set.
  */
 const slewed = 5
-/** Maximum records that may be out of the order of their numbers, because several processors create them. */
+/** Maximum distance of a record from its place in the order of numbers, because several processors create records. */
 const outOfOrder = 100
 
 /**
- * Reads the records of a gap from the kernel's log and from auditd's log; usually one of these has them. Never throws
- * for an unreadable log.
+ * Reads the records of a gap from the kernel's log and from auditd's log. Usually only one log has them. It does not
+ * throw if a log is unreadable.
  */
 export async function readMissed(ports: MissedPorts, gap: Gap): Promise<MissedRecords> {
   const { limit = printkLimit, findWritten } = ports
@@ -109,7 +109,7 @@ export async function readMissed(ports: MissedPorts, gap: Gap): Promise<MissedRe
   return { pieces: piecesOf(missed), records: missed.length, ids, whole: isWhole }
 }
 
-/** The earliest time that may belong to the gap. */
+/** The earliest time that may be in the gap. */
 const firstOf = ({ spans }: Gap): number => Math.min(...spans.map(({ since }) => since))
 
 /** Whether the wall clock was set in the gap. */
@@ -120,8 +120,8 @@ const isIn = ({ time, serial }: AuditLine, { spans, serial: taken }: Gap): boole
   (taken === undefined || serial > taken - outOfOrder)
 
 /**
- * Whether the record is from before the gap. If the wall clock was set, and no number is known, the answer may be
- * wrong.
+ * Whether the record is from before the gap. The answer may be wrong if the wall clock was set, and the last serial
+ * number before the gap is unknown.
  */
 const isBefore = ({ time, serial }: AuditLine, gap: Gap): boolean =>
   time < firstOf(gap) || (isSet(gap) && gap.serial !== undefined && serial <= gap.serial)
@@ -143,7 +143,7 @@ function kernelLogOf(
 ): ReadLog & Pick<KernelLog, 'doubtful'> {
   try {
     const log = readKernelLog(kernelLog())
-    // The log's times count from boot, but not while the machine sleeps.
+    // The log's times are seconds since boot, without the time that the machine was suspended.
     const began = gap.uptime ?? firstOf(gap) - (now() - up())
     return { ...log, reaches: log.begins < began }
   } catch (error) {
@@ -177,7 +177,7 @@ async function* recordsBackwards(path: string): AsyncGenerator<AuditLine, void, 
       for await (const { offset, bytes } of linesBackwards(file, listed.size)) {
         left -= bytes.length
         if (left < 0) return
-        // Text after the last line end is still being written, or was cut.
+        // A last line without a line end is still being written, or was cut.
         const isEnded = offset + bytes.length < listed.size
         const record = isEnded ? parseAuditLine(bytes.toString('latin1')) : undefined
         if (record !== undefined) yield record
@@ -205,36 +205,36 @@ function errnoOf(error: unknown): string | undefined {
   return error instanceof Error && 'code' in error ? String(error.code) : undefined
 }
 
-/** Records that the other log lacks. */
+/** The records that are not in `others`. */
 function beside(records: readonly AuditLine[], others: readonly AuditLine[]): AuditLine[] {
   const known = new Set(others.map(({ id }) => id))
   return records.filter(({ id }) => !known.has(id))
 }
 
 /**
- * Whether the records' numbers, of all types, have no gap from the last record before the gap on. Numbers restart at
- * each boot, which counts as a gap.
+ * Whether no serial number is missing, from the last record before the gap on. `lines` must have records of all types.
+ * A reboot counts as missing numbers, because numbers start again at each boot.
  */
 function isWithoutGap(lines: readonly AuditLine[], gap: Gap): boolean {
   if (isSet(gap) && gap.serial === undefined) return false
   const before = lines.filter((line) => isBefore(line, gap)).slice(-1)
   const ofGap = lines.filter((line) => !isBefore(line, gap))
-  // If the clock was set more than once, records have a time that is in neither span.
+  // If the clock was set more than once, the times of some records are outside both spans.
   if (isSet(gap) && ofGap.some((line) => !isIn(line, gap) && line.time <= gap.until)) return false
   const serials = [...new Set([...before, ...ofGap].map(({ serial }) => serial))].toSorted((a, b) => a - b)
   return serials.every((serial, i) => i === 0 || serial === serials[i - 1]! + 1)
 }
 
 /**
- * Whether the record shows a change of the rules on the list `exclude`. Such a rule drops records before they get a
- * number, so numbers do not show whether records are missing.
+ * Whether the record shows a change of the rules in the list `exclude`. Such a rule drops records before they get a
+ * serial number, so the numbers do not show whether records are missing.
  */
 const isOfExclusion = ({ text }: AuditLine): boolean =>
   /^(?:node=\S+ )?type=(?:1305|CONFIG_CHANGE) .* op="?(?:add|remove)_rule"? .*\blist=5 /.test(text)
 
 /**
- * Whether the log has a record from after the gap. Otherwise auditd may still be delaying records, which then seem to
- * be missing.
+ * Whether the log goes back to the start of the gap, and has a record from after the gap. Without a later record,
+ * auditd may still have to write records of the gap.
  */
 const isWholeIn = ({ records, reaches }: ReadLog, { until }: Gap): boolean =>
   reaches && (records.at(-1)?.time ?? 0) > until
@@ -243,8 +243,9 @@ const isUsed = ({ records }: ReadLog, gap: Gap): boolean =>
   gap.auditd === null ? records.some((record) => !isBefore(record, gap)) : gap.auditd > 0
 
 /**
- * Whether the kernel's log has all records. If its rate limit dropped records, the numbers of later records show it.
- * After the last record they cannot, if so many records came shortly before that the limit may have been reached.
+ * Whether the kernel's log has all records. If the rate limit dropped records, the serial numbers of later records show
+ * it. Records dropped after the last record have no later record. They are possible only if many records came shortly
+ * before, so that the limit may have been reached.
  */
 function isWholeOfKernel(
   { records, reaches, doubtful }: ReadLog & Pick<KernelLog, 'doubtful'>,

@@ -13,8 +13,8 @@ export const storedMoment = Type.Object({
 })
 
 /**
- * A moment that a later agent can read: by the wall clock, which may be set meanwhile, and by the clock since boot,
- * which is comparable only within one boot.
+ * A time that a later agent can read: by the wall clock, which may be set meanwhile, and by the clock since boot, which
+ * can be compared only within one boot.
  */
 export type StoredMoment = Static<typeof storedMoment>
 
@@ -23,22 +23,22 @@ export interface Moment extends StoredMoment {
   up: number
 }
 
-/** Returns the present moment. */
+/** Returns the present time. */
 export type Present = () => Moment
 
 export const presentOf =
   (clock: Clock, boot = bootID()): Present =>
   () => ({ at: clock.wall(), boot, up: sinceBoot() })
 
-/** The moment `by` milliseconds earlier. */
+/** The time that is `by` milliseconds earlier. */
 export const earlier = ({ at, boot, up }: Moment, by: number): Moment => ({
   ...{ at: asWall(at - by), boot },
   up: up - by,
 })
 
 /**
- * Milliseconds between two moments. Between different boots, or if the earlier boot is unknown, only the wall clock
- * counts. undefined if the wall clock was set back, because the length is then unknown.
+ * Milliseconds between two times. Between different boots, or if the earlier boot is unknown, the wall clock decides.
+ * If the wall clock was set back, the result is undefined.
  */
 export function passedBetween(from: StoredMoment, to: Moment): number | undefined {
   const passed = from.boot === to.boot && from.up !== undefined ? to.up - from.up : to.at - from.at
@@ -47,7 +47,7 @@ export function passedBetween(from: StoredMoment, to: Moment): number | undefine
 
 const bootFile = '/proc/sys/kernel/random/boot_id'
 
-/** The id of this boot. If it is unreadable, each agent uses an id of its own. */
+/** The id of this boot. If it is unreadable, each agent uses a different id. */
 function bootID(): string {
   try {
     return readFileSync(bootFile, 'latin1').trim()

@@ -34,8 +34,8 @@ export interface MulticastPorts {
 
 export interface MulticastStats extends SourceStats {
   /**
-   * Messages from the kernel. Each was passed on, filtered, or dropped because it was forged, malformed, too long or
-   * discarded.
+   * All received messages. Each message was passed on, filtered, or dropped because it was forged, malformed, too long
+   * or discarded.
    */
   received: number
   passed: number
@@ -47,19 +47,20 @@ export interface MulticastStats extends SourceStats {
      */
     socketFull: number | null
     /**
-     * Records of any type that the kernel lost before they reached a socket, because its backlog or its rate limit was
-     * full. This is an upper bound: with audit=1 on the command line and no audit daemon, it includes records that did
-     * not fit into the queue for a daemon, although this source got them. null: the process may not ask the kernel.
+     * Records of any type that the kernel lost before they reached a socket, because its backlog was full or its rate
+     * limit was reached. This is an upper bound: with audit=1 on the command line and without an audit daemon, it
+     * includes records that this source got, but that did not fit into the queue for a daemon. null: the process may
+     * not ask the kernel.
      */
     kernelLost: number | null
-    /** Messages that a process sent, not the kernel. */
+    /** Messages that did not come from the kernel, but from a process. */
     forged: number
     malformed: number
     tooLong: number
     /** Messages that were unread when the source was closed. */
     discarded: number
   }
-  /** Bytes of the socket's buffer, as the kernel accounts them. */
+  /** Bytes of the socket's buffer, as the kernel counts them. */
   socketBuffer: number
   /**
    * The kernel's limit of waiting records; null if the process may not ask for it. `refused`: the name of the errno
@@ -68,16 +69,16 @@ export interface MulticastStats extends SourceStats {
   backlogLimit: { before: number | null; after: number | null; refused: string | null }
   /** Number of times that the thread stopped reading because its batches were not read. */
   stalls: number
-  /** PID of the running audit daemon; 0 if there is none. */
+  /** Pid of the audit daemon; 0 if it does not run. */
   auditd: number | null
   /**
-   * The kernel's audit switch (0 off, 1 on, 2 on and locked); null if the process may not ask for it. Records of our
-   * types come with any value.
+   * The kernel's audit switch (0 off, 1 on, 2 on and locked); null if the process may not ask for it. The kernel sends
+   * records of our types with any value.
    */
   auditEnabled: number | null
   /**
-   * Number of changes of the audit system's settings or rules, and number of those that removed a rule from the list
-   * `exclude`.
+   * Number of changes of the audit system's settings or rules. `exclusionsRemoved` counts the changes that removed a
+   * rule from the list `exclude`.
    */
   configChanges: number
   exclusionsRemoved: number
@@ -85,9 +86,9 @@ export interface MulticastStats extends SourceStats {
 }
 
 /**
- * A record takes about 750 bytes of the socket's buffer, which the kernel makes twice as large as requested. So a burst
- * of 80,000 records fits, even with a slow reader. In the kernel's queue a record takes 2.3 KB; a third of the queue is
- * for times when the queue's thread gets no processor. Both take memory only while records wait.
+ * The socket's buffer, which the kernel makes twice as large as requested, has room for a burst of 80,000 records of
+ * about 750 bytes. In the kernel's queue a record takes 2.3 KB. A third of the queue is for times when the queue's
+ * thread does not get CPU time. Buffer and queue take memory only while records wait.
  */
 const defaults = {
   batchBytes: mebibyte,
@@ -100,13 +101,13 @@ const defaults = {
   feed: 0,
 }
 
-/** Maximum buffers kept for later batches; more are rarely in use at a time. */
+/** Maximum buffers kept for later batches. More buffers are rarely in use at a time. */
 const maxSpare = 8
 
 /**
- * Audit records as the kernel sends them to every listener, with or without an audit daemon. The reader sets the pace:
- * while no batch is requested, at most `batches` wait. Then the socket's buffer fills, and `dropped.socketFull` counts
- * further records.
+ * Audit records that the kernel sends to every listener, with or without an audit daemon. While no batch is requested,
+ * at most `batches` batches wait, and then the socket's buffer fills. `dropped.socketFull` counts records for which the
+ * buffer is full.
  */
 export class MulticastSource implements AuditSource<MulticastStats> {
   readonly name = 'multicast'
@@ -121,13 +122,13 @@ export class MulticastSource implements AuditSource<MulticastStats> {
   readonly #listener: AuditListener
   readonly #network: 'initial' | 'unknown'
   readonly #batchBytes: number
-  /** Workers read the batches in place; their memory comes back later. */
+  /** Memory of batches. Workers read batches in place, and `giveBack` returns the memory later. */
   readonly #memory: BufferStore<SharedArrayBuffer>
   #wake: () => void = () => undefined
   #reading = false
   #seq = 0
 
-  /** @throws {AuditSourceError} why this node or process cannot listen, and what to do */
+  /** @throws {AuditSourceError} if this node or process cannot listen; it says why, and what to do */
   constructor(options: MulticastOptions = {}, ports: Partial<MulticastPorts> = {}) {
     this.#network = hostNetwork(ports.network ?? networkNamespace())
     this.#addon = ports.addon ?? loadAuditAddon()
@@ -142,8 +143,8 @@ export class MulticastSource implements AuditSource<MulticastStats> {
   }
 
   /**
-   * The batches. Only one reader may iterate. After `stop`, the iteration ends when all data taken until then has been
-   * read. Leaving the loop earlier closes the source.
+   * The batches. Only one reader may iterate. After `stop`, the iteration ends when all data that was already taken has
+   * been read. Leaving the loop earlier closes the source.
    */
   async *[Symbol.asyncIterator](): AsyncGenerator<SourceBatch, void, void> {
     if (this.#reading) throw new Error('a multicast source has one reader')

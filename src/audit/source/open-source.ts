@@ -15,7 +15,7 @@ export interface OpenOptions {
   checkpoint?: Checkpoint
   /** Returns what an earlier agent stored in addition to its position. */
   left?: () => Left
-  /** Whether the very first start reads the existing content of a log, too. Default: only new content. */
+  /** Whether the very first start also reads the existing content of a log. By default it reads only new content. */
   fromStart?: boolean
   follow?: Omit<FollowOptions, 'from'>
   clock?: Clock
@@ -23,8 +23,8 @@ export interface OpenOptions {
   /** Called when events were missed, because no agent listened or the source broke. */
   lost?: (loss: Loss) => void
   /**
-   * Logs in which to look for records that were sent while no agent listened to the multicast. If absent, these records
-   * are lost.
+   * The logs that may have records which the kernel sent while no agent listened to the multicast. If absent, such
+   * records are lost.
    */
   missed?: MissedPorts
   /** Opens the multicast; tests replace it. */
@@ -32,8 +32,8 @@ export interface OpenOptions {
 }
 
 /**
- * Chooses the audit source, opens it where the last run stopped, and stores in the checkpoint that it is in use. The
- * caller logs `notices` and commits the positions of the batches.
+ * Chooses the audit source, opens it where the last run stopped, and stores its name in the checkpoint. The caller logs
+ * `notices` and commits the positions of the batches.
  */
 export async function openAuditSource(request: SourceRequest, options: OpenOptions = {}): Promise<Choice<AuditSource>> {
   const choice = await chooseSource(request, (candidate) => open(candidate, options))
@@ -55,8 +55,8 @@ async function open(candidate: Candidate, options: OpenOptions): Promise<AuditSo
 }
 
 /**
- * Opens the multicast. It does not keep records while no agent listens, but the kernel's log and auditd's log may have
- * them.
+ * Opens the multicast. The kernel does not keep records for it while no agent listens, but the kernel's log and
+ * auditd's log may have them.
  */
 async function openMulticast({ name }: Candidate, options: OpenOptions): Promise<AuditSource> {
   const { clock = systemClock, follow: { notify } = {}, lost, multicast = () => new MulticastSource() } = options
@@ -65,7 +65,7 @@ async function openMulticast({ name }: Candidate, options: OpenOptions): Promise
   const since = saved.kind === 'found' ? parseSeenUntil(saved.position) : 'seen' in saved ? saved.seen : undefined
   const now = present()
   const passed = since && passedBetween(since, now)
-  // The time of the loss by the current wall clock, which may have been set since.
+  // The start of the loss by the current wall clock. The clock may have been set since then.
   const about = passed === undefined ? {} : { since: asWall(now.at - passed) }
   const isLost = (): void => lost?.({ where: name, why: 'not-running', ...about })
   const ports = passed === undefined ? undefined : options.missed
@@ -95,15 +95,15 @@ const finding =
   }
 
 /**
- * The time without an agent. It starts shortly before the end of the earlier agent, which may not have got all records
- * of that time.
+ * The time without an agent. It starts shortly before the end of the earlier agent, which may not have got its last
+ * records.
  */
 function gapOf(seen: SeenUntil, opened: Moment, auditd: number | null): Gap {
   const length = ((passedBetween(seen, opened) ?? 0) + underWay) / 1_000
   const [since, until] = [(seen.at - underWay) / 1_000, opened.at / 1_000]
   const isOfBoot = seen.boot === opened.boot && seen.up !== undefined
   return {
-    // By the wall clock before it was set, and after.
+    // By the wall clock before the gap, and by the wall clock after the gap.
     spans: [
       { since, until: since + length },
       { since: until - length, until },
@@ -134,7 +134,7 @@ const savedFor = (name: string, { checkpoint }: OpenOptions): Promise<Saved> =>
   checkpoint?.read(name) ?? Promise.resolve({ kind: 'none' })
 
 /**
- * Whether to read from the beginning. Only the first start may do this: after a broken checkpoint, it would repeat
- * earlier records.
+ * Whether to read from the beginning. Only the first start may do this. With a broken checkpoint, records that an
+ * earlier run wrote would be written again.
  */
 const readsFromStart = (saved: Saved, { fromStart = false }: OpenOptions): boolean => fromStart && saved.kind === 'none'

@@ -6,7 +6,7 @@ import { AuditSourceError } from './audit-source-error.ts'
 declare const ring: unique symbol
 
 /**
- * A ring of records that a thread reads. The thread ends with `close`, or when the thread that opened the ring ends.
+ * A ring that a native thread reads. The thread ends with `close`, or when the thread that opened the ring ends.
  */
 export interface NativeRing {
   readonly [ring]: true
@@ -19,7 +19,7 @@ export interface NativeMaps {
   readonly [maps]: true
 }
 
-/** Every field is required: the native side has no defaults. */
+/** All fields are required, because the addon does not have defaults. */
 export interface RingOptions {
   /** Folder with the pinned maps. */
   folder: string
@@ -29,16 +29,16 @@ export interface RingOptions {
   batches: number
   /** Approximate milliseconds that a record waits for its batch to fill. */
   flushMs: number
-  /** Milliseconds that the thread sleeps between two checks while records come, at least 1. */
+  /** Milliseconds that the thread sleeps between two checks while records arrive, at least 1. */
   napMs: number
   /**
-   * The position after which to start reading the ring that has this id. For another ring, reading starts after the
-   * position that the kernel noted.
+   * Reading starts after this position, if the ring has this id. Otherwise, it starts after the position that `done`
+   * stored in the kernel.
    */
   from: { id: number; position: number }
 }
 
-/** Counts since `openRing`. Only the programs' own counts start when the programs are loaded. */
+/** Counts since `openRing`. The counts of the BPF programs start when the programs are loaded. */
 export interface NativeRingStats {
   /** Id of the ring, unique until the next boot. */
   id: number
@@ -47,17 +47,17 @@ export interface NativeRingStats {
   malformed: number
   /** Number of times that the thread had to wait for `read`. */
   stalls: number
-  /** Number of records for which the ring was full, and for which there was no memory. */
+  /** `ringFull`: records for which the ring was full. `noScratch`: records for which there was not enough memory. */
   ringFull: number
   noScratch: number
   /** Number of records that the programs held back. */
   heldBack: number
-  /** The values of `ringFull` and `noScratch` that were last noted. */
+  /** The values of `ringFull` and `noScratch` that `done` stored last. */
   ringFullNoted: number
   noScratchNoted: number
 }
 
-/** The functions of the native module that read the ring and the maps beside it. They do not block. */
+/** The functions of the native module that read the ring, and the maps in the same folder. They do not block. */
 export interface RingAddon {
   /** @throws an Error with `errno` and `step` */
   openRing(options: RingOptions, wake: () => void): NativeRing
@@ -68,8 +68,8 @@ export interface RingAddon {
    */
   read(ring: NativeRing, into: Uint8Array): number
   /**
-   * Stops reading the ring. Data that was already taken can still be read. Unread data stays for the ring's next
-   * reader.
+   * Stops reading the ring. Batches that were already filled can still be read. All other data stays for the next
+   * reader of the ring.
    */
   stop(ring: NativeRing): void
   ended(ring: NativeRing): boolean
@@ -79,13 +79,13 @@ export interface RingAddon {
   /** @returns the position after the last batch read, in bytes of all data that the ring ever had */
   taken(ring: NativeRing): number
   /**
-   * Notes that everything up to a position is stored, and that this many losses are reported. The ring's next reader
-   * starts after the position, even after a kill of this process.
+   * Stores in the kernel that all records up to a position are in the log, and how many losses are reported. The next
+   * reader of the ring starts after the position, even if this process is killed.
    */
   done(ring: NativeRing, what: { position: number; ringFull: number; noScratch: number }): void
   /** Opens the maps of a folder; each map is opened on its first use. */
   open(folder: string): NativeMaps
-  /** The map's keys and values, one after the other. */
+  /** Reads all entries of a map: key, value, key, value, … */
   entries(maps: NativeMaps, map: string): Uint8Array
   write(maps: NativeMaps, writes: readonly { map: string; key: Uint8Array; value: Uint8Array }[]): Promise<void>
 }

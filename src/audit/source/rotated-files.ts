@@ -13,13 +13,13 @@ export interface ListedFile {
   /** Creation time, in nanoseconds since the epoch. */
   born: bigint
   compressed: boolean
-  /** Whether this is the file that is being written, under the followed name. */
+  /** Whether this is the file with the followed name, to which the log is written. */
   live: boolean
 }
 
 /** Suffixes of a rotated log: `.1`, `-20240101`, `.2.gz`, … */
 const rotated = /^[.-](\d[\d.-]*?)(\.(?:gz|bz2|xz|zst|lz4|Z))?$/
-/** Maximum digits of a number; longer numbers are dates. */
+/** Maximum digits of a rotation's number. Longer numbers are dates. */
 const maxCount = 5
 
 interface Suffix {
@@ -38,8 +38,8 @@ type Aged = ListedFile & { suffix: string }
 const isCount = ({ suffix }: Aged): boolean => suffix.length <= maxCount && !/\D/.test(suffix)
 
 /**
- * Sorts rotated files, the oldest first: by number (the highest is the oldest) or by date; by modification time only if
- * a directory has both.
+ * Sorts rotated files from oldest to newest: by number (the highest number is the oldest file), or by date. If a
+ * directory has numbers and dates, it sorts by modification time.
  */
 function byAge(files: readonly Aged[]): Aged[] {
   const byDate = (a: Aged, b: Aged) => (a.suffix < b.suffix ? -1 : a.suffix > b.suffix ? 1 : 0)
@@ -49,8 +49,8 @@ function byAge(files: readonly Aged[]): Aged[] {
 }
 
 /**
- * The file at `path` and its rotated predecessors, the oldest first and the live file last. It lists until two lists
- * agree: during a rotation, a list may lack a file, or have it twice.
+ * The file at `path` and its rotated predecessors, from oldest to newest, with the live file last. It lists the files
+ * until two lists agree, because a list made during a rotation may lack a file, or contain a file twice.
  */
 export async function listFiles(path: string): Promise<ListedFile[]> {
   let before = await listOnce(path)
@@ -81,7 +81,7 @@ async function listOnce(path: string): Promise<ListedFile[]> {
   return live === undefined ? byAge(found) : [...byAge(found), live]
 }
 
-/** The file that has the followed name; undefined if there is none. */
+/** The file with this path; undefined if it does not exist. */
 export async function poll(path: string, live = true, compressed = false): Promise<ListedFile | undefined> {
   const found = await unlessMissing<BigIntStats | undefined>(stat(path, { bigint: true }), undefined)
   if (found === undefined || !found.isFile()) return undefined
@@ -100,8 +100,8 @@ async function unlessMissing<T>(promise: Promise<T>, instead: T): Promise<T> {
 }
 
 /**
- * The uncompressed size of a .gz file, below 4 GiB, from the file's last four bytes. null for other kinds of files and
- * for broken files.
+ * The uncompressed size of a .gz file, modulo 4 GiB, from the file's last four bytes. null for a broken file, and for
+ * another kind of file.
  */
 export async function unpackedSize({ path, size }: ListedFile): Promise<number | null> {
   if (!path.endsWith('.gz') || size < 18) return null

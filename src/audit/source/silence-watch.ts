@@ -25,37 +25,38 @@ export interface SilencePorts {
   notify: Notify
 }
 
-/** Number of changes of the audit system's settings and rules that a source has seen since it started. */
+/** Number of changes of the audit system's settings and rules that a source has seen since its start. */
 export interface AuditChanges {
   all: number
-  /** Those that removed a rule from the list `exclude`. */
+  /** Number of changes that removed a rule from the list `exclude`. */
   exclusionsRemoved: number
 }
 
-/** A log of violations, and its source. */
+/** The log of violations in use, and facts about its source. */
 export interface WatchedLog {
   lost: (loss: Loss) => void
   /** Milliseconds since an earlier agent last read the log's source. */
   seenAgo?: number | undefined
-  /** Absent if the source does not see such changes. */
+  /** Absent if the source does not see changes of the audit system. */
   changes?: () => AuditChanges
 }
 
 /** Milliseconds between two checks for a change. */
 const tick = 1_000
-/** Number of ticks after which the kernel is asked, even if no change is known. */
+/** Number of ticks after which the kernel is asked, even without a known change. */
 const ticksOfQuiet = 60
 /**
- * Milliseconds after which a silence that continues is reported again. After a kill, the next agent reports the rest.
+ * Milliseconds after which a continuing silence is reported again. After a kill, the next agent reports the time since
+ * the last report.
  */
 const sayEvery = 600_000
 
 const unseen = 'excluded-unseen'
 
 /**
- * Checks whether the kernel creates the records of violations. An audit rule or a setting can suppress them in every
- * log, and nothing counts suppressed records. The checks run at the start, each minute, and a second after a change
- * that the source sees.
+ * Checks whether the kernel creates the records of violations. An audit rule or a setting can suppress records in all
+ * logs, and the kernel does not count suppressed records. The checks run at the start, each minute, and a second after
+ * a change that the source sees.
  */
 export class SilenceWatch {
   readonly #ports: SilencePorts
@@ -63,7 +64,7 @@ export class SilenceWatch {
   #log: WatchedLog | undefined
   #told: AuditChanges = { all: 0, exclusionsRemoved: 0 }
   #state: AuditState | undefined
-  /** Why the current state is unknown; undefined if it is known. */
+  /** The reason why the current state is unknown; undefined if the state is known. */
   #unknown: AuditSourceError | undefined
   #settings: { hasAppArmor: boolean; silences: readonly Silence[] } = { hasAppArmor: true, silences: [] }
   #silences: readonly Silence[] = []
@@ -86,7 +87,7 @@ export class SilenceWatch {
     return this.#unknown === undefined ? this.#state?.enabled : undefined
   }
 
-  /** What readiness shows; undefined if, as far as is known, everything is reported. */
+  /** The reason why violations are not reported, for readiness; undefined if no silence is known. */
   get unreported(): NoSource | undefined {
     if (this.#silences.length === 0) return undefined
     const all = (text: (silence: Silence) => string): string => [...new Set(this.#silences.map(text))].join('; ')
@@ -113,7 +114,7 @@ export class SilenceWatch {
     this.#wait()
   }
 
-  /** From now on, reports go to this log. Until now, an earlier pipeline's log got them. */
+  /** Sends reports to this log from now on, in place of the log of an earlier pipeline. */
   attach(log: WatchedLog): void {
     const { clock } = this.#ports
     this.#log = log
@@ -123,7 +124,9 @@ export class SilenceWatch {
     this.#say()
   }
 
-  /** Stops writing to the log. @param last whether to report once more, because no pipeline follows soon */
+  /**
+   * Stops writing to the log. @param last whether to report once more, because another pipeline does not follow soon
+   */
   detach(log: WatchedLog, last: boolean): void {
     if (this.#log !== log) return
     if (last) this.#say(true)
@@ -197,8 +200,8 @@ export class SilenceWatch {
   }
 
   /**
-   * Finds out whether rules existed only between two checks: the source saw more removals than rules are gone. The
-   * content of these rules is unknown.
+   * Finds out whether rules existed only between two checks: then the source saw more removals than known rules have
+   * disappeared. The content of such rules is unknown.
    */
   #findUnseen({ exclusionsRemoved }: AuditChanges, before: AuditState): void {
     const removed = exclusionsRemoved - this.#told.exclusionsRemoved
@@ -221,7 +224,7 @@ export class SilenceWatch {
     const error = thrown instanceof AuditSourceError ? thrown : unexpected(thrown)
     const isNew = this.#unknown?.message !== error.message || this.#unknown.code !== error.code
     this.#unknown = error
-    // If there is no audit system, the choice of the source has reported this.
+    // chooseSource() has already reported that the audit system is off.
     if (!isNew || error.code === 'AUDIT_OFF') return
     const message = `cannot ${error.message}: an audit rule may hide violations without notice`
     this.#ports.notify({
@@ -233,7 +236,9 @@ export class SilenceWatch {
 
 const enforcerOf = (records: RecordKind): string => (records === 'D-Bus' ? 'AppArmor' : records)
 
-/** The text of each rule in full. `ruleText` cuts long rules, and several rules may start alike. */
+/**
+ * The full text of each rule. Not `ruleText`, which cuts long rules, so that different rules may have the same text.
+ */
 const exclusions = (rules: readonly AuditRule[]): string[] =>
   rules.filter(({ list }) => list === 'exclude').map((rule) => JSON.stringify(rule))
 
@@ -241,17 +246,17 @@ const unexpected = (cause: unknown): AuditSourceError =>
   new AuditSourceError('SYSTEM', `read the rules of the kernel's audit (${cause})`, 'see the reason', {}, { cause })
 
 /**
- * Times with missing records, by reason, until they are reported. They are by the monotonic clock; reports are by the
- * wall clock.
+ * The times in which records were missing, by reason, until they are reported. The times are monotonic; the reports
+ * have wall-clock times.
  */
 class Spans {
   readonly #clock: Clock
-  /** Since when the state has been unknown, if no check has succeeded. */
+  /** Since when the state is unknown, while no check has succeeded. */
   #unknownSince: number
-  /** By reason: start of the last check that found no records missing. */
+  /** For each reason, the start of the last check that did not find missing records. */
   readonly #goodAt = new Map<string, number>()
   readonly #open = new Map<string, { from: number | undefined; saidAt: number | undefined }>()
-  /** By reason: the start of an unreported time that has ended; of several, the first. */
+  /** For each reason, the start of the first unreported time that has ended. */
   readonly #ended = new Map<string, number | undefined>()
 
   constructor(clock: Clock) {
@@ -274,7 +279,7 @@ class Spans {
     if (!this.#open.has(why)) this.#open.set(why, { from: this.#goodAt.get(why), saidAt: undefined })
   }
 
-  /** The reports that are due now. @param all whether to include times that continue and were reported recently */
+  /** Returns the reports that are due. @param all whether to include continuing times that were reported recently */
   take(all: boolean): { why: string; since: WallMs }[] {
     const now = this.#clock.now()
     const due = [...this.#ended].map(([why, from]) => this.#said(why, from))

@@ -1,30 +1,30 @@
 import { type AuditRule, droppedBy, ruleText } from './audit-rules.ts'
 
-/** Kinds of records that become violations. D-Bus records come from a bus daemon, and the kernel passes them on. */
+/** Kinds of records that become violations. A bus daemon sends D-Bus records through the kernel. */
 export const recordKinds = ['AppArmor', 'D-Bus', 'Seccomp'] as const
 export type RecordKind = (typeof recordKinds)[number]
 
-/** Why the kernel does not create records of a kind: an audit rule, or a setting of AppArmor or Seccomp. */
+/** The cause of missing records of a kind: an audit rule, or a setting of AppArmor or Seccomp. */
 export type SilenceReason = 'rule' | 'setting'
 
 /** Records that the kernel does not create, so that no log of the node has them. */
 export interface Silence {
   records: RecordKind
   reason: SilenceReason
-  /** Why; a text for users. */
+  /** The reason, as a text for users. */
   why: string
   remedy: string
 }
 
 /** The state of the kernel's audit system. */
 export interface AuditState {
-  /** 0 off, 1 on, 2 on and locked. The kernel creates these records with any value. */
+  /** 0 off, 1 on, 2 on and locked. The kernel creates records of our types with any value. */
   enabled: number
   rules: readonly AuditRule[]
 }
 
 const types: Readonly<Record<RecordKind, { type: number; sent: boolean }>> = {
-  // The type of AppArmor's records is AUDIT_AVC since Linux 2.6.36.
+  // AppArmor uses AUDIT_AVC since Linux 2.6.36.
   AppArmor: { type: 1400, sent: false },
   'D-Bus': { type: 1107, sent: true },
   Seccomp: { type: 1326, sent: false },
@@ -33,7 +33,7 @@ const types: Readonly<Record<RecordKind, { type: number; sent: boolean }>> = {
 /** The start of `why` in `lost` lines, by kind of record. */
 const words: Readonly<Record<RecordKind, string>> = { AppArmor: 'apparmor', 'D-Bus': 'dbus', Seccomp: 'seccomp' }
 
-/** The reason as in `lost` lines and metrics. */
+/** The reason in `lost` lines and metrics. */
 export const lossReason = ({ records, reason }: Pick<Silence, 'records' | 'reason'>): string =>
   `${words[records]}-${reason === 'rule' ? 'excluded' : 'quiet'}`
 
@@ -42,7 +42,7 @@ const locked = 2
 
 /**
  * Finds the kinds of records that rules suppress.
- * @param appArmor whether the node has AppArmor; otherwise its records are not missing
+ * @param appArmor whether the node has AppArmor. If not, AppArmor's records do not count as missing
  */
 export function silencedByRules({ enabled, rules }: AuditState, appArmor: boolean): Silence[] {
   return recordKinds.flatMap((records): Silence[] => {

@@ -3,14 +3,14 @@ import type { Reached } from '../sink/loss-log.ts'
 import type { Loss } from '../sink/loss-tally.ts'
 import type { AuditSource } from './source.ts'
 
-/** Reports the losses of a source since the last check. The sum of all reports equals the source's counts. */
+/** Reports a source's losses since the last check. The sum of all reports equals the counts of the source. */
 export class SourceLosses {
   readonly #source: AuditSource
   readonly #note: (loss: Loss, reached?: Reached) => void
   readonly #now: () => WallMs
   readonly #said = new Map<string, number>()
   #lastLook: WallMs
-  /** The point up to which losses are reported, or stored as unreported. */
+  /** The source's `lossMark` up to which losses are reported, or stored as unreported. */
   mark: unknown
 
   constructor(source: AuditSource, note: (loss: Loss, reached?: Reached) => void, now: () => WallMs) {

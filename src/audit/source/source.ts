@@ -2,60 +2,62 @@ import type { Clock } from '../../base/clock.ts'
 import type { LogField } from '../../base/log-fields.ts'
 import type { SourceBatch } from '../batch/batch.ts'
 
-/** Counts that every source has; each source adds its own. Each number of `dropped` becomes a metric under its name. */
+/**
+ * Counts that every source has. A source adds further counts. Each number in `dropped` becomes a metric of this name.
+ */
 export interface SourceStats {
   /** Records that were lost before they were in a batch, by reason. null: unknown on this node. */
   readonly dropped: Readonly<Record<string, number | null>>
 }
 
 /**
- * The stage and the reason (EVENTS.md) for each entry of `dropped` that means lost events; other entries are not about
- * our events. `counted: false`: the entry counts occasions, and the number of lost events is unknown.
+ * The stage and the reason (EVENTS.md) for each entry of `dropped` that means lost events. All other entries are not
+ * about our events. `counted: false` means that the entry counts occasions with an unknown number of lost events.
  */
 export type LossKinds = Readonly<Record<string, { where: string; why: string; counted?: boolean }>>
 
 /**
- * Records of one container and kind that were held back before they were in a batch, since the source started to count.
+ * The number of records of one container and kind that the source held back since it started to count.
  */
 export interface HeldRecords {
-  /** Key of container and kind, the same for a later agent. */
+  /** Key of container and kind. A later agent uses the same key. */
   key: string
   /** The container's number in BPF records. */
   container: number
   /** The `operation` of events of this kind. */
   operation: string
   held: number
-  /** How many of these are noted as reported now, by this agent or an earlier agent. */
+  /** The part of `held` that this agent or an earlier agent has noted as reported. */
   readonly noted: number
 }
 
 /**
- * A source of batches for one reader. If it does not read, the source waits: a file keeps its events; a ring loses and
- * counts them. The iteration ends after `stop` or with `close`; leaving the loop closes the source. The iteration
- * throws AuditSourceError if the source broke for good.
+ * A source of batches for one reader. The source waits while its reader does not read. Meanwhile a file keeps all
+ * events, but a ring may lose and count events. The iteration ends after `stop` or with `close`, and throws
+ * AuditSourceError if the source failed permanently. Leaving the loop closes the source.
  */
 export interface AuditSource<Stats extends SourceStats = SourceStats> extends AsyncIterable<SourceBatch> {
-  /** The `source` of its batches: a path, or a name such as `multicast`. */
+  /** The value of `source` in the batches: a path, or a name such as `multicast`. */
   readonly name: string
   readonly lossKinds?: LossKinds
   /**
-   * The position after the last batch; before the first batch, where reading starts. Absent if the source has no
-   * positions.
+   * The position after the last batch; before the first batch, the place where reading starts. Absent if the source
+   * does not have positions.
    */
   readonly position?: unknown
   /** The counts so far, also after the end. */
   stats(): Stats
-  /** Whether reading again from a position repeats the losses after it. */
+  /** Whether a second read from a position repeats the losses after the position. */
   readonly losesInOrder?: boolean
   /**
-   * A mark for `place`: the counts at the last call of `stats`. Absent if the source's counts start when it is opened.
+   * The counts at the last call of `stats`, for `place`. Absent if the counts start when the source is opened.
    */
   readonly lossMark?: unknown
-  /** Where a later agent continues, as JSON, with a stable name. Absent if the source stores this itself. */
+  /** The place where a later agent continues, as JSON, with a stable name. Absent if the source stores it itself. */
   place?(position: unknown, lossMark: unknown): { name: string; place: unknown } | undefined
   /** Records that the source's rate limit held back. Absent without a rate limit. */
   held?(): readonly HeldRecords[]
-  /** Notes that a count was reported, for the next agent and for `noted`. */
+  /** Stores that a count was reported. `noted` and the next agent then include the count. */
   noteHeld?(held: Pick<HeldRecords, 'key' | 'held'>): Promise<void>
   /** Maximum records per second of a container and kind; further records are held back. */
   readonly heldRate?: number | undefined
@@ -73,7 +75,7 @@ export interface AuditSource<Stats extends SourceStats = SourceStats> extends As
 /** A notice for the administrator in the agent's log. */
 export interface SourceNotice {
   level: 'info' | 'warn'
-  /** For metrics and searches. It never changes. */
+  /** Identifies the notice in metrics and searches. It never changes. */
   code: string
   message: string
   /** What the administrator can do. */
@@ -84,7 +86,7 @@ export interface SourceNotice {
 export type Notify = (notice: SourceNotice) => void
 
 /**
- * A pause that can be interrupted. Only one caller may wait at a time. A `wake` while no caller waits ends the next
+ * A pause that `wake` interrupts. Only one caller may wait at a time. A `wake` without a waiting caller ends the next
  * pause at once.
  */
 export class Pause {

@@ -12,8 +12,8 @@ const maps = { held: 'varmor_buckets', noted: 'varmor_held_noted' } as const
 const noteSize = bucketKey.size + 8
 
 /**
- * The held-back counts of one folder's programs, and how much of each is reported. The kernel keeps both, even if the
- * agent ends.
+ * The held-back counts of one folder's BPF programs, and the reported part of each count. The kernel keeps both after
+ * the agent has ended.
  */
 export class HeldByPrograms {
   readonly #addon: Pick<RingAddon, 'open' | 'entries' | 'write'>
@@ -22,7 +22,9 @@ export class HeldByPrograms {
   /** The total number of held-back records when `#rows` were read. */
   #total = 0
   #rows: readonly HeldRecords[] = []
-  /** Reported counts, by key. The keys are those of the kernel's map, whose size is limited. */
+  /**
+   * Reported counts, by key. The number of keys is limited, because they come from a kernel map with a maximum size.
+   */
   readonly #noted = new Map<string, number>()
 
   constructor(addon: Pick<RingAddon, 'open' | 'entries' | 'write'>, folder: string) {
@@ -32,16 +34,16 @@ export class HeldByPrograms {
     const notes = addon.entries(this.#maps, maps.noted)
     for (let at = 0; at + noteSize <= notes.length; at += noteSize)
       this.#noted.set(this.#keyAt(notes, at), u64At(notes, at + bucketKey.size))
-    // Reading opens both maps, so that they stay readable after their pins are gone.
+    // This opens both maps, so that they stay readable after their pins are removed.
     this.read(Number.NaN)
   }
 
-  /** Counts that earlier agents reported. */
+  /** Sum of the counts that earlier agents reported. */
   get notedBefore(): number {
     return [...this.#noted.values()].reduce((sum, count) => sum + count, 0)
   }
 
-  /** @param total number of all records that the programs held back. If it has changed, the maps are read again */
+  /** @param total number of all records that the programs held back. The maps are read again only if it has changed */
   read(total: number): readonly HeldRecords[] {
     if (total === this.#total) return this.#rows
     this.#total = total
@@ -71,7 +73,7 @@ export class HeldByPrograms {
     return key.startsWith(`${this.#folder} `)
   }
 
-  /** Notes a reported count. The rows show it after it is stored. */
+  /** Stores a reported count in the kernel. The rows include it when it is stored. */
   async note({ key, held }: Pick<HeldRecords, 'key' | 'held'>): Promise<void> {
     const value = new Uint8Array(8)
     new DataView(value.buffer).setBigUint64(0, BigInt(held), true)
@@ -80,7 +82,7 @@ export class HeldByPrograms {
     this.#raise(key, held)
   }
 
-  /** Notes a count that an earlier agent reported. */
+  /** Stores a count in the kernel that an earlier agent reported. */
   async noteBefore(records: Pick<HeldRecords, 'key' | 'held'>): Promise<void> {
     const { key, held } = records
     if (held <= (this.#noted.get(key) ?? 0)) return

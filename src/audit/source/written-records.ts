@@ -7,22 +7,24 @@ import { maxWait } from '../enrich/wait-keys.ts'
 import { listFiles } from './rotated-files.ts'
 
 const pieceBytes = mebibyte
-/** Maximum bytes of a log that are searched, from its end. The lines of a full ring are shorter. */
+/** Maximum bytes of a log that are searched, from its end. The lines of all records in a full ring take fewer bytes. */
 const maxBytes = 128 * mebibyte
-/** Bytes of an id that may span two pieces. */
+/** Bytes that two pieces share, so that an id is complete in at least one piece. */
 const overlap = 256
-/** Seconds by which two processors may create records in another order than in the ring. */
+/** Seconds by which the order of records in the ring may differ from their times, because several processors write. */
 const outOfOrder = 1
 /**
- * Maximum seconds by which a line may follow lines of later records: its record may have waited for its container, and
- * then for a worker.
+ * Maximum seconds by which the line of a record may follow the lines of later records. The record may have waited for
+ * its container, and then for a worker.
  */
 const maxLate = maxWait / 1000 + 5
 
 /**
- * Finds the ids of BPF records since a moment (seconds since boot) that have a complete line in a log.
- * @param log path of the live file; compressed files are not searched. Throws the system's error when reading fails
+ * Finds the ids of BPF records that have a complete line in a log.
+ * @param log path of the live file; compressed files are not searched
  * @param key the common start of the ids, before the seconds since boot: `<boot>-bpf-`
+ * @param since time of the first record, in seconds since boot
+ * @throws the system's error when a file cannot be read
  */
 export async function findWritten(log: string, key: string, since: number): Promise<Set<string>> {
   const found = new Set<string>()
@@ -34,7 +36,7 @@ export async function findWritten(log: string, key: string, since: number): Prom
       const { size } = await file.stat()
       for (let end = size; end > 0 && left > 0; end -= pieceBytes) {
         const start = Math.max(0, end - pieceBytes)
-        // An id may start in this piece and end in the piece after it.
+        // An id may start in this piece and end in the next piece.
         const bytes = Buffer.alloc(Math.min(size, end + overlap) - start)
         const { bytesRead } = await file.read(bytes, 0, bytes.length, start)
         const oldest = takeIds(bytes.toString('latin1', 0, bytesRead), end === size, { key, since, found })
@@ -63,7 +65,7 @@ export async function findLines(log: string, ids: ReadonlySet<string>): Promise<
 }
 
 /**
- * The pieces of a log, from its end on. A line may start in one piece and end in the piece that follows it in the file.
+ * Reads the pieces of a log from its end to its start. A line may start in one piece and end in another piece.
  */
 async function* piecesBackwards(log: string): AsyncGenerator<string, void, void> {
   let left = maxBytes
@@ -91,10 +93,10 @@ interface Search {
   found: Set<string>
 }
 
-/** Adds the ids in a piece. @returns the earliest time of these ids */
+/** Adds the ids in a piece to `found`. @returns the earliest time in these ids */
 function takeIds(text: string, isLast: boolean, { key, since, found }: Search): number {
   const prefix = `"id":"${key}`
-  // Text after a file's last newline is still being written, or was cut.
+  // A last line without a newline is still being written, or was cut.
   const whole = isLast ? text.lastIndexOf('\n') : text.length
   let oldest = Number.POSITIVE_INFINITY
   for (let at = text.indexOf(prefix); at !== -1 && at < whole; at = text.indexOf(prefix, at + 1)) {
@@ -109,12 +111,12 @@ function takeIds(text: string, isLast: boolean, { key, since, found }: Search): 
   return oldest
 }
 
-/** Finds the ids since a moment, in seconds since boot. */
+/** Finds the ids of records since a time, in seconds since boot. */
 export type FindWritten = (since: number) => Promise<Set<string>>
 
 /**
- * Removes records that an earlier agent wrote, but could not note before it was killed. They are at the start of the
- * ring; later records cost nothing.
+ * Removes records that already have a line: an earlier agent was killed after it wrote them, and before it stored the
+ * position. They are at the start of the ring. After them, no work is necessary.
  */
 export class WrittenRecords {
   /** Number of removed records. */
@@ -124,8 +126,8 @@ export class WrittenRecords {
   readonly #time = new RecordTime()
   #ids: Set<string> | undefined
   /**
-   * Approximate times in nanoseconds, as JavaScript numbers. Only for a record with one of these times, an id is made
-   * and looked up.
+   * Approximate times of the ids in nanoseconds. An id is created and looked up only for a record with such a time,
+   * because creating ids is slow.
    */
   readonly #times = new Set<number>()
   #newest = Number.NEGATIVE_INFINITY
@@ -136,7 +138,7 @@ export class WrittenRecords {
     this.#find = find
   }
 
-  /** Whether there is nothing left to remove. */
+  /** Whether all these records are removed. */
   get done(): boolean {
     return this.#ids?.size === 0
   }
@@ -155,7 +157,7 @@ export class WrittenRecords {
     let length = 0
     for (let start = 0; start < bytes.length; ) {
       const size = start + header.size > bytes.length ? 0 : view.getUint32(start, true)
-      // It is not a record; the decoder reports this.
+      // If this is not a record, the decoder reports it.
       const isRecord = size >= header.size && start + size <= bytes.length
       const end = isRecord ? start + size : bytes.length
       if (isRecord && this.#isWritten(bytes, view, start, end)) this.count++
