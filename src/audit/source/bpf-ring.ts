@@ -79,7 +79,7 @@ export const ringBatchBytes = 512 * 1024
 const defaults = { batchBytes: ringBatchBytes, batches: 16, flushMs: 0, napMs: 1 }
 const fromKernel = { id: 0, position: 0 }
 
-/** Maximum buffers kept for later batches; more are rarely in use at a time. */
+/** Maximum buffers kept for later batches. More buffers are rarely in use at a time. */
 export const spareBatches = 8
 
 /**
