@@ -63,7 +63,7 @@ export const standardKeys: readonly LineKey[] = [
   { name: 'mntNsID', schema: count, meaning: 'inode number of the mount namespace of the process' },
   { name: 'eventTimestamp', schema: count, meaning: 'Unix time of the event, in seconds' },
   { name: 'eventType', schema: text, meaning: 'the enforcer; this key exists since the first version' },
-  { name: 'enforcer', schema: text, meaning: 'the enforcer, by upstream’s name of the key' },
+  { name: 'enforcer', schema: text, meaning: 'the enforcer, under upstream’s name of the key' },
   {
     name: 'action',
     schema: oneOf(['DENIED', 'AUDIT', 'ALLOWED', 'AUDIT|ALLOWED', '']),
@@ -108,13 +108,13 @@ export const ownKeys: readonly LineKey[] = [
     name: 'timestamp',
     schema: time('([.][0-9]{1,9})?'),
     meaning:
-      'time of the event, from the record: in milliseconds for AppArmor and Seccomp, in nanoseconds for BPF; if the record has no time, when it was read, in seconds',
+      'time of the event, from the record: in milliseconds for AppArmor and Seccomp, in nanoseconds for BPF; if the record lacks a time, the time of the read, in seconds',
   },
   {
     name: 'id',
     schema: id,
     meaning:
-      'id of the record; the same whenever and from whatever source the record is read, so that readers can detect duplicates',
+      'id of the record; it does not depend on the time and source of the read, so that readers can detect duplicates',
   },
   {
     name: 'unresolved',
@@ -180,7 +180,7 @@ export const ownKeys: readonly LineKey[] = [
     schema: texts,
     of: ['AppArmor', 'Seccomp'],
     when: 'the record has other pairs',
-    meaning: 'pairs of the record that have no field in libapparmor, as texts under the kernel’s keys',
+    meaning: 'pairs of the record that libapparmor does not know, as texts under the kernel’s keys',
   },
   ...bpfKeysOfLine(),
   {
@@ -195,7 +195,7 @@ export const ownKeys: readonly LineKey[] = [
     of: [...enforcers, 'undecoded'],
     when: 'a value is not UTF-8',
     meaning:
-      'bytes of the value in hex, by field name; the field itself has U+FFFD for each byte that belongs to no character',
+      'bytes of the value in hex, by field name; the field itself has U+FFFD for each byte that is not part of a character',
   },
   {
     name: 'lost',

@@ -46,7 +46,7 @@ export const heldBackKeys: readonly Key[] = [
     'where events were held back: `kernel` before they became records, `sink` before they became lines',
   ),
   key('operation', text, 'attempted operation; the kernel holds back each operation separately', '`where` is `kernel`'),
-  key('events', count, 'number of events held back since the last such line', counted),
+  key('events', count, 'number of events held back since the previous line about them', counted),
   key('from', moment, 'start of the counted time'),
   key('to', moment, 'end of the counted time', counted),
   key('rate', { type: 'number', exclusiveMinimum: 0 }, 'permitted records per second', '`held back`'),

@@ -12,7 +12,7 @@ export const processKeys: readonly Key[] = [
       'path of the executable as /proc shows it, without the path of the mount that has it; ends with a space and `(deleted)` if the file was removed',
   },
   { name: 'exeCut', schema: yes, when: 'the path is longer than 1,024 characters', meaning: 'the path is cut' },
-  { name: 'ppid', schema: count, meaning: 'process id of the parent; 0 if the process has none' },
+  { name: 'ppid', schema: count, meaning: 'process id of the parent; 0 if the process does not have a parent' },
   { name: 'parentComm', schema: text, when: readable, meaning: 'name of the parent' },
   { name: 'uid', schema: count, when: readable, meaning: 'real user id' },
   { name: 'startTime', schema: time('[.][0-9]{3}'), meaning: 'start of the process (RFC 3339), exact to 10 ms' },

@@ -75,7 +75,7 @@ export function parseRequest(
   for (const path of paths ?? [])
     if (!path.startsWith('/')) problems.push(`not an absolute path in the audit log paths: "${path}"`)
   if (paths !== undefined && kind !== undefined && kind !== 'file')
-    problems.push(`audit log paths do not fit the audit source "${kind}", which reads no files`)
+    problems.push(`audit log paths do not fit the audit source "${kind}", which does not read files`)
   if (problems.length > 0) return { ok: false, problems }
   if (paths !== undefined) return { ok: true, request: { kind: 'file', paths } }
   return { ok: true, request: kind === undefined ? {} : { kind } }
@@ -161,7 +161,7 @@ const stillEnforced = 'AppArmor and Seccomp still enforce, but their violations 
 function noSource(refused: readonly Refused[]): NoSource {
   const off = refused.find(({ code }) => code === 'AUDIT_OFF')
   if (off !== undefined)
-    return { why: `the kernel writes no audit records (${off.why}): ${stillEnforced}`, remedy: off.remedy }
+    return { why: `the kernel does not write audit records (${off.why}): ${stillEnforced}`, remedy: off.remedy }
   const why = `no usable audit source (${refused.map((one) => `${one.name}: ${one.why}`).join('; ')}): ${stillEnforced}`
   return { why, remedy: [...new Set(refused.map(({ remedy }) => remedy))].join('; or ') }
 }

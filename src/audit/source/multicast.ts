@@ -199,14 +199,15 @@ function hostNetwork(network: MulticastPorts['network']): 'initial' | 'unknown' 
   throw new AuditSourceError(
     'WRONG_NETWORK',
     'listen to audit records outside the host network',
-    "run in the host's network namespace (hostNetwork: true); the kernel sends audit records to no other namespace",
+    "run in the host's network namespace (hostNetwork: true); the kernel sends audit records only to it",
   )
 }
 
 function pairs(types: RecordTypes): Uint16Array {
   const ranges = types.map((type) => (typeof type === 'number' ? ([type, type] as const) : type))
   for (const bound of ranges.flat())
-    if (!Number.isInteger(bound) || bound < 0 || bound > 65_535) throw new RangeError(`no audit record type: ${bound}`)
+    if (!Number.isInteger(bound) || bound < 0 || bound > 65_535)
+      throw new RangeError(`not an audit record type: ${bound}`)
   return Uint16Array.from(ranges.flat())
 }
 

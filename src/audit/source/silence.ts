@@ -79,7 +79,7 @@ export function silencedBySettings(read: ReadSetting): Silence[] {
     silences.push({
       records: 'AppArmor',
       reason: 'setting',
-      why: `violations of AppArmor are not reported: its parameter audit is "${mode}", so it writes no records of refused operations`,
+      why: `violations of AppArmor are not reported: its parameter audit is "${mode}", so it does not write records of refused operations`,
       remedy: `run echo -n normal > /${appArmorFolder}/audit, and remove apparmor.audit from the kernel's command line`,
     })
   const logged = read(loggedFile)?.split(/\s+/)

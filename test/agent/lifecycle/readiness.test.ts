@@ -64,7 +64,7 @@ describe('readiness of an agent', () => {
   })
 
   it('is true, and says so, where nothing of what is enforced is reported', () => {
-    const none = { why: 'the kernel writes no audit records', remedy: 'start it without audit=0' }
+    const none = { why: 'the kernel does not write audit records', remedy: 'start it without audit=0' }
     let unreported: typeof none | undefined = none
     const readiness = new Readiness({ wanted: { entries: () => [] }, strict: true, unreported: () => unreported })
     readiness.listed()

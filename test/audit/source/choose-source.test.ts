@@ -133,7 +133,7 @@ describe('the audit source in use', () => {
     [
       'where the kernel keeps no records',
       { multicast: 'AUDIT_OFF' },
-      /^the kernel writes no audit records \(.*EWHY\)\): .*still/,
+      /^the kernel does not write audit records \(.*EWHY\)\): .*still/,
       'the remedy for AUDIT_OFF',
     ],
     [
