@@ -19,8 +19,8 @@ export function checkRules(
   return found
 }
 
-// A rule about changes also applies if the stored value has become invalid. The rule cannot read the stored value only
-// if a field there is missing or has a wrong type.
+// A rule about changes is skipped only if a field of the stored value is missing or has a wrong type. Other errors of
+// the stored value do not matter.
 function unreadable(node: SchemaNode, before: unknown): FieldError[] {
   if (before === undefined) return []
   return validateSchema(node, before).filter(({ code }) => code === 'WRONG_TYPE' || code === 'REQUIRED')
@@ -76,7 +76,7 @@ function outerOf(path: string): string | undefined {
   return path === '' ? undefined : path.slice(0, Math.max(path.lastIndexOf('.'), path.lastIndexOf('['), 0))
 }
 
-// Used for an object that has no errors.
+// The paths of an object without errors.
 const nowhere = new Places([])
 
 interface Run {

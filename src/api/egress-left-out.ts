@@ -13,8 +13,8 @@ export type EgressLeftOut = (typeof egressLeftOut)[number]
 
 /** The reasons as sentences for users. Each sentence has a remedy. */
 export const whyLeftOut: Readonly<Record<EgressLeftOut, string>> = {
-  room: 'the selectors of the policies in its namespace match more objects than the quota allows; use fewer different selectors, or selectors that match fewer objects',
+  room: 'the selectors of all policies in the namespace match more objects than the quota allows; use fewer different selectors, or selectors that match fewer objects',
   conditions:
-    'too many selectors use its label, or no label at all; select by a label that few objects have, or name the namespace or the Service',
+    'too many selectors use the same label, or do not use a label; select by a label that few objects have, or name the namespace or the Service',
   selector: `its selector is longer than ${MAX_TARGET_TEXT} characters; split it into several rules`,
 }

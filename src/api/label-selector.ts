@@ -87,8 +87,8 @@ export class CompiledSelector {
   }
 
   /**
-   * Whether `other` matches every object that this selector matches. `true` is certain. `false` may be wrong if only
-   * several requirements together imply `other`.
+   * Whether `other` matches every object that this selector matches. The result can be a wrong `false`, but not a wrong
+   * `true`: it does not see that several requirements together imply `other`.
    */
   implies(other: CompiledSelector): boolean {
     return other.#requirements.every((wanted) => this.#requirements.some((given) => requirementImplies(given, wanted)))

@@ -65,18 +65,21 @@ const piece = object('One piece of the recording.', {
   content: pieceContent,
 })
 
-const modelReport = object('The recording of one profile on a node: an offer of it, or one piece of it.', {
-  node: name('Name of the Node.'),
-  namespace: name('Namespace of the ArmorProfile.'),
-  name: name('Name of the ArmorProfile.'),
-  recording: text('Identity of the recording.', { minLength: 1, maxLength: 128 }),
-  digest: text('SHA-256 of all pieces, in hexadecimal. Only equal recordings have equal digests.', {
-    pattern: '^[0-9a-f]{64}$',
-  }),
-  pieces: integer('Number of pieces.', { minimum: 1, maximum: MAX_PIECES }),
-  summary,
-  piece: optional(piece),
-})
+const modelReport = object(
+  'A message about the recording of one profile on a node: an offer of the recording, or one piece.',
+  {
+    node: name('Name of the Node.'),
+    namespace: name('Namespace of the ArmorProfile.'),
+    name: name('Name of the ArmorProfile.'),
+    recording: text('Identity of the recording.', { minLength: 1, maxLength: 128 }),
+    digest: text('SHA-256 of all pieces, in hexadecimal. Only equal recordings have equal digests.', {
+      pattern: '^[0-9a-f]{64}$',
+    }),
+    pieces: integer('Number of pieces.', { minimum: 1, maximum: MAX_PIECES }),
+    summary,
+    piece: optional(piece),
+  },
+)
 
 /**
  * Instructions for the agent. `wanted`: send piece `next`. `stored`: do nothing; the model contains the recording.

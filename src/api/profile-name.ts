@@ -38,7 +38,7 @@ export function mayBeCalled(name: string, policy: PolicyIdentity, installNamespa
   return name.startsWith(beginning) && /^[0-9a-f]{8}$/.test(name.slice(beginning.length))
 }
 
-/** The name without appended digits. Two policies can have the same such name: `team/prod-web` and `team-prod/web`. */
+/** The name without appended digits. Two policies, such as `team/prod-web` and `team-prod/web`, can share this name. */
 function plainName({ kind, metadata }: PolicyIdentity, installNamespace: string): string {
   const { name, namespace = 'default' } = metadata
   const prefix = kind === 'VarmorClusterPolicy' ? `varmor-cluster-${installNamespace}` : `varmor-${namespace}`

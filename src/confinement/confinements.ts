@@ -11,21 +11,27 @@ import { runtimeDefault, settingOf } from './setting.ts'
 export interface ConfiningPolicy {
   profile: string
   enforcers: readonly Enforcer[]
-  /** Undefined: any mode, as in a removal. */
+  /** Undefined if the policy is being removed: a container then counts as confined in any mode. */
   mode: PolicyMode | undefined
   /** `spec.target.containers`; empty means all containers. */
   containers: readonly string[]
 }
 
-/** Why a container that the policy could confine runs without the policy's profile. A restart mends it. */
+/**
+ * Why a container that the policy could confine runs without the policy's profile. A restart of its workload gives the
+ * container the profile.
+ */
 export const gaps = [
   /** The pod names no profile for the container. */
   'NotSet',
-  /** Another profile, or the runtime's default profile. */
+  /** The pod names another profile, or the runtime's default profile. */
   'OtherProfile',
   /** A manager turned AppArmor off for a BPF profile, before the policy named AppArmor. */
   'ReplacedByBpf',
-  /** The Seccomp setting is from another mode of the policy: in mode RuntimeDefault, the profile is the runtime's. */
+  /**
+   * The Seccomp setting is from an earlier mode of the policy. The mode RuntimeDefault selects the runtime's profile,
+   * and the other modes select the policy's profile.
+   */
   'OtherMode',
 ] as const
 
@@ -41,9 +47,9 @@ export interface Confinement {
 }
 
 /**
- * For each targeted container and each kernel enforcer of the policy: whether the container runs in the policy's
- * profile, as kubelets and agents read the pod. For a pod template it says what its pods would be. A profile that the
- * node has not loaded is not visible here.
+ * Decides for each targeted container and each kernel enforcer whether the container runs in the policy's profile, as
+ * kubelets and agents read the pod. For a pod template, the result is about future pods of the template. The result
+ * does not depend on whether the node has loaded the profile.
  */
 export function confinementsOf(pod: PodParts, policy: ConfiningPolicy, facts: ConfinementFacts): Confinement[] {
   const kernelEnforcers = policy.enforcers.filter((enforcer) => enforcer !== 'NetworkProxy')
@@ -57,10 +63,13 @@ export function confinementsOf(pod: PodParts, policy: ConfiningPolicy, facts: Co
 
 const gapSet: ReadonlySet<string> = new Set(gaps)
 
-/** Whether the policy should confine the container and does not: a restart of its workload would. */
+/** Whether the policy does not confine the container now, but would confine it after a restart of the workload. */
 export const isGap = ({ reason }: Pick<Confinement, 'reason'>): boolean => reason !== undefined && gapSet.has(reason)
 
-/** An ephemeral container of a pod that the policy confines is targeted too: it can access the other containers. */
+/**
+ * The containers to confine. If the policy confines a container of the pod, the ephemeral containers are included,
+ * because they can access the other containers.
+ */
 export function targetedContainers(
   { containers }: Pick<PodParts, 'containers'>,
   named: readonly string[],
@@ -87,7 +96,10 @@ function stateOf(
   return { state: 'unconfined', reason }
 }
 
-/** In mode RuntimeDefault the policy's own Seccomp profile allows all, so only the runtime's profile confines. */
+/**
+ * In mode RuntimeDefault, the policy's own Seccomp profile allows everything. So only the runtime's profile counts in
+ * this mode.
+ */
 function isInProfile(
   setting: string | undefined,
   enforcer: KernelEnforcer,

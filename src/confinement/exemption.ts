@@ -3,36 +3,36 @@ import type { KernelEnforcer } from '../api/enforcer.ts'
 import { annotationOf, type ContainerPart, type PodParts } from './pod-parts.ts'
 import { isSwitchedOff, keys } from './profile-annotations.ts'
 
-/** What the confinement of a pod depends on, besides the pod and the policy. */
+/** Settings and features of the cluster that affect which containers a policy confines. */
 export interface ConfinementFacts {
   /** Whether the API server has `securityContext.appArmorProfile` (Kubernetes 1.30). */
   appArmorField: boolean
   /** Whether a policy without container names also targets init containers. */
   confineInitContainers: boolean
-  /** Names of RuntimeClasses with a kernel of their own, such as gVisor and Kata. */
+  /** Names of RuntimeClasses that run each pod on a separate kernel, such as gVisor and Kata. */
   sandboxedRuntimes: readonly string[]
 }
 
 type ServerFacts = Pick<ConfinementFacts, 'appArmorField' | 'sandboxedRuntimes'>
 
-/** Why an enforcer of the node does not act on the container, whatever profile the pod names. */
+/** Reasons why an enforcer of the node cannot confine the container, even if the pod names a profile. */
 const unreachableFor = [
-  /** The kubelet runs the pod by a file on its node, and ignores changes of the copy on the API server. */
+  /** The kubelet reads the pod from a file on the node, and ignores changes of the copy on the API server. */
   'StaticPod',
   'Windows',
-  /** The pod has a kernel of its own: the kernel of the node does not see what its containers do. */
+  /** The pod runs on a separate kernel, so the kernel of the node does not see the operations of its containers. */
   'SandboxedRuntime',
   /** Runtimes start privileged containers without a Seccomp filter. */
   'Privileged',
 ] as const
 
-/** Why no policy confines the container at this enforcer. Neither admission nor a restart changes this. */
-export const exemptions = [...unreachableFor, /** The user wants no profile. */ 'OptedOut'] as const
+/** Reasons why this enforcer confines the container under no policy, even after a restart of the workload. */
+export const exemptions = [...unreachableFor, /** The user exempts the container. */ 'OptedOut'] as const
 
 export type Unreachable = (typeof unreachableFor)[number]
 export type Exemption = (typeof exemptions)[number]
 
-/** Why no policy confines the container at this enforcer; undefined if a policy may. */
+/** The reason why this enforcer confines the container under no policy; undefined if a policy can confine it. */
 export const exemptionOf = (
   pod: PodParts,
   container: ContainerPart,
@@ -56,8 +56,9 @@ export function unreachable(
 const ownKey = { AppArmor: keys.appArmor, BPF: keys.bpf, Seccomp: keys.seccomp } as const
 
 /**
- * Users opt a container out by vArmor's annotation, or as they do without vArmor. `Unconfined` for the whole pod counts
- * even if the container has a field, because that field may be ours.
+ * Users exempt a container with vArmor's annotation, or with the value `Unconfined` in the annotation or the fields of
+ * Kubernetes. `Unconfined` for the whole pod counts even if the container has a field, because the manager may have set
+ * that field.
  */
 function isOptedOut(
   pod: PodParts,
@@ -70,7 +71,7 @@ function isOptedOut(
   if (enforcer === 'BPF') return false
   if (enforcer === 'Seccomp')
     return [container, pod.pod].some(({ seccompProfile }) => seccompProfile?.type === 'Unconfined')
-  // A manager turns AppArmor off when it sets a BPF profile; the user did not choose this.
+  // A manager turns AppArmor off when it sets a BPF profile. Then the user did not exempt the container.
   const isOffByUs = isSwitchedOff(own)
   if (!isOffByUs && annotationOf(pod, keys.kubernetesAppArmor(container.name)) === optOut) return true
   const fields = appArmorField ? [pod.pod, ...(isOffByUs ? [] : [container])] : []

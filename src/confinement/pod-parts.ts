@@ -33,12 +33,12 @@ export interface PodParts {
   /** The pod's settings, for containers without their own settings. */
   pod: SecurityContext
   windows: boolean
-  /** The copy of a static pod on the API server. The kubelet runs the static pod by its file, not by this copy. */
+  /** Whether this is the copy of a static pod on the API server. The kubelet runs the pod from a file. */
   isMirror: boolean
   runtimeClass: string | undefined
 }
 
-/** The kubelet sets this annotation on the copy of a static pod. */
+/** The annotation that the kubelet sets on the copy of a static pod. */
 const mirrorAnnotation = 'kubernetes.io/config.mirror'
 
 /**

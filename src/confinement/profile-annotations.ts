@@ -2,8 +2,8 @@ import { bpfExclusivePrefix, chosenDefaultPrefix, confinementPrefixes, localhost
 import type { ProfileField } from './pod-parts.ts'
 
 /**
- * The keys of a container's annotations. `localhost/<profile>` is from the webhook: it shows that we may change and
- * remove the field of the container. `unconfined` is from the user: it opts the container out.
+ * The keys of a container's annotations. The webhook writes `localhost/<profile>`, which shows that vArmor may change
+ * and remove the field of the container. The user writes `unconfined` to exempt the container.
  */
 export const keys = {
   bpf: (container: string) => confinementPrefixes.bpf + container,
@@ -20,14 +20,14 @@ export const switchedOff = (profile: string): string => bpfExclusivePrefix + pro
 
 export const chosenDefault = (profile: string): string => chosenDefaultPrefix + profile
 
-/** Our profile in an annotation, if it names one. */
+/** The name of vArmor's profile in an annotation; undefined if the annotation does not name a profile. */
 export function profileOf(annotation: string | undefined): string | undefined {
   for (const prefix of [localhostPrefix, bpfExclusivePrefix, chosenDefaultPrefix])
     if (annotation?.startsWith(prefix + ours)) return annotation.slice(prefix.length)
   return undefined
 }
 
-/** Our profile in a field, if it names one. */
+/** The name of vArmor's profile in a field; undefined if the field does not name a profile. */
 export function profileOfField({ type, localhostProfile }: ProfileField = {}): string | undefined {
   const isOurs = type === 'Localhost' && typeof localhostProfile === 'string' && localhostProfile.startsWith(ours)
   return isOurs ? localhostProfile : undefined
@@ -41,15 +41,15 @@ export const isChosenDefault = (annotation: string | undefined): boolean =>
 
 const prefixes = Object.values(confinementPrefixes)
 
-/** The container that an annotation about confinement is for; undefined for other annotations. */
+/** The name of the container to which an annotation about confinement applies; undefined for other annotations. */
 export function containerOf(key: string): string | undefined {
   const prefix = prefixes.find((each) => key.startsWith(each))
   return prefix === undefined ? undefined : key.slice(prefix.length)
 }
 
 /**
- * Our annotations for containers that the pod no longer has. If such an annotation is Kubernetes' own AppArmor
- * annotation, the API server refuses the pod.
+ * Annotations about confinement of containers that the pod no longer has. The API server refuses a pod with such an
+ * AppArmor annotation of Kubernetes.
  */
 export function orphanedKeys(annotations: Readonly<Record<string, string>>, containers: ReadonlySet<string>): string[] {
   return Object.keys(annotations).filter((key) => {

@@ -6,8 +6,8 @@ import { keys } from './profile-annotations.ts'
 export const runtimeDefault = 'runtime/default'
 
 /**
- * What confines the container at this enforcer, by the pod alone: `localhost/PROFILE`, `runtime/default`, `unconfined`,
- * or undefined if the pod does not say it. Kubelets decide about AppArmor and Seccomp, and vArmor's agents about BPF.
+ * The setting of the pod for this enforcer: `localhost/PROFILE`, `runtime/default`, `unconfined`, or undefined if the
+ * pod has no setting. Kubelets apply the settings for AppArmor and Seccomp; vArmor's agents apply the setting for BPF.
  * @param appArmorField whether the API server has `securityContext.appArmorProfile` (Kubernetes 1.30)
  */
 export function settingOf(
@@ -27,8 +27,8 @@ export function settingOf(
 }
 
 /**
- * The kubelet's order from 1.30 on: the container's field, its annotation, the pod's field. The API server copies the
- * annotation of a new pod into the field. Before 1.30 there is only the annotation, and the server drops the fields.
+ * From Kubernetes 1.30 on, the kubelet uses the first of these settings: the container's field, the container's
+ * annotation, the pod's field. Before 1.30, the API server drops the fields, so only the annotation counts.
  */
 function appArmorOf(pod: PodParts, container: ContainerPart, appArmorField: boolean): string | undefined {
   const annotation = annotationOf(pod, keys.kubernetesAppArmor(container.name))
@@ -41,7 +41,7 @@ function appArmorOf(pod: PodParts, container: ContainerPart, appArmorField: bool
 const isSetting = (text: string): boolean =>
   text === optOut || text === runtimeDefault || (text.startsWith(localhostPrefix) && text !== localhostPrefix)
 
-/** A field in the form of the annotation. */
+/** Converts a field to the text that the annotation would have. */
 function textOf(field: ProfileField | undefined): string | undefined {
   if (field === undefined) return undefined
   if (field.type === 'RuntimeDefault') return runtimeDefault

@@ -7,7 +7,7 @@ export const staticResult = object('Results that do not need a running workload.
 
 export const storageTypes = ['CRDInternal', 'LocalDisk', 'PV/PVC'] as const
 
-export const armorProfileModelData = object('The recording, and the profiles made of it.', {
+export const armorProfileModelData = object('The recording, and the profiles that vArmor made from the recording.', {
   dynamicResult: optional(dynamicResult),
   staticResult: optional(staticResult),
   profile: optional(profile),
@@ -21,7 +21,7 @@ export const armorProfileModelCondition = object('State of one node.', {
 
 export const armorProfileModelStatus = object('Progress of the recording.', {
   desiredNumber: optional(integer('Number of nodes that must send results.', { format: 'int32' })),
-  completedNumber: optional(integer('Number of nodes that have sent them.', { format: 'int32' })),
+  completedNumber: optional(integer('Number of nodes that have sent results.', { format: 'int32' })),
   ready: flag('The profiles exist.'),
   conditions: optional(list('State of the nodes, and errors.', armorProfileModelCondition)),
 })

@@ -28,7 +28,7 @@ export const fileContent = object('A rule about files or programs.', {
 export const networkAddress = object('Addresses and ports.', {
   ip: optional(text('An address, pod-self or unspecified.')),
   cidr: optional(text('A CIDR block.')),
-  port: optional(portNumber('A port, or the first one of a range.')),
+  port: optional(portNumber('A port, or the first port of a range.')),
   endPort: optional(portNumber('The last port of the range.')),
   ports: optional(list('Single ports.', portNumber('A port.'))),
 })
@@ -72,7 +72,7 @@ export const bpfContent = object('Rules of the BPF enforcer.', {
 export const profileModes = ['enforce', 'complain'] as const
 
 export const profile = object(
-  'The profiles. If the ArmorProfile has a `source`, agents compile that and ignore these profiles; they only show the result.',
+  'The profiles. If the ArmorProfile has a `source`, agents compile the source and ignore these profiles, which only show the result.',
   {
     name: text('Name of the profiles.'),
     enforcer: text('Enforcers, as in the policy.'),
@@ -148,7 +148,7 @@ export const armorProfileCondition = object('State of one node.', {
 
 export const armorProfileStatus = object('State of the profile on the nodes.', {
   desiredNumberLoaded: integer('Number of nodes that must load the profile.', { format: 'int32' }),
-  currentNumberLoaded: integer('Number of nodes that have loaded it.', { format: 'int32' }),
+  currentNumberLoaded: integer('Number of nodes that have loaded the profile.', { format: 'int32' }),
   conditions: optional(list('State of the nodes, and errors.', armorProfileCondition)),
   observedGeneration: optional(integer('The metadata.generation that this status describes.', { format: 'int64' })),
   egress: optional(

@@ -80,7 +80,7 @@ export const objectMeta = object('Standard metadata of a Kubernetes object.', {
   labels: optional(map('Labels.', text('A value.'))),
   annotations: optional(map('Annotations.', text('A value.'))),
   finalizers: optional(list('Finalizers: tasks that must be done before the object is removed.', text('A finalizer.'))),
-  ownerReferences: optional(anything('Objects that this one belongs to.')),
+  ownerReferences: optional(anything('Objects that own this object.')),
   managedFields: optional(anything('Which program set which field.')),
   generateName: optional(text('Prefix of a name that the API server completes.')),
   deletionGracePeriodSeconds: optional(anything('Grace period of the deletion, in seconds.')),

@@ -109,7 +109,7 @@ describe('rules about Services and Pods', () => {
     expect(skipped).to.have.length(3)
     for (const { reason, extent } of skipped)
       expect([reason, extent]).to.deep.equal([
-        'its addresses are left out: too many selectors use its label, or no label at all; select by a label that few objects have, or name the namespace or the Service',
+        'its addresses are left out: too many selectors use the same label, or do not use a label; select by a label that few objects have, or name the namespace or the Service',
         'all',
       ])
   })
