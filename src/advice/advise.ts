@@ -31,7 +31,7 @@ export interface AdvisedRule {
 }
 
 export interface Advice {
-  /** The requested enforcers that support a rule of the policy; all requested enforcers if no enforcer does. */
+  /** The requested enforcers that support a rule of the policy; all requested enforcers if none supports a rule. */
   enforcers: readonly KernelEnforcer[]
   privileged: boolean
   /** Why the policy starts from AlwaysAllow; empty if it starts from RuntimeDefault. */
@@ -48,8 +48,8 @@ const sets = ['disable-cap-all', 'disable-cap-all-except-net-bind-service', 'dis
 const harmless = /^(?:mitigate-|block-access-to-.*metadata-service$)/
 
 /**
- * Advises the built-in rules that do not conflict with the recorded behaviour, the features and the capabilities. A
- * rule that refuses part of them is never advised, and neither is a rule whose effect on them is unknown.
+ * Advises the built-in rules that certainly do not conflict with the recorded behaviour, the features and the
+ * capabilities. If it is unknown whether a rule conflicts with them, the rule is left out.
  */
 export function advise(question: AdviceQuestion): Advice {
   const operations = operationsOfQuestion(question)
@@ -171,24 +171,25 @@ class Adviser {
     const against = this.#against(rule)
     if (against !== undefined) return out(against)
     const wider = [...this.#advised.values()].find((one) => one.isIn && covers(one.rule, rule))
-    if (wider !== undefined) return out(`${wider.rule.name} includes it`)
+    if (wider !== undefined) return out(`${wider.rule.name} includes this rule`)
     const unseen = this.#unseen(rule)
     const needsModel = rule.category === 'attack-protection' && !harmless.test(rule.name)
-    if (needsModel && result === undefined) return out('many applications do what it refuses: record a model first')
+    if (needsModel && result === undefined)
+      return out('many applications need operations that the rule refuses: record a model first')
     if (needsModel && unseen.length > 0) return out(`${unseen.join(' and ')} were not recorded`)
     return { isIn: true, why: this.#whyIn(unseen) }
   }
 
   get #noCarrier(): string {
-    const why = 'none of the enforcers supports it'
+    const why = 'none of the enforcers supports the rule'
     return this.#privileged ? `${why} for a privileged container, which does not have a seccomp profile` : why
   }
 
   #whyIn(unseen: readonly string[]): string {
-    if (this.#question.result === undefined) return 'the given features and capabilities do not conflict with it'
-    return unseen.length > 0
-      ? `it was not recorded, but ${unseen.join(' and ')} are not in the record`
-      : 'it was not recorded'
+    if (this.#question.result === undefined)
+      return 'the rule does not conflict with the given features and capabilities'
+    const why = 'the rule does not conflict with the recording'
+    return unseen.length > 0 ? `${why}, but the recording does not contain ${unseen.join(' and ')}` : why
   }
 
   #against(rule: Rule): string | undefined {
@@ -217,7 +218,7 @@ class Adviser {
 
   #whyNotApplicable({ name }: Rule): string {
     const { features: named, capabilities } = applicable[name]!
-    return `it is needed only with ${[...named, ...capabilities].join(', ')}`
+    return `the rule is needed only with ${[...named, ...capabilities].join(', ')}`
   }
 }
 

@@ -140,7 +140,7 @@ function ofMask(marks: number, action: FileAction, type: FileOperation['type']):
   if ((wanted & way) === 0 || type === 'file' || type === 'block-device') return others
   const whole = ofMarks(marks, wanted)
   return type === undefined
-    ? eitherOf([others, whole], 'it is refused only if the path is a directory, and that is not known')
+    ? eitherOf([others, whole], 'refused only if the path is a directory, and the type of the file is not known')
     : whole
 }
 

@@ -67,6 +67,6 @@ export function patternMachine(pattern: PathPattern, but: readonly PathPattern[]
 
 function nothing(): TableMachine {
   const compiled = compileAutomaton([], bitMarks)
-  if (!compiled.ok) throw new Error('the automaton of no pattern is too large')
+  if (!compiled.ok) throw new Error('the automaton without patterns is too large')
   return machineOfTable(compiled.table)
 }

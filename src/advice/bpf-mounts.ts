@@ -20,8 +20,8 @@ export const protectsWays = ({ mode, files }: BpfProfile): boolean =>
   mode === 'enforce' && (files.any & fileFlags.way) !== 0
 
 /**
- * The rules, by number, that match the source or target path of a mount. `all`: the kernel does not know the path, so
- * all rules match. `unknown`: the record does not have the path.
+ * Numbers of the rules that match the source or target path of a mount. `all`: the kernel does not know the path, so
+ * all rules match. `unknown`: the record does not contain the path.
  */
 type Meant = ReadonlySet<number> | 'all' | 'unknown'
 

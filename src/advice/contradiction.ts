@@ -20,9 +20,9 @@ export function againstRule(judges: readonly EnforcerJudge[], operation: Operati
   for (const { enforcer, judge } of judges) {
     const decision = judge(operation)
     if (decision.outcome === 'denied' && !isReplaceable(operation, decision))
-      return `it would refuse ${operationText(operation)}${decision.example === undefined ? '' : `, such as ${decision.example}`}`
+      return `the rule would refuse ${operationText(operation)}${decision.example === undefined ? '' : `, such as ${decision.example}`}`
     if (decision.outcome === 'unknown' && !isMeaningless(operation))
-      return `it may refuse ${operationText(operation)}: ${enforcer}: ${decision.why}`
+      return `the rule may refuse ${operationText(operation)}: ${enforcer}: ${decision.why}`
   }
   return undefined
 }

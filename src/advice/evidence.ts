@@ -6,8 +6,8 @@ import { isImpossible, type Restriction, type Rule } from '../rules/meaning.ts'
 export type Evidence = 'files' | 'capabilities' | 'sockets' | 'addresses' | 'mounts' | 'tracing' | 'system calls'
 
 /**
- * The kinds of behaviour that were recorded. If a recorded kind lacks an operation, the workload did not do this
- * operation.
+ * The kinds of behaviour that were recorded. If a kind was recorded without a certain operation, the workload did not
+ * do this operation.
  */
 export function evidenceOf({ appArmor, bpf, seccomp }: DynamicResult): ReadonlySet<Evidence> {
   const found = new Set<Evidence>()

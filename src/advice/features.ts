@@ -64,7 +64,8 @@ export const operationsOf: Readonly<Record<Feature, readonly Operation[]>> = {
 }
 
 /**
- * Rules that a feature excludes without an operation as the reason: only the cluster knows the API server's addresses.
+ * Rules that are not advised for a feature. For other features, `operationsOf` excludes the conflicting rules. An
+ * operation cannot represent access to the API server, because only the cluster knows the server's addresses.
  */
 export const excludes: Readonly<Partial<Record<Feature, readonly string[]>>> = {
   'require-sa': ['block-access-to-kube-apiserver'],
@@ -103,5 +104,5 @@ export const applicable: Readonly<Record<string, Applicable>> = {
 /** Rules that a user chooses on purpose. They are never advised. */
 export const onRequest: Readonly<Record<string, string>> = {
   'dirty-pipe-mitigation':
-    'it is for Linux 5.8 to 5.16.10 without the fix, and refuses splice and sendfile to all programs',
+    'the rule is for Linux 5.8 to 5.16.10 without the fix, and refuses splice and sendfile to all programs',
 }

@@ -79,7 +79,7 @@ export const unknown = (why: string): Decision => ({ outcome: 'unknown', why })
 /** Decides as an enforcer does with the profile that it loads for a policy. */
 export type Judge = (operation: Operation) => Decision
 
-/** The decision about an operation that is one of several: their common outcome, or `unknown`. */
+/** The decision if any of several operations was meant: the outcome that all `decisions` share, or `unknown`. */
 export function eitherOf(decisions: readonly Decision[], why: string): Decision {
   const [first = allowed, ...others] = decisions
   return others.every(({ outcome }) => outcome === first.outcome) ? first : unknown(why)

@@ -24,7 +24,7 @@ export interface Part {
 
 const SECTION = 'spec.policy.enhanceProtect'
 
-/** The single rules of the EnhanceProtect mode. Other modes have no parts, because their rules belong together. */
+/** The single rules of a policy in EnhanceProtect mode. Other modes have rules that work only together, so no parts. */
 export function partsOf({ spec: { policy } }: AnyPolicy): Part[] {
   const { enhanceProtect: section } = policy
   if (policy.mode !== 'EnhanceProtect' || section === undefined) return []

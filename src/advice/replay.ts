@@ -14,7 +14,7 @@ export interface RefusedOperation {
   example?: string
   /** The rule of the AppArmor profile that refuses the operation. */
   by?: string
-  /** Changes that allow the operation, if they depend on it. */
+  /** Changes that allow the operation. Absent if the changes are the same for all operations of the group. */
   changes?: Change[]
 }
 

@@ -63,5 +63,5 @@ function withoutArguments({ byName, standard }: SeccompRules, name: string): Dec
   const whole = rules.find(({ when }) => when.length === 0) ?? standard
   const decisions = [whole, ...rules].map(decisionOf)
   const same = decisions.every(({ outcome }) => outcome === decisions[0]!.outcome)
-  return same ? decisions[0]! : unknown('it is refused only with certain arguments, and these were not recorded')
+  return same ? decisions[0]! : unknown('refused only with certain arguments, and the arguments were not recorded')
 }

@@ -175,7 +175,7 @@ describe('advice', () => {
       /system calls were not recorded/,
     ],
     ['no model', 'disable-write-etc', {}, /record a model/],
-    ['no privileges', 'disallow-mount-procfs', { result: quiet }, /it is needed only with privileged-container/],
+    ['no privileges', 'disallow-mount-procfs', { result: quiet }, /the rule is needed only with privileged-container/],
     ['no enforcer for it', 'dirty-pipe-mitigation', { enforcers: ['BPF'] }, /none of the enforcers/],
     ['eBPF', 'disallow-load-all-bpf-prog', { features: ['load-bpf'] }, /would refuse/],
     [

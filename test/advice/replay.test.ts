@@ -186,7 +186,7 @@ describe('the replay of a model', () => {
     expect(answered[0]!.operations).to.deep.equal([{ operation: 'syscall clone3', count: 1 }])
     expect(unjudged).to.deep.equal([
       {
-        why: 'Seccomp: it is refused only with certain arguments, and these were not recorded',
+        why: 'Seccomp: refused only with certain arguments, and the arguments were not recorded',
         count: 2,
         examples: ['syscall clone', 'syscall unshare'],
       },

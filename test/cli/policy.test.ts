@@ -226,7 +226,7 @@ describe('varmor policy', () => {
       ])
       expect(advised.stderr).to.equal('')
       expect(advised.status).to.equal(0)
-      expect(advised.stdout).to.match(/# Left out: disable-shell: it would refuse file exec \/usr\/bin\/bash/)
+      expect(advised.stdout).to.match(/# Left out: disable-shell: the rule would refuse file exec \/usr\/bin\/bash/)
       expect(parse(advised.stdout)).to.deep.include({ metadata: { name: 'web', namespace: 'demo' } })
       expect(parse(advised.stdout).spec.target).to.deep.equal({ kind: 'StatefulSet', name: 'db' })
       const valid = await varmor(['validate', '-f', '-'], advised.stdout)

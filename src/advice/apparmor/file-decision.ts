@@ -157,8 +157,8 @@ function ofPathPattern(
 const SLASH = 0x2f
 
 /**
- * The decision for a path that may be a file or a directory: a denial by a rule for either form comes first, then an
- * allowed form.
+ * The decision for a path that may be a file or a directory. A deny rule for either form has priority over a rule that
+ * allows a form.
  */
 function bothForms(decisions: readonly Decision[]): Decision {
   const byRule = decisions.find(({ outcome, why }) => outcome === 'denied' && why === undefined)
