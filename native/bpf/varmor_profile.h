@@ -11,7 +11,7 @@
 #define VARMOR_ALLOW 4
 
 /*
- * Accesses to a path that are refused; VARMOR_FILE_AUDIT bits higher, those that are reported
+ * Refused accesses to a path. Shifted left by VARMOR_FILE_AUDIT, the same bits are reported accesses
  * (src/profile/bpf/bpf-profile.ts).
  */
 #define VARMOR_FILE_READ 1
@@ -31,7 +31,8 @@
 #define VARMOR_TABLE_CLASSES 256
 
 /*
- * Slots of profiles and numbers of containers, by default and at most (number 0 is unused), and tables of each profile.
+ * Default and maximum number of profile slots and of container numbers (0 is unused), and number of tables of a
+ * profile.
  */
 #define VARMOR_PROFILES 1026
 #define VARMOR_MAX_PROFILES 16384
@@ -39,10 +40,10 @@
 #define VARMOR_MAX_CONTAINERS 65536
 #define VARMOR_TABLES_OF_PROFILE 5
 
-/* Added to a container's number, this gives the `egress` of the entries for the addresses of its pod. */
+/* Added to a container's number, this gives the `egress` of the entries for its pod's addresses. */
 #define VARMOR_OWN 1073741824
 
-/* Most rules about sockets and about mounting, and 64-bit words of a set of mount rules. */
+/* Maximum number of socket rules and of mount rules, and number of 64-bit words in a set of mount rules. */
 #define VARMOR_SOCKET_RULES 512
 #define VARMOR_MOUNT_RULES 1024
 #define VARMOR_MOUNT_WORDS 16
@@ -70,7 +71,7 @@
 struct varmor_automaton {
 	__u32 table;    /*  0: reference to the table; 0: none, because index 0 of each map is unused */
 	__u32 start;    /*  4: first state of a walk */
-	__u32 cells;    /*  8: number of cells; the marks follow them */
+	__u32 cells;    /*  8: number of cells; the marks follow the cells */
 	__u32 reserved; /* 12 */
 };
 _Static_assert(sizeof(struct varmor_automaton) == 16, "the layout of struct varmor_automaton");
@@ -84,9 +85,9 @@ struct varmor_socket_rule {
 };
 _Static_assert(sizeof(struct varmor_socket_rule) == 24, "the layout of struct varmor_socket_rule");
 
-/* Destination of packets: the entry with the longest prefix has ranges of ports. `egress`: number of one profile. */
+/* Key for the destination of packets. The entry with the longest prefix has the ranges of ports. */
 struct varmor_v4_key {
-	__u32 bits;      /*  0: bits of the key that count: 32 and the prefix length */
+	__u32 bits;      /*  0: number of significant bits: 32 and the prefix length */
 	__u32 egress;    /*  4 */
 	__u8 address[4]; /*  8: network byte order */
 };
@@ -124,8 +125,8 @@ struct varmor_port_range {
 _Static_assert(sizeof(struct varmor_port_range) == 16, "the layout of struct varmor_port_range");
 
 /*
- * A deny rule matches if any flag of `set` is given or any of `clear` is not. A rule with VARMOR_ALLOW matches if all
- * of `set` and none of `clear` are given.
+ * A deny rule matches if the mount has a flag of `set` or lacks a flag of `clear`. A rule with VARMOR_ALLOW matches if
+ * the mount has all flags of `set` and lacks all flags of `clear`.
  */
 struct varmor_mount_rule {
 	__u32 operations; /*  0: VARMOR_MOUNT_ */
@@ -136,7 +137,7 @@ struct varmor_mount_rule {
 };
 _Static_assert(sizeof(struct varmor_mount_rule) == 32, "the layout of struct varmor_mount_rule");
 
-/* The rules that match a path: those for any path, and those in the set whose number the automaton gives. */
+/* Mount rules that match a path: the rules for any path, and the set of rules whose number the automaton gives. */
 struct varmor_path_sets {
 	__u64 always[16];                  /*  0 */
 	struct varmor_automaton automaton; /* 128 */

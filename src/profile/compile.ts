@@ -90,7 +90,7 @@ export function compileValidated(
   return { ok: true, value: describe(policy, compiled.enforcers, skipped, options), skipped }
 }
 
-/** Marks rules that only an old AppArmor leaves out. */
+/** Sets `byNode` on rules that only an old AppArmor leaves out. */
 function byNode(
   policy: VarmorPolicy | VarmorClusterPolicy,
   options: CompileOptions,
@@ -100,7 +100,7 @@ function byNode(
   if (options.appArmor !== undefined || !skipped.some(isAppArmors)) return [...skipped]
   const newer = { ...options, appArmor: newestAppArmor }
   const newest = compileAll(policy.spec.policy, ['AppArmor'], { ...contextOf(policy, newer), withoutText: true })
-  // A node with a new AppArmor reports these errors itself.
+  // A node with a new AppArmor reports these errors when it compiles the policy.
   if (newest.errors.length > 0) return [...skipped]
   const everywhere = new Set(newest.skipped.map(({ path, rule, reason }) => JSON.stringify([path, rule, reason])))
   return skipped.map((one) =>

@@ -20,9 +20,9 @@ export interface Coverage {
    * policy without rules.
    */
   nothing: string
-  /** The parts of its rules that all nodes leave out. */
+  /** The parts of the policy's rules that all nodes leave out. */
   parts: readonly Skipped[]
-  /** If only a newer AppArmor enforces these rules: why a node that leaves all of them out enforces nothing. */
+  /** Rules that only a newer AppArmor enforces, and the reason why a node without these rules enforces nothing. */
   newer: { skipped: readonly Skipped[]; nothing: string } | undefined
 }
 

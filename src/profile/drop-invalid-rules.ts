@@ -13,7 +13,7 @@ export interface SoundRest {
   isReal(error: FieldError): boolean
 }
 
-/** A repair can cause a new fault (an item without its only list), but each time one level further out. */
+/** A repair can cause a new fault in the enclosing object (an item without its only list), so repairs are repeated. */
 const ROUNDS = 8
 
 /**
@@ -33,7 +33,7 @@ export function withoutFaults(object: unknown, faults: readonly FieldError[]): S
   if (remaining.size > 0) return undefined
   return {
     policy: copy as unknown as AnyPolicy,
-    // A removed part is not missing: its fault is reported already.
+    // A removed part must not be reported as missing, because its fault is reported already.
     isReal: ({ code, path }) => code !== 'REQUIRED' && !placesAbove(path).some((place) => replaced.has(place)),
   }
 }

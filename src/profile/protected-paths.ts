@@ -55,8 +55,8 @@ const inPlace = protectedPaths.filter((one) => !anywhere(one))
 const byName = protectedPaths.filter(anywhere)
 
 /**
- * Whether the pattern means a file of any process, such as its mountinfo. Process numbers differ in every run, so the
- * recorded pattern means exactly these files, even if a rule protects the name.
+ * Whether the pattern matches one file of every process, such as mountinfo. Process numbers differ in every run, so the
+ * recorded pattern stands for exactly these files. A model may use it even if a rule protects the name.
  */
 export const isOfProcesses = (text: string): boolean => /^\/proc\/\*(?:\/task\/\*)?(?:\/[^*/]+)+$/.test(text)
 

@@ -14,7 +14,10 @@ export interface Skipped {
    * the enforcer leaves out a part.
    */
   extent?: 'all' | 'nothing'
-  /** Only without a certain node: a node with a newer AppArmor supports the rule, so each node reports it itself. */
+  /**
+   * Only if the policy is not compiled for a certain node: a node with a newer AppArmor supports the rule. So each node
+   * reports whether it leaves the rule out.
+   */
   byNode?: true
 }
 

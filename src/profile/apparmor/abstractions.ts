@@ -1,7 +1,7 @@
 /**
- * Abstractions of AppArmor 2.13 to 4.1 that, with the files that they include, have no transition to another profile.
- * Others are refused: some run programs outside of the profile (`ubuntu-*`, `opencl`), and files of a node have unknown
- * content.
+ * Abstractions of AppArmor 2.13 to 4.1 that do not allow a transition to another profile, and neither do the files that
+ * they include. Profiles cannot include other abstractions: some run programs outside of the profile (`ubuntu-*`,
+ * `opencl`), and the content of other files on a node is unknown.
  */
 // biome-ignore format: a table reads better
 export const abstractions: readonly string[] = [

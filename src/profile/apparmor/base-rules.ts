@@ -13,8 +13,8 @@ export interface Family {
 }
 
 /**
- * Included only if the node has the file, as in containerd's profile. It allows what every program needs, and signals
- * from outside.
+ * The node's abstractions/base, which allows the files that every program needs, and signals from outside. As in
+ * containerd's profile, it is included only if the node has the file.
  */
 const abstraction: Section = {
   why: ['Rules of this node for what every program needs.'],
@@ -85,8 +85,8 @@ function refusedFiles(verdict: Verdict): [why: string, rules: [glob: string, let
 }
 
 /**
- * Has the effect of containerd's default profile, which is not stored on nodes. The rules about /proc and /sys refuse;
- * with the verdict `observe` they only report. With `ignore` nothing is left to refuse.
+ * Rules with the effect of containerd's default profile, which is not stored on nodes. With the verdict `observe`, the
+ * rules about /proc and /sys only report; with `ignore`, they are left out.
  */
 export function runtimeDefault(family: Family, verdict: Verdict, features: AppArmorFeatures, abi: string): Section[] {
   if (verdict === 'ignore') return alwaysAllow(features, abi)

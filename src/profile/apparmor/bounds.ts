@@ -14,7 +14,7 @@ function tooLarge(path: string, problem: string): FieldError {
 }
 
 /**
- * TOO_LARGE if programs have rules of their own in too many combinations. It is checked before the text is made.
+ * Returns TOO_LARGE if the profile needs too many child profiles. Callers check this before they build the text.
  * @param written number of other transitions by name in the profile
  */
 export function childrenBound(groups: readonly unknown[], path: string, written = 0): FieldError[] {
@@ -24,7 +24,7 @@ export function childrenBound(groups: readonly unknown[], path: string, written 
   return [tooLarge(path, problem)]
 }
 
-/** TOO_LARGE if the text exceeds the limit. */
+/** Returns TOO_LARGE if the text exceeds the limit, and otherwise the result. */
 export function bounded(result: Extract<Result<string>, { ok: true }>, path: string): Result<string> {
   const bytes = Buffer.byteLength(result.value)
   if (bytes <= MAX_BYTES) return result

@@ -5,14 +5,15 @@ import { textError } from './raw-rules.ts'
 import { BadText, type Token, tokensOf } from './tokens.ts'
 
 /**
- * Maximum wildcards after a `*`. Each may double the parser's states, and the time grows with their square: `/**[a-m]`
- * with seven `?` takes 0.1 s, with twelve `?` seven seconds.
+ * Maximum wildcards after a `*`. Each wildcard may double the number of the parser's states, and the time grows with
+ * the square of this number: `/**[a-m]` takes 0.1 s with seven `?`, and seven seconds with twelve `?`.
  */
 const MAX_BEHIND_STAR = 8
 
 /**
- * Globs that may take apparmor_parser too long, with the error of their first place. Only admission refuses them: many
- * are cheap, so nodes compile stored policies within the parser's own limits. @param object may have any shape
+ * Globs that may take apparmor_parser too long, with the error for the field where each glob first occurs. Only
+ * admission refuses these globs. Nodes compile stored policies with such globs, because many compile quickly and the
+ * parser has time limits. @param object may have any shape
  * @param faults the errors of `validatePolicy`; if there are any, globs are not checked
  */
 export function costlyGlobs(object: unknown, faults: readonly FieldError[]): Map<string, FieldError> {

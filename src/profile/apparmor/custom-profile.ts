@@ -43,9 +43,9 @@ function outermostName(tokens: readonly Token[]): string | undefined {
 }
 
 /**
- * Transitions within the profile. Only `cx` in the outermost block may use a child's name alone: within the child `a`,
- * apparmor_parser turns `cx -> b` into `a//b`, a profile of the node. `children`: the parsed children; absent: any
- * name.
+ * Transitions within the profile. Only `cx` in the outermost block may name a child without its parent: within the
+ * child `a`, apparmor_parser turns `cx -> b` into `a//b`, which is a profile of the node. If `children` is absent, any
+ * name is accepted.
  */
 function ownTransitions(names: readonly string[], children?: ReadonlySet<string>) {
   const known = (name: string) => children?.has(name) ?? true
@@ -187,8 +187,8 @@ class Parser {
   }
 
   /**
-   * A path to which the profile attaches itself. Only a child may have one: for other profiles it applies to the whole
-   * node.
+   * The path of the programs to which AppArmor attaches the profile. Only a child may have such a path: for other
+   * profiles, the path would apply to the whole node.
    */
   private attachment(outermost: boolean): string {
     const token = this.tokens[this.at]
@@ -318,8 +318,8 @@ export function readCustomProfile(text: string, name: string, path: string, feat
 }
 
 /**
- * The lines of the profile, with `more` at its end. With `complain`, the kernel still refuses what a `deny` without
- * `audit` says (aa_audit_file() in security/apparmor/file.c), so each such rule becomes `audit deny`.
+ * The lines of the profile, with `more` at its end. Even in complain mode, the kernel enforces `deny` rules without
+ * `audit` (aa_audit_file() in security/apparmor/file.c). So with `complain`, each such rule becomes `audit deny`.
  */
 export function customLines(block: CustomBlock, complain: boolean, more: readonly string[] = []): string[] {
   const flags = complain ? [...block.flags.filter((flag) => !modes.includes(flag)), 'complain'] : block.flags

@@ -147,9 +147,9 @@ function profileConflicts(block: CustomBlock, groups: readonly TargetGroup[], pa
 }
 
 /**
- * The DefenseInDepth mode: only what the profile and the raw rules allow is allowed. As in upstream, a program with its
- * own raw rules runs in a child profile that allows only these. With allowViolations, violations are allowed and
- * reported, also of `deny` rules.
+ * The DefenseInDepth mode: AppArmor refuses everything that neither the profile nor the raw rules allow. As in
+ * upstream, a program with its own raw rules runs in a child profile with only these rules. With allowViolations, all
+ * violations are allowed and reported, including violations of `deny` rules.
  */
 export function compileDefenseInDepth(defense: DefenseInDepth, path: string, context: CompileContext): Result<string> {
   const section = join(path, 'appArmor')

@@ -27,7 +27,7 @@ interface Protection {
    * AppArmor's ABI of the text. It is 4.0 only if a rule needs it, because AppArmor checks more operations under 4.0.
    */
   abi: string
-  /** Complain mode: the kernel allows what no rule allows. */
+  /** Complain mode: the kernel allows operations that no rule allows. */
   complain: boolean
 }
 
@@ -182,8 +182,9 @@ function skippedOf(selected: readonly SelectedRule[], context: RestrictionContex
 }
 
 /**
- * Raw rules have the effect that they state, as in upstream. In complain mode the kernel allows what `audit deny` says,
- * so a profile with denials of the user is not in complain mode, and then refuses everything that no rule allows.
+ * As in upstream, `allowViolations` does not change raw rules. In complain mode, the kernel does not enforce `audit
+ * deny` rules. So a profile with `deny` rules of the user is not in complain mode, and refuses all operations that no
+ * rule allows.
  */
 function rawRefusal(protect: EnhanceProtect, raw: readonly RawRules[], path: string): Skipped[] {
   const denies = raw.some(({ rules }) => rules.some((rule) => rule.denies && rule.needs === undefined))

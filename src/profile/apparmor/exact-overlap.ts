@@ -39,7 +39,7 @@ class Positions {
   add(value: string, owner: number): void {
     const text = value.slice(1, -1)
     const end = this.#push({ owner, next: -1 })
-    // Read backward, so that the next position exists already. `open` has the braces whose `{` comes later.
+    // Read backward, so that the next position exists already. `open` contains the braces whose `{` is not read yet.
     let next = end
     const open: { after: number; starts: number[] }[] = []
     for (const part of parts(text).reverse()) {

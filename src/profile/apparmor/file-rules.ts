@@ -16,8 +16,8 @@ export interface FileContext {
 }
 
 /**
- * AppArmor's permissions. `w` includes changes of the name except hard links, which are `l`. `m` (mapping as code) goes
- * with `x`, because otherwise `ld.so PROGRAM` would run the program.
+ * AppArmor's permissions. `w` includes changes of the name, except hard links, which need `l`. A rule that refuses `x`
+ * also refuses `m` (mapping as code), because otherwise `ld.so PROGRAM` would run the program.
  */
 function letters(deny: readonly FileAccess[], verdict: Verdict, execute: boolean): string {
   const has = (access: FileAccess) => deny.includes(access)

@@ -60,7 +60,7 @@ const lastSegment = /^(.*(?:\/|\{,\*\*\/\}))([^/{}]+)$/s
 
 interface Split {
   directory: string
-  /** Usable as an alternative. There AppArmor's `**` also matches the empty text, so it is `?**`. */
+  /** The name as an alternative in braces. There, AppArmor's `**` also matches the empty text, so `?**` replaces it. */
   name: string
 }
 

@@ -16,7 +16,7 @@ const forms: Record<string, { accesses: readonly string[]; conditions: readonly 
   all: { accesses: [], conditions: [] },
 }
 
-/** How to recognise a node that enforces this kind, and what it needs besides the parser. */
+/** For each kind of rule: whether a node enforces it, and the requirement besides the parser. */
 const needsOf: Record<string, { isKnown: (features: AppArmorFeatures) => boolean; kernel: string }> = {
   userns: { isKnown: ({ userns }) => userns, kernel: ' and Linux 6.7' },
   io_uring: { isKnown: ({ ioUring }) => ioUring, kernel: ' and Linux 6.7' },

@@ -9,9 +9,9 @@ function octal(byte: number): string {
 }
 
 /**
- * Escapes text for AppArmor's quotes, so that it means itself: `a"b*` becomes `a\042b\052`. The scanner decodes octal
- * escapes, and keeps those that a glob would interpret (processunquoted() in parser_misc.c). `\"` is never written,
- * because the scanner takes it for a quote inside the text.
+ * Escapes text for AppArmor's quotes, so that every character is literal: `a"b*` becomes `a\042b\052`. The scanner
+ * decodes octal escapes, except escapes of characters that a glob would interpret (processunquoted() in parser_misc.c).
+ * The scanner reads `\"` as a quote inside the text, so the output never contains `\"`.
  */
 export function literal(text: string | Uint8Array): string {
   let escaped = ''

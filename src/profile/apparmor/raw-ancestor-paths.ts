@@ -38,7 +38,7 @@ class Beginnings {
   }
 }
 
-/** A directory of any name. It is not protected, because otherwise no directory could be created there. */
+/** Whether the directory may have any name. Such a pattern is not protected: it would forbid creating any directory. */
 function hasAnyName(directory: string): boolean {
   return /(?:^|\/)(?:[*?]+|[^/]*@\{\w+\}[^/]*)\/$/.test(directory)
 }

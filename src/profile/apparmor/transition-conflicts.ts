@@ -29,8 +29,8 @@ export interface TargetConflict {
 }
 
 /**
- * The executions that match a target, with one target each. The parser accepts one way to execute a path, and a
- * target's way is its child profile. @returns undefined if the comparison exceeds the bound
+ * Finds the rules that execute a target, and one such target for each rule. The parser accepts only one way to execute
+ * a path, and a target is executed in its child profile. @returns undefined if the comparison exceeds the bound
  */
 export function targetConflicts(
   executions: readonly ExactExecution[],

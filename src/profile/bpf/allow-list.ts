@@ -32,7 +32,10 @@ import { ALLOW, AUDIT, DENY, type Ports } from './port-set.ts'
 import { own } from './restrictions.ts'
 import { tooLargeErrors } from './too-large.ts'
 
-/** This profile protects no parent directories, so the bit of `way` stands for CARRY until the automaton is made. */
+/**
+ * An allow list does not protect parent directories, so it does not need the flag `way`. Until the automaton is built,
+ * the bit of `way` represents CARRY.
+ */
 const { read, write, append, exec, way: carry } = fileFlags
 const every = read | write | append | exec | carry
 const change = write | append
@@ -216,8 +219,8 @@ function capabilityRules(allowed: ReadonlySet<number>, { deny, audit }: Verdict)
 const tracing = new Map(Object.entries(ptraceAccess))
 
 /**
- * Whether a recording saw ps, or a look by a program of the node such as the agent, is chance. So reading is always
- * allowed within the container, and being read from anywhere, as with AppArmor.
+ * A recording contains ps, or an access by a program of the node such as the agent, only by chance. So, as with
+ * AppArmor, processes may always read each other within the container, and any process may read them.
  */
 function ptraceRules(all: readonly Allowed[], { deny, audit }: Verdict, reader: Reader): PtraceRules {
   const { read, readby } = ptraceAccess

@@ -53,7 +53,7 @@ function addSocket(
   else byType.set(type, new Set([...(before ?? []), kindOfProtocol(type, protocol)]))
 }
 
-/** All bits except these. */
+/** The mask of all bits except the given bits. */
 const others = (bits: Iterable<number>): Mask64 => {
   const [low, high] = mask64([...bits])
   return [~low >>> 0, ~high >>> 0]

@@ -31,9 +31,9 @@ export type CompiledAutomaton =
   | { ok: false; bound: string; costs: number[] }
 
 /**
- * Compiles patterns to the minimal deterministic automaton. For a path it gives `resolve` of the union of the marks of
- * all patterns that match the path, and of the `way` marks of all patterns below it. The order of the patterns does not
- * matter.
+ * Compiles patterns to the minimal deterministic automaton. The marks of a path are the union of the marks of all
+ * patterns that match the path, and of the `way` marks of all patterns that match a path below it. The automaton gives
+ * `resolve` of these marks. The order of the patterns does not matter.
  */
 export function compileAutomaton(
   patterns: readonly TriePattern[],

@@ -25,11 +25,11 @@ export interface BpfProfile {
   /** `complain` (behaviour modelling): every access is allowed, and every access that a hook sees is reported. */
   mode: 'enforce' | 'complain'
   /**
-   * The reaction to accesses that no rule allows, if the profile lists what is allowed. The tables of such a profile
-   * contain everything that is not allowed.
+   * Set if the profile is an allow list: the reaction to accesses that the list does not allow. The tables of an allow
+   * list contain everything that is not allowed.
    */
   unlisted?: Verdict
-  /** The list of what is allowed, for readers. */
+  /** The allow list, for readers. */
   allowed?: ModelBpf
   files: FileRules
   mounts?: MountRules
@@ -65,8 +65,8 @@ export interface Automaton {
  */
 export const fileFlags = { read: 1, write: 2, append: 4, exec: 8, way: 16 } as const
 /**
- * The path gets another name (rename, link, bind, move), or a mount covers it. Rules set CARRY with any access; only a
- * profile that lists what is allowed uses it as a flag of its own.
+ * The flag for giving the path another name (rename, link, bind, move) or covering it by a mount. A rule about any
+ * access sets this flag too. Only an allow list uses it independently of other flags.
  */
 export const CARRY = 32
 export const AUDIT_SHIFT = 8
@@ -102,8 +102,8 @@ export type MountOperationName = MountOperation | 'propagation'
  */
 export interface MountRule extends Verdict {
   /**
-   * Only in a profile that lists what is allowed: a mount that matches is allowed, whatever other rules refuse. It must
-   * have all flags in `set` and no flag in `clear`.
+   * Only in an allow list: a mount that matches the rule is allowed, even if other rules refuse it. The mount must have
+   * all flags in `set`, and no flag in `clear`.
    */
   allow?: true
   operations: MountOperationName[]

@@ -57,8 +57,8 @@ const LOOPBACK_V6 = parseBlock('::1/128')!
 const UNSPECIFIED = ['0.0.0.0/32', '::/128']
 
 /**
- * The blocks of an `ip` or a `cidr`; undefined if the text is neither. A block with a loopback address also has 0.0.0.0
- * and ::, because the kernel connects these to loopback (ip_route_output_key, tcp_v6_connect).
+ * The blocks of an `ip` or a `cidr`; undefined if the text is neither. A loopback address also includes 0.0.0.0 and ::,
+ * because the kernel connects to loopback for these two addresses (ip_route_output_key, tcp_v6_connect).
  */
 export function blocksOfAddress(text: string): string[] | undefined {
   const address = parseAddress(text)
@@ -78,8 +78,8 @@ export function blocksOfEntity(entity: 'localhost' | 'unspecified' | 'pod-self')
 }
 
 /**
- * All addresses, except IPv6 addresses that lead to an IPv4 address: the rules for that IPv4 address decide, because
- * the kernel looks up both.
+ * All addresses, except IPv6 addresses that lead to an IPv4 address. The kernel looks up both addresses, and the rules
+ * for the IPv4 address decide.
  */
 export function allBlocks(): string[] {
   const all = ['0.0.0.0/0']

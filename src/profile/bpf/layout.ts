@@ -63,7 +63,7 @@ const { way, ...accesses } = fileFlags
 export const constants: readonly { what: string; word?: string; values: Readonly<Record<string, number>> }[] = [
   { what: 'Verdict of a rule that matches (src/profile/bpf/port-set.ts).', values: { DENY, AUDIT, ALLOW } },
   {
-    what: 'Accesses to a path that are refused; VARMOR_FILE_AUDIT bits higher, those that are reported (src/profile/bpf/bpf-profile.ts).',
+    what: 'Refused accesses to a path. Shifted left by VARMOR_FILE_AUDIT, the same bits are reported accesses (src/profile/bpf/bpf-profile.ts).',
     word: 'FILE',
     values: { ...upper({ ...accesses, way }), CARRY, AUDIT: AUDIT_SHIFT },
   },
@@ -80,15 +80,15 @@ export const constants: readonly { what: string; word?: string; values: Readonly
     },
   },
   {
-    what: 'Slots of profiles and numbers of containers, by default and at most (number 0 is unused), and tables of each profile.',
+    what: 'Default and maximum number of profile slots and of container numbers (0 is unused), and number of tables of a profile.',
     values: { PROFILES, MAX_PROFILES, CONTAINERS, MAX_CONTAINERS, TABLES_OF_PROFILE },
   },
   {
-    what: "Added to a container's number, this gives the `egress` of the entries for the addresses of its pod.",
+    what: "Added to a container's number, this gives the `egress` of the entries for its pod's addresses.",
     values: { OWN },
   },
   {
-    what: 'Most rules about sockets and about mounting, and 64-bit words of a set of mount rules.',
+    what: 'Maximum number of socket rules and of mount rules, and number of 64-bit words in a set of mount rules.',
     values: { SOCKET_RULES: MAX_SOCKET_RULES, MOUNT_RULES: MAX_MOUNT_RULES, MOUNT_WORDS },
   },
   {
@@ -105,7 +105,7 @@ export const constants: readonly { what: string; word?: string; values: Readonly
 export const automaton = struct('varmor_automaton', 'The place of an automaton, and its first state.', [
   { name: 'table', type: 'u32', what: 'reference to the table; 0: none, because index 0 of each map is unused' },
   { name: 'start', type: 'u32', what: 'first state of a walk' },
-  { name: 'cells', type: 'u32', what: 'number of cells; the marks follow them' },
+  { name: 'cells', type: 'u32', what: 'number of cells; the marks follow the cells' },
   { name: 'reserved', type: 'u32' },
 ])
 
@@ -122,9 +122,9 @@ export const socketRule = struct(
 
 export const v4Key = struct(
   'varmor_v4_key',
-  'Destination of packets: the entry with the longest prefix has ranges of ports. `egress`: number of one profile.',
+  'Key for the destination of packets. The entry with the longest prefix has the ranges of ports.',
   [
-    { name: 'bits', type: 'u32', what: 'bits of the key that count: 32 and the prefix length' },
+    { name: 'bits', type: 'u32', what: 'number of significant bits: 32 and the prefix length' },
     { name: 'egress', type: 'u32' },
     { name: 'address', type: 'u8', count: 4, what: 'network byte order' },
   ],
@@ -159,7 +159,7 @@ export const portRange = struct(
 
 export const mountRule = struct(
   'varmor_mount_rule',
-  'A deny rule matches if any flag of `set` is given or any of `clear` is not. A rule with VARMOR_ALLOW matches if all of `set` and none of `clear` are given.',
+  'A deny rule matches if the mount has a flag of `set` or lacks a flag of `clear`. A rule with VARMOR_ALLOW matches if the mount has all flags of `set` and lacks all flags of `clear`.',
   [
     { name: 'operations', type: 'u32', what: 'VARMOR_MOUNT_' },
     { name: 'set', type: 'u32' },
@@ -171,7 +171,7 @@ export const mountRule = struct(
 
 export const pathSets = struct(
   'varmor_path_sets',
-  'The rules that match a path: those for any path, and those in the set whose number the automaton gives.',
+  'Mount rules that match a path: the rules for any path, and the set of rules whose number the automaton gives.',
   [
     { name: 'always', type: 'u64', count: MOUNT_WORDS },
     { name: 'automaton', type: automaton },

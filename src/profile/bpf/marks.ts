@@ -8,7 +8,7 @@ export interface Marks {
   covers(a: number, b: number): boolean
 }
 
-/** The bits of the number are the set, which has up to 31 flags. */
+/** Sets of up to 31 flags: each bit of the number is a flag. */
 export const bitMarks: Marks = {
   union: (a, b) => a | b,
   covers: (a, b) => (a & b) === b,

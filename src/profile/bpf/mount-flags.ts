@@ -5,8 +5,8 @@ import type { MountOperationName } from './bpf-profile.ts'
 const given: Record<string, number> = {
   ...mountFlagBits,
   rbind: mountFlagBits.bind,
-  // Recursion is a separate flag (MS_REC), so a rule covers both forms: each form is a way around a rule about the
-  // other form. Upstream also adds MS_BIND, so its `make-rprivate` refuses every bind mount.
+  // A rule covers the recursive and the plain form, because a process could use the other form to evade the rule.
+  // Upstream also adds MS_BIND, so its `make-rprivate` refuses every bind mount.
   'make-runbindable': mountFlagBits['make-unbindable'],
   'make-rprivate': mountFlagBits['make-private'],
   'make-rslave': mountFlagBits['make-slave'],

@@ -2,8 +2,8 @@ import type { PathPattern, Token } from '../path-pattern.ts'
 import type { Marks } from './marks.ts'
 
 // The patterns of a profile as a trie and as an NFA. A loop node stays in place on any byte (`**`) or any byte but `/`
-// (`*`). The segment `/**/` is the byte `/`, then a loop node whose only child is the place after the closing `/`. Both
-// are entered at once, because one `/` may be both slashes.
+// (`*`). The segment `/**/` is the byte `/`, then a loop node whose only child is the node after the closing `/`. The
+// byte `/` leads to both nodes at once, because one `/` may be the opening and the closing slash.
 
 export const ROOT = 0
 export const SLASH = 0x2f
@@ -55,7 +55,7 @@ export class PatternTrie {
 
   add({ pattern, accept, way }: TriePattern): void {
     let node = ROOT
-    let anything = true // only `/` and `**` so far: no move can carry a path out of that
+    let anything = true // Only `/` and `**` so far: these match every path, also after a move.
     for (const token of pattern.tokens) {
       const last = token === pattern.tokens.at(-1)
       if (token.kind === 'bytes') node = this.addBytes(node, token.bytes, anything ? 0 : way, way)

@@ -38,7 +38,7 @@ export const egressNumber = (slot: number, half: 0 | 1 = 0): number => checked(s
 /** The slot of the profile with this egress number. */
 export const slotOfEgress = (number: number): number => number % MAX_PROFILES
 
-/** The number of the addresses of a container's pod in varmor_v4 and varmor_v6. */
+/** The number in `egress` of varmor_v4 and varmor_v6 for the addresses of a container's pod. */
 export const ownNumber = (container: number): number => OWN + container
 
 /** Key in varmor_profiles. */

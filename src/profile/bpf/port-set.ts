@@ -1,7 +1,7 @@
 /** Flags of a match, as bits, so that the flags of several rules add up. */
 export const DENY = 1
 export const AUDIT = 2
-/** Only in a profile that lists what is allowed: the connection is allowed, whatever other rules match. */
+/** Only in an allow list: the connection is allowed, even if other rules refuse it. */
 export const ALLOW = 4
 
 export const egressProtocols = ['tcp', 'udp', 'other'] as const

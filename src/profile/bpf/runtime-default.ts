@@ -26,8 +26,8 @@ const readOnly: { pattern: string; except: string[] }[] = [
 ]
 
 /**
- * Adds the default restrictions of containers. It omits containerd's rule about signals to processes outside the
- * container, for which there is no hook program: such signals need the node's PID namespace.
+ * Adds the default restrictions of containers. BPF does not enforce containerd's rule about signals to processes
+ * outside the container: only a container in the node's PID namespace can send such signals.
  */
 export function addRuntimeDefault(draft: Draft, from: string): void {
   const changes: FileAccess[] = ['write', 'append']

@@ -31,8 +31,8 @@ export interface SubsetBounds {
 type Visits = { visits: Uint32Array }
 
 /**
- * Interned sets of nodes. A set is `[always, segment, ...nodes]`: marks of the rest of the path, and marks of the rest
- * of the segment.
+ * Interned sets of nodes. A set is `[always, segment, ...nodes]`. The path gets the marks `always` however it
+ * continues, and the marks `segment` if it ends within the current segment.
  */
 class StateSets {
   private readonly start: number[] = []

@@ -11,8 +11,8 @@ export interface TrieFacts {
   /** The branch of the node, named by its lowest node. A node with an only child is on the child's branch. */
   branch: Int32Array
   /**
-   * For a loop node: the lowest depth on its branch at which nodes are superfluous, because whatever matches from there
-   * also matches from the loop.
+   * For a loop node: the lowest depth on its branch at which nodes are superfluous. Every path that matches from such a
+   * node also matches from the loop node.
    */
   topOf: Int32Array
   /** Whether every path from the node on stays within the current segment. */
@@ -57,7 +57,7 @@ function topOf(trie: PatternTrie, facts: TrieFacts, marks: Marks, node: number):
     // A loop within a segment ends with the segment, so it does not make nodes of earlier segments superfluous.
     if (segment && (label[top] === SLASH || loop[up] === PATH_LOOP || loop[up] === DIRECTORY_LOOP)) break
     top = up
-    // An earlier loop with the same marks has the same answer. So a pattern with many loops takes linear time.
+    // An earlier loop with the same marks has the same result. So a pattern with many loops takes linear time.
     if (loop[up] !== NO_LOOP && segment === (loop[up] === SEGMENT_LOOP) && accept[up] === accept[node]) {
       return facts.topOf[up]!
     }

@@ -35,7 +35,7 @@ export function defenseInDepthProfile(
     errors.push(clash(rule, join(path, 'syscallRawRules'), parts))
     return []
   })
-  // A rule with the same action as the default has no effect: runtimes skip it.
+  // Runtimes skip a rule whose action is the default action.
   const standard = defaultOf(base, allowViolations)
   const rules = [...first.rules, ...rest].filter((rule) => outcome(rule) !== outcome(standard))
   for (const name of wronglyBuilt(rules)) errors.push(misbuilt(name, path))
@@ -64,7 +64,8 @@ function without(error: FieldError): CustomProfile {
 }
 
 /**
- * A default action that allows calls would defeat this mode. A default that refuses harder than with an error is kept.
+ * A default action that allows calls would defeat this mode, so an error replaces it. A stricter default action, such
+ * as killing the process, is kept.
  */
 function defaultOf({ defaultAction, rest }: CustomProfile, allowViolations: boolean): Standard {
   if (allowViolations) return { action: 'SCMP_ACT_LOG' }

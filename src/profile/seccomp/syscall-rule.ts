@@ -11,7 +11,7 @@ export interface SyscallRule {
   when: readonly Comparison[]
 }
 
-/** Identifies the effect of a rule: rules with equal outcomes need not be kept apart. */
+/** A text for the effect of a rule. Rules with equal texts have the same effect, so their overlap does not matter. */
 export function outcome({ action, errno = 1 }: Pick<SyscallRule, 'action' | 'errno'>): string {
   if (action === 'SCMP_ACT_ERRNO' || action === 'SCMP_ACT_TRACE') return `${action} ${errno}`
   return action === 'SCMP_ACT_KILL' ? 'SCMP_ACT_KILL_THREAD' : action
@@ -40,7 +40,8 @@ const MAX_PARTS = 256
  * this, libseccomp would silently prefer the rule that has no arguments (db.c, `db_rule_add`).
  */
 export function outside(rule: SyscallRule, cover: SyscallRule): SyscallRule[] | undefined {
-  // Cut to 32 bits, separate rules may overlap. libseccomp then refuses the whole profile (EEXIST).
+  // On 32-bit ABIs, libseccomp cuts numbers to 32 bits. If separate rules then overlap, it refuses the whole profile
+  // (EEXIST).
   if (cover.when.length > 0 && [...rule.when, ...cover.when].some(isWide)) return undefined
   if (!overlap(rule, cover)) return [rule]
   const parts: SyscallRule[] = []

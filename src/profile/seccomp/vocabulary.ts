@@ -3,8 +3,8 @@ import type { LinuxSeccompAction, LinuxSeccompOperator } from '../../api/types.t
 
 /**
  * The words of a seccomp profile that the OCI runtime specification (config-linux.md, "Seccomp") has and runc knows
- * (libcontainer/seccomp/config.go). runc does not start a container whose profile has an unknown word, so these are
- * refused.
+ * (libcontainer/seccomp/config.go). Other words are refused, because runc does not start a container whose profile has
+ * an unknown word.
  */
 
 export const actions = seccompActions
@@ -65,7 +65,8 @@ export const architectures: readonly string[] = [...littleEndian, ...bigEndian]
 
 /**
  * The architectures of our own profiles, for all nodes: x86-64 and arm64, with their 32-bit ABIs, because libseccomp
- * kills a process that uses an unlisted ABI. runc always adds the node's own architecture, and foreign ones do no harm.
+ * kills a process that uses an unlisted ABI. runc always adds the node's own architecture. Other architectures have no
+ * effect on the node.
  * riscv64 is not listed because runc before 1.1 refuses the name.
  */
 export const nodeArchitectures: readonly string[] = [
