@@ -186,9 +186,8 @@ class Adviser {
   }
 
   #whyIn(unseen: readonly string[]): string {
-    if (this.#question.result === undefined)
-      return 'the rule does not conflict with the given features and capabilities'
-    const why = 'the rule does not conflict with the recording'
+    if (this.#question.result === undefined) return 'fits the given features and capabilities'
+    const why = 'fits the recording'
     return unseen.length > 0 ? `${why}, but the recording does not contain ${unseen.join(' and ')}` : why
   }
 
