@@ -14,7 +14,7 @@ function textOf(token: Token): string {
   return token.kind === 'star' ? '*' : token.kind === 'globstar' ? '**' : '/**/'
 }
 
-/** All texts of `before` and a part of `token` at which a directory of the path can end. */
+/** The prefixes of `before` and `token` that are the path of a directory. `before`: the text of all earlier tokens. */
 function cutsIn(token: Token, before: string): string[] {
   if (token.kind === 'star') return []
   if (token.kind === 'globstar') return [`${before}**`]
@@ -23,9 +23,9 @@ function cutsIn(token: Token, before: string): string[] {
   return slashes.map(({ index }) => before + token.bytes.slice(0, index))
 }
 
-// Patterns of the directories above the paths that `pattern` matches, shortest first, without `/` (see
-// `rootIsOnTheWay`) and without directories that the pattern itself matches. A directory that may move without harm is
-// left out: `/**/sh` matches in any directory.
+// Patterns of the directories above the paths that `pattern` matches, shortest first. `/` (see `rootIsOnTheWay`) and
+// directories that the pattern itself matches are left out. So are directories that may move without harm: `/**/sh`
+// matches in any directory, so it also matches after a move.
 export function pathsOnTheWay(pattern: PathPattern): PathPattern[] {
   const texts = new Set<string>()
   let before = ''
@@ -44,8 +44,8 @@ function parsed(text: string): PathPattern {
   return result.pattern
 }
 
-// Whether a bind of `/` to another place moves paths out of `pattern`, so that the bind must be refused. This is so for
-// all patterns that do not start with `**` or `/**`.
+// Whether a bind of `/` to another place must be refused, because it gives files paths that `pattern` does not match.
+// This is true for all patterns that do not start with `**` or `/**`.
 export function rootIsOnTheWay(pattern: PathPattern): boolean {
   const [first, second] = pattern.tokens
   if (first === undefined || first.kind !== 'bytes') return false

@@ -45,7 +45,7 @@ export interface CompileOptions {
   model?: BehaviorModel
   /** The behaviour modelling of the policy has ended: nothing is recorded. */
   modelingComplete?: boolean
-  /** Compile for these enforcers instead of those in `spec.policy.enforcer`. */
+  /** Compile for these enforcers instead of the enforcers in `spec.policy.enforcer`. */
   enforcers?: readonly KernelEnforcer[]
 }
 

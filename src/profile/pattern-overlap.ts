@@ -1,6 +1,6 @@
 import type { PathPattern, Token } from './path-pattern.ts'
 
-/** A step of a pattern: one byte, any number of bytes of a class, or an optional skip. */
+/** A step of a pattern: one byte, any number of bytes of a class, or a number of items that a path may skip. */
 type Item = { byte: number } | { many: 'name' | 'any' } | { skip: number }
 
 const SLASH = 0x2f

@@ -7,9 +7,9 @@ import { forbid, type Verdict } from './verdict.ts'
 type MountRestriction = Extract<Restriction, { kind: 'mount' }>
 
 /**
- * The condition of each operation. A rule with flags must name all flags of the call, so a remount is recognised by its
- * empty type and source: bind, move and remount have no type, a remount has no source. AppArmor 3 would apply `deny
- * remount` only to a remount without other flags, and AppArmor 4 needs `remount`, so both forms are written.
+ * The condition of each operation. A rule with flags matches only calls with exactly these flags, so a rule recognises
+ * a remount by its empty type and source. For AppArmor 3, `deny remount` covers only a remount without other flags, but
+ * AppArmor 4 needs `remount`, so the profile contains both forms.
  */
 const conditions: Record<Exclude<MountOperation, 'umount'>, readonly string[]> = {
   new: ['fstype="?*"'],

@@ -26,7 +26,7 @@ export function textError(path: string, text: string, { line, message }: BadText
   return { code: 'BAD_APPARMOR_RULE', path, given: shown, problem: `line ${line}: ${message}` }
 }
 
-/** What a brace would do in this place, in the user's words. */
+/** Errors for braces in raw rules. */
 const braces = {
   '{': 'a "{" opens a block here: write the qualifiers before each rule, and a path with its slash first',
   '}': 'this "}" would close the profile that contains the rules',
@@ -119,9 +119,9 @@ class Reader {
 }
 
 /**
- * Reads AppArmor rules of a user. The text becomes part of our profile and must not end or change it: braces, includes,
- * profiles, hats, variables, conditions and flags are refused. So are transitions out of the profile (`px`, `cx`, `ux`,
- * change_profile), because a tenant must not free workloads of the node.
+ * Reads AppArmor rules of a user. The text becomes part of vArmor's profile, and must not close or change the profile:
+ * braces, includes, profiles, hats, variables, conditions and flags are refused. Transitions out of the profile (`px`,
+ * `cx`, `ux`, change_profile) are refused, too, because a tenant must not remove the confinement of a workload.
  */
 export function readRawRules(
   path: string,

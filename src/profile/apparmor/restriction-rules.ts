@@ -37,7 +37,7 @@ const protocolSockets: Record<NonNullable<Socket['protocols']>[number], readonly
 }
 const internet: readonly SocketDomain[] = ['inet', 'inet6']
 
-/** Types that have a word in apparmor_parser (network.c); a rule about a whole family covers the others. */
+/** Types that have a word in apparmor_parser (network.c). Only a rule about a whole family covers other types. */
 const spokenTypes: ReadonlySet<SocketType> = new Set(['stream', 'dgram', 'raw', 'rdm', 'seqpacket', 'packet'])
 
 function socketRules({ domains, types, protocols }: Socket): string[] {

@@ -4,7 +4,7 @@ import { literal, quoted } from './quoted.ts'
 import type { ParsedRule } from './rule-grammar.ts'
 import { hasWildcard } from './value.ts'
 
-/** A rule that executes a path without a wildcard. It must be the only rule that says how. */
+/** A rule that executes a path without a wildcard. Another rule with a different way to execute the path conflicts. */
 export interface ExactExecution {
   path: string
   transition: string
@@ -15,7 +15,7 @@ export interface ExactExecution {
 export const tooManyWays =
   'rules that execute programs have too many overlapping alternatives in braces to compare: write fewer alternatives in one rule'
 
-/** The rules that conflict with any other way to execute one of their paths (is_merged_x_consistent() in hfa.cc). */
+/** The rules that execute paths without wildcards (is_merged_x_consistent() in hfa.cc finds their conflicts). */
 export function exactExecutions(rules: readonly ParsedRule[]): ExactExecution[] {
   return rules.flatMap(({ line, executes, needs }) =>
     executes === undefined || needs !== undefined || hasWildcard(executes.path) ? [] : [{ ...executes, line }],
@@ -66,8 +66,8 @@ export function transitionConflicts(
 }
 
 /**
- * Conflicts between raw rules for some programs and the other groups, whose programs run in their own child even if
- * these programs start them.
+ * Conflicts between the raw rules of a group of programs and the programs of other groups. A program always runs in the
+ * child profile of its own group, even if a program of another group starts it.
  */
 export function siblingConflicts<Raw extends { path: string; rules: readonly ParsedRule[] }>(
   groups: readonly { targets: readonly string[]; raw: readonly Raw[] }[],

@@ -86,8 +86,8 @@ const flagsOf = ({ deny, audit }: Verdict, flags: number): number =>
   (deny ? flags : 0) | (audit ? flags << AUDIT_SHIFT : 0)
 
 /**
- * Shifts for the flags of recorded patterns and of their exclusions, which an automaton must keep apart from the flags
- * of other paths.
+ * The automaton has three groups of flags: of literal paths, of recorded patterns (shifted by BY_PATTERN), and of
+ * accesses that a recorded pattern does not allow (shifted by EXCLUDED). `allowedOf` combines the groups.
  */
 const BY_PATTERN = 5
 const EXCLUDED = 10
@@ -99,7 +99,7 @@ interface AllowedPath {
   from: string
 }
 
-/** A pattern that matches only this path: its stars are characters of the name. */
+/** A pattern that matches only this path: a star in the path is a literal character. */
 const itself = (path: string): PathPattern => ({ text: path, tokens: [{ kind: 'bytes', bytes: path }] })
 
 const isPattern = ({ oldPath = '' }: { oldPath?: string }): boolean => oldPath !== ''
@@ -159,7 +159,7 @@ function merged(paths: readonly AllowedPath[]): AllowedPath[] {
 
 const inKernel = (flags: number): number => (flags & carry ? (flags & ~carry) | CARRY : flags)
 
-/** The marks of a path in the kernel are the flags that are not allowed there. */
+/** Builds the automaton for the kernel. The marks of a path are the flags of accesses that the list does not allow. */
 function fileRules(paths: readonly AllowedPath[], verdict: Verdict, errors: FieldError[]): FileRules {
   const rules: FileRules = {
     rules: [],

@@ -81,7 +81,7 @@ export interface FileRule {
    * only, because a pattern such as `/proc/**` also matches files.
    */
   way: boolean
-  /** Only for default rules of the runtime: these paths are excepted, unless another rule matches them. */
+  /** Only for default rules of the runtime: paths to which this rule does not apply, although its pattern matches. */
   except?: string[]
 }
 
@@ -97,8 +97,8 @@ export const mountOperations = { new: 1, bind: 2, move: 4, remount: 8, umount: 1
 export type MountOperationName = MountOperation | 'propagation'
 
 /**
- * A rule about mounting. It matches if the operation, the type, the source and the target match, and one flag in `set`
- * is given or one flag in `clear` is not given (MS_ flags of mount(2); `move` and `umount` have no flags).
+ * A rule about mounting. It matches if the operation, the type, the source and the target match, and the mount has a
+ * flag of `set` or lacks a flag of `clear` (MS_ flags of mount(2); `move` and `umount` do not have flags).
  */
 export interface MountRule extends Verdict {
   /**
@@ -119,10 +119,7 @@ export interface MountRule extends Verdict {
   target?: string
 }
 
-/**
- * An automaton marks a path with an index of `sets`. The set has the numbers of the rules whose pattern matches the
- * path.
- */
+/** An automaton marks a path with an index in `sets`. The set contains the numbers of the rules that match the path. */
 export interface MountRules {
   rules: MountRule[]
   /** Rules without a pattern for the source or the target match every source or target. */

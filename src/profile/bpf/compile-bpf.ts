@@ -153,8 +153,7 @@ function idleRules(draft: Draft, path: string): Skipped[] {
 }
 
 /**
- * Skipped rules about Services and Pods whose addresses are unknown. Rules without effect are not among them, because
- * `idleRules` names them.
+ * Rules about Services and Pods that are skipped because the addresses are unknown.
  */
 function withoutAddresses(
   unresolved: readonly Unresolved[],

@@ -4,8 +4,8 @@ import type { PathPattern } from '../path-pattern.ts'
 import type { EgressReference, MountOperationName, Verdict } from './bpf-profile.ts'
 import type { Ports } from './port-set.ts'
 
-// The rules of a policy, before equal rules are merged and tables are made. Each entry has the verdict for a match, and
-// the field of the policy that it comes from.
+// The rules of a policy, before equal rules are merged and tables are built. Each entry has the verdict for a match,
+// and in `from` the field of the policy that contains the rule.
 
 export type Drafted<T> = T & Verdict & { from: string }
 

@@ -35,8 +35,8 @@ export const emptyProfile: Readonly<BpfProfile> = {
 }
 
 /**
- * The writes to the programs' maps for a profile. The write to varmor_profiles comes last and replaces the old profile
- * in one step, because all data that it refers to are then in the maps.
+ * The writes to the maps of the BPF programs for a profile. The last write, to varmor_profiles, replaces the old
+ * profile in one step: the maps then already contain all data that the new profile refers to.
  * @throws {UnfitProfile} if the profile exceeds a bound
  */
 export function encodeProfile(profile: BpfProfile, place: ProfilePlace): MapWrite[] {
@@ -54,8 +54,8 @@ export function encodeProfile(profile: BpfProfile, place: ProfilePlace): MapWrit
 }
 
 /**
- * The writes that replace only the egress rules of a loaded profile: the new rules under the other of the profile's two
- * numbers, then the write that refers to them.
+ * The writes that replace only the egress rules of a loaded profile. A profile has two egress numbers: the new rules
+ * get the unused number, and the last write makes the profile use this number.
  */
 export function encodeEgressAlone(profile: BpfProfile, place: ProfilePlace): MapWrite[] {
   const own = new Set(['varmor_v4', 'varmor_v6', 'varmor_ports', 'varmor_profiles'])

@@ -20,11 +20,11 @@ import { ALLOW, AUDIT, DENY, egressProtocols } from './port-set.ts'
  */
 
 /**
- * In `egress` of varmor_v4 and varmor_v6: the entry is an address of a container's pod, and the other bits are the
- * number of the container.
+ * A bit of `egress` in the keys of varmor_v4 and varmor_v6. If it is set, the entry is an address of a container's pod,
+ * and the other bits are the number of the container.
  */
 export const OWN = 1 << 30
-/** Tables of a profile: one for files; an automaton and its sets for the sources of mounts, and for the targets. */
+/** Tables of a profile: the automaton of files, and for the sources and targets of mounts an automaton and its sets. */
 export const TABLES_OF_PROFILE = 5
 
 const KIBIBYTE = 1024

@@ -64,8 +64,7 @@ export function mountCondition(names: readonly string[]): {
 const unmounting = 'umount'
 
 /**
- * The operations and the flags of recorded mounts of one place and type. @returns the first unknown word, if there is
- * one
+ * The operations and the flags of recorded mounts with the same place and type; or the first unknown word.
  */
 export function flagsOfMounts(
   names: readonly string[],

@@ -45,7 +45,7 @@ function required(path: string, mode: string): Result<never> {
 
 /**
  * In RuntimeDefault mode the webhook selects the runtime's own profile. But a pod's seccomp settings cannot change, so
- * containers from an earlier mode still load our file when they restart.
+ * containers from an earlier mode still load vArmor's profile when they restart.
  */
 function standIn(path: string): Skipped {
   const reason =

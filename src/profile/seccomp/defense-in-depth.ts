@@ -79,8 +79,8 @@ function observed({ errno, ...rule }: SyscallRule): SyscallRule {
 }
 
 /**
- * The rules that a runtime would load: runc skips rules with the default action. If one of the other rules for a call
- * has no arguments, libseccomp ignores the rest (db.c, `db_rule_add`).
+ * The rules that a runtime would load. runc skips rules with the default action. If a remaining rule for a call has no
+ * arguments, libseccomp ignores all other rules for this call (db.c, `db_rule_add`).
  */
 function asLoaded(base: CustomProfile): SyscallRule[] {
   const standard = outcome(defaultOf(base, false))

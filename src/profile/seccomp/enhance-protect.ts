@@ -9,7 +9,7 @@ import { ownProfile } from './own-profile.ts'
 import { badRule, type ReadRules, readRules } from './read-rules.ts'
 import { RuleSet, type SyscallRule } from './syscall-rule.ts'
 
-/** Allows all calls except those that a built-in or raw rule of `enhanceProtect` refuses. `path`: its path. */
+/** Allows all calls except the calls that a rule of `enhanceProtect` refuses. `path`: the path of `enhanceProtect`. */
 export function enhanceProtectProfile(enhanceProtect: EnhanceProtect, path: string): Result<LinuxSeccomp> {
   const { rules: selected, errors } = selectRules(enhanceProtect, path)
   const raw = readRules(enhanceProtect.syscallRawRules ?? [], join(path, 'syscallRawRules'), badRule, false)

@@ -18,8 +18,8 @@ export const alwaysNeeded = [
 
 /**
  * Calls that containerd's default profile (contrib/seccomp/seccomp_default.go) refuses for all capabilities, but the
- * kernel would allow without a capability. While a workload is recorded, our profile replaces the default, so it must
- * refuse them too. Filters cannot express the values of personality(2) that the default refuses.
+ * kernel would allow without a capability. While a workload is recorded, the profile of this file replaces the default,
+ * so it must refuse these calls too. Filters cannot express the values of personality(2) that the default refuses.
  */
 const neverAllowed = [
   'add_key',

@@ -14,7 +14,8 @@ export interface ReadRules {
 }
 
 /**
- * Makes an error: for a raw rule, of a field of the policy; for a custom profile, of a place in the text of one field.
+ * Makes an error. For a raw rule, `path` is a field of the policy. For a custom profile, `path` is a path within the
+ * JSON of the profile, and the error is about the field that contains the JSON.
  */
 export type Report = (path: string, problem: string, more?: Partial<FieldError>) => FieldError
 

@@ -64,10 +64,9 @@ export const bigEndian = [
 export const architectures: readonly string[] = [...littleEndian, ...bigEndian]
 
 /**
- * The architectures of our own profiles, for all nodes: x86-64 and arm64, with their 32-bit ABIs, because libseccomp
- * kills a process that uses an unlisted ABI. runc always adds the node's own architecture. Other architectures have no
- * effect on the node.
- * riscv64 is not listed because runc before 1.1 refuses the name.
+ * The architectures of vArmor's own profiles, for all nodes: x86-64 and arm64, with their 32-bit ABIs, because
+ * libseccomp kills a process that uses an unlisted ABI. Architectures of other nodes have no effect. riscv64 is left
+ * out because runc before 1.1 refuses the name; runc always adds the node's own architecture.
  */
 export const nodeArchitectures: readonly string[] = [
   'SCMP_ARCH_X86_64',
