@@ -88,7 +88,7 @@ _Static_assert(sizeof(struct varmor_socket_rule) == 24, "the layout of struct va
 /* Key for the destination of packets. The entry with the longest prefix has the ranges of ports. */
 struct varmor_v4_key {
 	__u32 bits;      /*  0: number of significant bits: 32 and the prefix length */
-	__u32 egress;    /*  4 */
+	__u32 egress;    /*  4: number of a profile's egress rules, or VARMOR_OWN and a container number */
 	__u8 address[4]; /*  8: network byte order */
 };
 _Static_assert(sizeof(struct varmor_v4_key) == 12, "the layout of struct varmor_v4_key");

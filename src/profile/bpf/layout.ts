@@ -125,7 +125,7 @@ export const v4Key = struct(
   'Key for the destination of packets. The entry with the longest prefix has the ranges of ports.',
   [
     { name: 'bits', type: 'u32', what: 'number of significant bits: 32 and the prefix length' },
-    { name: 'egress', type: 'u32' },
+    { name: 'egress', type: 'u32', what: "number of a profile's egress rules, or VARMOR_OWN and a container number" },
     { name: 'address', type: 'u8', count: 4, what: 'network byte order' },
   ],
 )
