@@ -98,7 +98,10 @@ export class Replay {
     return { ...result, refused: groups.of(false), answered: groups.of(true), unjudged: this.unjudged.all }
   }
 
-  /** Judges the operation. For AppArmor, also judges it for each program with separate rules that may have done it. */
+  /**
+   * Judges the operation. If its program is unknown, AppArmor's decision may depend on the program. Then the operation
+   * is also judged for each program of the workload that has separate rules.
+   */
   #decide({ enforcer, judge, programs }: EnforcerJudge, { operation, program }: Recorded): Decided[] {
     const own = this.#programs.filter((one) => programs.includes(one))
     const who = program === undefined ? [undefined, ...own] : [program]

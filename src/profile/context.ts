@@ -37,7 +37,7 @@ export const LOG_FLAG = 'SECCOMP_FILTER_FLAG_LOG'
  */
 export type SeccompReports = { flags: readonly string[] } | { by: string; why: string }
 
-/** Kinds whose addresses the manager looks up: upstream's enablePodEgressControl and enableServiceEgressControl. */
+/** Kinds of egress targets that the manager looks up (enablePodEgressControl, enableServiceEgressControl). */
 export interface EgressControl {
   pods: boolean
   services: boolean

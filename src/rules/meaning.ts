@@ -3,8 +3,8 @@ import type { Capability } from './capabilities.ts'
 
 /**
  * The terms in which the catalogue defines what a rule forbids. They name kernel objects and operations, independent of
- * the enforcer: `src/profile/` turns each into AppArmor text and BPF rules. Seccomp has its own terms, because it sees
- * only system calls and their arguments.
+ * the enforcer: `src/profile/` turns each term into AppArmor text and BPF rules. Seccomp has its own terms, because it
+ * sees only system calls and their arguments.
  */
 
 /**

@@ -25,7 +25,7 @@ export function path(pattern: string, ...deny: readonly FileAccess[]): Restricti
   return { kind: 'path', pattern, deny }
 }
 
-/** The same access to several paths. */
+/** Restrictions that refuse the same access to several paths. */
 export function paths(patterns: readonly string[], ...deny: readonly FileAccess[]): Restriction[] {
   return patterns.map((pattern) => path(pattern, ...deny))
 }
@@ -105,8 +105,8 @@ export const appArmorSeesNoAddresses: Impossible = impossible(
   'In mainline kernels, AppArmor checks the family and type of a socket, not the address that it connects to.',
 )
 /**
- * A filter could enforce these rules. But a filter cannot change while the container runs, and it refuses before other
- * enforcers can report.
+ * The reason for rules that a filter could enforce, but does not. A filter cannot change while the container runs, and
+ * refuses a call before other enforcers can report it.
  */
 export const leftToAppArmorAndBpf: Impossible = impossible(
   'AppArmor and BPF enforce the whole rule. A seccomp filter cannot change while the container runs, and it refuses a call before AppArmor and BPF can report it.',

@@ -68,7 +68,7 @@ export class Differences {
     return known
   }
 
-  /** All differences. If a program and the whole profile have the same difference, only the profile's is listed. */
+  /** All differences. A difference of a program is left out if the whole profile has the same difference. */
   get all(): Compared {
     const differences = [...this.#byKey.values()]
     const common = new Set(differences.filter(({ programs }) => programs === undefined).map(withoutPrograms))

@@ -87,9 +87,9 @@ interface Reached {
 }
 
 /**
- * Each pair of values of different kinds that match a common path, with such a path. Alternatives are followed in
- * parallel, so the cost is near the length of the values. @returns undefined if the alternatives need more than
- * `maxSteps`
+ * Finds the pairs of values of different kinds that match a common path, and one such path for each pair. The search
+ * follows all alternatives in parallel, so the time usually grows with the length of the values.
+ * @returns undefined if the search needs more than `maxSteps`
  */
 export function overlaps<Kind>(values: readonly ExactValue<Kind>[], maxSteps = MAX_STEPS): Overlap[] | undefined {
   const kinds = values.map(({ kind }) => kind)

@@ -1,7 +1,7 @@
 import type { AppArmorFeatures } from '../context.ts'
 import type { Statement } from './statement.ts'
 
-// Rules of apparmor_parser 4.0 and newer. A rule that an older node does not support is named in `skipped`.
+// Rules of apparmor_parser 4.0 and newer. If an older node does not support a rule, `skipped` names the rule.
 
 export const newerRules: ReadonlySet<string> = new Set(['userns', 'io_uring', 'mqueue', 'all'])
 

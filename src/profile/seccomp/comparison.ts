@@ -113,7 +113,8 @@ function bitsOf(mask: bigint): bigint[] {
 
 /**
  * The conjunction of two comparisons of one argument: `never` if no value meets both, undefined if it needs two
- * comparisons. libseccomp allows only one comparison for an argument; for two, runc replaces "and" by "or".
+ * comparisons. libseccomp allows only one comparison for an argument. For two comparisons, runc joins all comparisons
+ * by "or" instead of "and".
  */
 export function both(a: Comparison, b: Comparison): Comparison | 'never' | undefined {
   if (a.kind === 'masked' && a.mask === MAX) return holds(b, a.value) ? a : 'never'

@@ -23,9 +23,9 @@ const INT = 0xffffffffn
 const IPC_CALL = 0xffffn
 
 /**
- * Refuses the same call through socketcall or ipc, by which 32-bit x86 programs would bypass `rule`. These pass the
- * arguments in memory, where a filter cannot read them: a rule with comparisons therefore refuses the call for all
- * arguments. Other architectures lack the two calls, and runtimes skip the rule.
+ * Refuses the same call through socketcall or ipc, by which 32-bit x86 programs would bypass `rule`. Both calls pass
+ * arguments in memory, where a filter cannot read them, so a rule with comparisons refuses the call for all arguments.
+ * Other architectures do not have the two calls, and runtimes skip the rule there.
  */
 export function multiplexedWay(rule: SyscallRule): SyscallRule[] {
   if (!isRefusing(rule.action)) return []

@@ -65,9 +65,9 @@ function overlap(rule: SyscallRule, cover: SyscallRule): boolean {
 }
 
 /**
- * Whether libseccomp builds a correct filter from these rules for one call. Before 2.6.1 its filter may allow what a
- * rule refuses (GHSA-4q85-33p6-j5g6). These forms were correct in a simulation of 2.5.4 with thousands of random rules:
- * one rule; only equality, also with masks; rules with one comparison of 32 bits each.
+ * Whether libseccomp builds a correct filter from these rules for one call. Before 2.6.1, the filter may allow a call
+ * that a rule refuses (GHSA-4q85-33p6-j5g6). Three forms were correct in a simulation of 2.5.4 with random rules: one
+ * rule; rules that compare only for equality, with or without masks; rules with one comparison of 32 bits each.
  */
 export function isBuiltRight(rules: readonly SyscallRule[]): boolean {
   return isRight(formsOf(rules))
