@@ -2,7 +2,7 @@ import fc from 'fast-check'
 import type { DynamicResult } from '../../src/api/types.ts'
 import { capabilities } from '../../src/rules/capabilities.ts'
 
-/** Paths that built-in rules are about, those that none is about, and patterns as a generaliser makes them. */
+/** Paths that built-in rules name, other paths, and patterns like those of a generalised model. */
 const paths = [
   ...[
     '/etc/passwd',
@@ -98,7 +98,7 @@ const ptraces = some([
   { peer: 'varmor-demo-web', permissions: ['trace', 'read'] },
 ])
 
-/** The behaviour of a workload, much of it against some built-in rule. */
+/** The behaviour of a workload. Built-in rules forbid many of its operations. */
 export const arbitraryModel: fc.Arbitrary<DynamicResult> = fc.record({
   appArmor: fc.record({
     executions: some(programs),

@@ -12,7 +12,7 @@ import { compiledOf, enhanced, judgeOf, policyOf } from './policies.ts'
 
 const words = ['r', 'w', 'x', 'a'] as const
 type Word = (typeof words)[number]
-/** Which words forbid an action, by the words of the documentation and not by the tables. */
+/** The words that forbid an action, according to the documentation and not to the tables. */
 const forbiddenBy: Partial<Record<FileAction, readonly Word[]>> = {
   read: ['r'],
   write: ['w'],
@@ -99,7 +99,7 @@ describe('the judge of BPF', () => {
           all.some(({ pattern, permissions }) => permissions.includes('r') && matchesPath(pattern, path))
         if (decision.outcome === 'denied') {
           const example = Buffer.from(decision.example!)
-          // An example of bytes that are no text cannot be shown as it is.
+          // An example with invalid UTF-8 cannot be printed unchanged.
           if (!decision.example!.includes('\ufffd')) {
             expect(matchesPath(asked, example), `${asked.text} ${decision.example}`).to.equal(true)
             expect(refused(example), decision.example).to.equal(true)

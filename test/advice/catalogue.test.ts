@@ -7,13 +7,13 @@ import { catalogue } from '../../src/rules/catalogue.ts'
 import { isImpossible, type Restriction, type Rule, type SyscallRestriction } from '../../src/rules/meaning.ts'
 import { asking, enhanced, judgeOf } from './policies.ts'
 
-/** A path that a pattern matches, and a file of it. */
+/** A path that matches a pattern, and the file at this path. */
 const sample = (pattern: string): string => pattern.replace('/**/', '/d/').replace('**', 'd/f').replaceAll('*', 'f')
 
 const { bind, move, remount } = mountFlagBits
 const flagsOf = { new: 0, bind, move, remount, umount: 0 }
 
-/** Operations that a restriction of the catalogue forbids by its words. */
+/** Operations that a restriction of the catalogue forbids, according to its text. */
 function forbidden(restriction: Restriction): Operation[] {
   switch (restriction.kind) {
     case 'path':
@@ -54,14 +54,14 @@ function forbidden(restriction: Restriction): Operation[] {
       return restriction.commands.map((command) => ({ kind: 'bpf', command }))
     case 'block-device':
       return restriction.deny.map((action) => ({ kind: 'file', path: '/dev/odd', action, type: 'block-device' }))
-    // Facts that the cluster or the node decides.
+    // Only the cluster or the node knows these facts.
     case 'service':
     case 'node-disks':
       return []
   }
 }
 
-/** Arguments that meet all comparisons: all of these are equality, or equality under a mask. */
+/** Arguments that satisfy all comparisons. Each comparison is an equality, or an equality under a mask. */
 function syscalls({ names, args = [] }: SyscallRestriction): Operation[] {
   const values: bigint[] = [0n, 0n, 0n, 0n, 0n, 0n]
   for (const { index, op, value, valueTwo } of args) {

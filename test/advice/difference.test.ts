@@ -15,7 +15,7 @@ const compared = (before: VarmorPolicy, after: VarmorPolicy): Compared =>
 const privileged = (section: EnhanceProtect, enforcer: string): VarmorPolicy =>
   enhanced({ privileged: true, protectAncestors: false, ...section }, enforcer)
 
-/** Change of an operation's outcome, by the judges. */
+/** The change of an operation's outcome, according to the judges. */
 function becomes(
   before: VarmorPolicy,
   after: VarmorPolicy,
@@ -35,7 +35,7 @@ const actionsOf = (what: string): FileAction[] =>
     .split(', ')
     .flatMap((word) => words[word] ?? [])
 
-/** Whether the comparison says the truth about files. */
+/** Checks the differences about files against the judges. */
 function checkFiles(
   before: VarmorPolicy,
   after: VarmorPolicy,

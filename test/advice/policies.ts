@@ -34,7 +34,7 @@ export function judgeOf(
   return found.judge
 }
 
-/** The section in which this built-in rule is asked for. */
+/** The section of a policy that contains this built-in rule. */
 export function asking({ name, category }: Pick<Rule, 'name' | 'category'>): EnhanceProtect {
   if (category === 'hardening') return { hardeningRules: [name] }
   return category === 'attack-protection'

@@ -17,7 +17,7 @@ function replayed(policy: VarmorPolicy, result: DynamicResult): Replayed {
   return replay.end()
 }
 
-/** The policy after the changes. Places in lists are those of the policy before the changes. */
+/** The policy after the changes. Indexes in lists refer to the policy before the changes. */
 function changed(policy: VarmorPolicy, changes: readonly Change[]): VarmorPolicy {
   const copy = structuredClone(policy)
   const holderOf = (field: string): [holder: Record<string, unknown>, key: string] => {
@@ -106,7 +106,7 @@ describe('the replay of a model', () => {
         const { operations, unjudged } = modelOperations(model, 'varmor-demo-web')
         const { refused, answered, allowed, unjudged: left } = replayed(policy, model)
         const sum = (all: readonly { count: number }[]) => all.reduce((total, { count }) => total + count, 0)
-        // These policies refuse nothing of what every program does.
+        // These policies do not refuse the actions that every program performs.
         const seen = operations.filter(({ implied }) => !implied)
         expect(sum(refused) + sum(answered) + allowed + sum(left)).to.equal(seen.length + sum(unjudged.all))
       }),

@@ -28,7 +28,7 @@ export class WatchStream {
 
   /**
    * @returns the next event; undefined at the end
-   * @throws if neither arrives within two minutes
+   * @throws if neither an event nor the end arrives within two minutes
    */
   async next(): Promise<WatchEvent | undefined> {
     const late = new AbortController()

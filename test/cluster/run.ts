@@ -8,8 +8,7 @@ import { type Job, runMocha, sideBySide } from './jobs.ts'
 const harmful = ['api', 'broken-control-plane', 'reflector-convergence', 'control-plane']
 const harmfulFiles = harmful.map((name) => `test/cluster/${name}.test.ts`)
 /**
- * The test needs a cluster without other tests' nodes: a pod that is scheduled to the rest of another test's node never
- * runs.
+ * The test needs a cluster without nodes of other tests: a pod on a leftover node never runs.
  */
 const seccomp = 'test/cluster/seccomp.test.ts'
 /** The test swaps the runtimes of its nodes, and counts all nodes of its cluster. */

@@ -19,7 +19,7 @@ const valuesWith = (path: string, value: unknown): object =>
 const valueAt = (values: object, path: string): unknown =>
   path.split('.').reduce<unknown>((outer, key) => (outer as Record<string, unknown>)[key], values)
 
-/** Values of each type of option. An option gets the first that the chart accepts and that is not its default. */
+/** Values for each type of option. A test uses the first value that the chart accepts and that is not the default. */
 const samples: readonly unknown[] = [
   ...[true, false, 7, 0.5, ['kube-system', 'default'], ['https://a:1', 'https://b'], '4M', 'team=a', 'https://a'],
   ...['Fail', 'file', 'some words'],
@@ -31,7 +31,7 @@ function sampleOf(path: string, isAccepted: ValidateFunction): unknown {
   return found
 }
 
-/** What the program reads from the chart's value. */
+/** The option's value that the program reads from the chart's command line. */
 function readValue({ type, default: fallback }: Option<unknown>, value: unknown): unknown {
   if (type === undefined) return value
   const texts = Array.isArray(value) ? value.map(String) : [`${value}`]

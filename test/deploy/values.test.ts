@@ -20,7 +20,7 @@ function agentParts(): Record<string, number> {
   )
 }
 
-/** Options whose default another room knows. */
+/** Options whose default is defined in another folder of sources. */
 const rows = [
   { option: 'bpfRingSize', is: ring },
   { option: 'bpfContainers', is: `${CONTAINERS - 1}` },

@@ -3,8 +3,8 @@ import type { Change } from '../../src/kube/change.ts'
 import { compareVersions, type KubeObject } from '../../src/kube/objects.ts'
 
 /**
- * Checks that added, updated and deleted arrive in this order for each object, that versions rise, and that the objects
- * handed over add up.
+ * Checks that added, updated and deleted arrive in this order for each object, that versions rise, and that the changes
+ * together give the final objects.
  */
 export function checkOrder(changes: readonly Change<KubeObject>[]): void {
   const last = new Map<string, { version: string; there: boolean; uid: string | undefined }>()

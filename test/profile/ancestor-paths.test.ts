@@ -39,7 +39,7 @@ describe('the way to a protected path', () => {
           const directory = text.slice(0, cut)
           const now = (moved === '/' ? '' : moved) + text.slice(moved === '/' ? cut - 1 : cut)
           if (matchesPath(pattern, Buffer.from(now)) || !now.startsWith('/')) continue
-          // The rule itself keeps each directory that it matches in its place.
+          // If the rule itself matches a directory, it already forbids to move this directory.
           const kept = [pattern, ...pathsOnTheWay(pattern)].some((way) => matchesPath(way, Buffer.from(directory)))
           expect(kept, `${directory} may move, and ${text} becomes ${now}`).to.equal(true)
         }

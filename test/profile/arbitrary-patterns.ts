@@ -1,7 +1,7 @@
 import fc from 'fast-check'
 import { type PathPattern, parsePathPattern } from '../../src/profile/path-pattern.ts'
 
-/** The pattern that the text is; a test that writes a wrong one fails. */
+/** Parses the pattern. @throws if the text is not a pattern, which is a mistake in the test */
 export function patternOf(text: string): PathPattern {
   const parsed = parsePathPattern(text)
   if (!parsed.ok) throw new Error(`${text}: ${parsed.problem}`)
@@ -10,7 +10,7 @@ export function patternOf(text: string): PathPattern {
 
 const pieces = ['a', 'b', 'ab', 'ba', 'é', ' ', '\n', '?', '[', '*', '**', '/', '/**/', '/**', '/*/']
 
-/** Patterns of few letters, so that they overlap, nearly match each other and share what they begin and end with. */
+/** Patterns of few letters, so that many patterns overlap, or share their first or last parts. */
 export const arbitraryPattern: fc.Arbitrary<PathPattern> = fc
   .array(fc.constantFrom(...pieces), { minLength: 1, maxLength: 9 })
   .map((chosen) => chosen.join(''))
@@ -24,12 +24,12 @@ const bytes = fc.oneof(
   fc.constantFrom(0x80, 0xa9, 0xc3, 0xff, 1).map((byte) => Buffer.from([byte])),
 )
 
-/** Paths of any bytes, valid UTF-8 or not, in the letters of the patterns. */
+/** Paths with the letters of the patterns and with bytes that may not be valid UTF-8. */
 export const arbitraryPath: fc.Arbitrary<Buffer> = fc
   .array(bytes, { maxLength: 14 })
   .map((chunks) => Buffer.concat([Buffer.from('/'), ...chunks]))
 
-/** A path that the pattern matches, or one byte away from it. */
+/** A path that matches the pattern, or that differs from such a path in one byte. */
 export function pathsNear({ tokens }: PathPattern): fc.Arbitrary<Buffer> {
   const text = fc.tuple(
     ...tokens.map((token): fc.Arbitrary<string> => {

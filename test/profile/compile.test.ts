@@ -190,7 +190,7 @@ describe('the errors of a policy', () => {
   const junk = fc.oneof(fc.jsonValue({ maxDepth: 2 }), fc.constantFrom(undefined, Number.NaN, '__proto__', '/**', '"'))
   const damage = fc.record({ at: fc.nat(), how: fc.constantFrom('delete', 'replace', 'rename'), value: junk })
 
-  /** Every field and item of a value, as what holds it and its key. */
+  /** Every field and item inside a value, as a pair: the object or list that contains it, and its key. */
   function* places(value: unknown): Generator<[holder: Record<string, unknown>, key: string]> {
     if (typeof value !== 'object' || value === null) return
     for (const key of Object.keys(value)) {

@@ -29,10 +29,10 @@ interface Row {
   enforcer: string
   mode?: string
   part?: object
-  /** Text of the message; undefined: something is enforced, or nothing is promised. */
+  /** Text of the message that nothing is enforced; undefined if the compiler must not report this. */
   nothing?: string
   parts?: string[]
-  /** Rules that only a newer AppArmor enforces, where nothing else is enforced, and the remedy. */
+  /** If only rules for a newer AppArmor are left: these rules, and the remedy in the message. */
   newer?: { rules: string[]; nothing: string }
 }
 

@@ -44,7 +44,7 @@ const mounts = (patterns: string[]) =>
     mounts: patterns.map((sourcePattern) => ({ sourcePattern, fstype: '*', flags: ['all'], qualifiers: ['deny'] })),
   })
 
-/** A policy of about `n` parts, and how large the larger of the two is that are compared. */
+/** `of` creates a policy of about this many parts. The test compares a policy of `n` parts with a quarter of it. */
 interface Hostile {
   what: string
   of: (n: number) => object
@@ -157,8 +157,8 @@ const hostile: Hostile[] = [
 ]
 
 /**
- * Patterns of files whose automaton may be exponentially larger than they are. What is built is bounded, whatever they
- * hold, so more of them cost no more.
+ * File patterns whose automaton may be exponentially larger than the patterns. The size of the automaton has a bound,
+ * so further patterns do not increase the work.
  */
 const hostilePatterns: Hostile[] = [
   { what: 'stars in each component', of: (n) => files([`/${'*a/'.repeat(n)}x`]), n: 1_000 },
@@ -181,7 +181,7 @@ describe('what a tenant may write', () => {
   })
   after(() => thread.terminate())
 
-  /** Blocks of the compilers' code that run for the policy: the work that it is, whatever the machine. */
+  /** Number of executed blocks of the compilers' code. Unlike a time, it does not depend on the machine. */
   async function steps(object: object): Promise<number> {
     thread.postMessage(object)
     const [answer] = (await once(thread, 'message')) as [{ steps: number }]
@@ -191,14 +191,14 @@ describe('what a tenant may write', () => {
   for (const { what, of, n } of hostile)
     it(`costs work near its length: ${what}`, async () => {
       const [quarter, whole] = [await steps(of(Math.ceil(n / 4))), await steps(of(n))]
-      // Four times the text takes about four times the work; what is below 100,000 steps takes a millisecond.
+      // Four times the text takes about four times the work. Less than 100,000 steps take only a millisecond.
       expect(whole, 'steps').to.be.below(Math.max(100_000, quarter * 5))
       expect(whole, 'steps').to.be.below(5_000_000)
     })
 
   for (const { what, of, n } of hostilePatterns)
     it(`costs no more than the bound of an automaton: ${what}`, async () => {
-      // A second of work, some five blocks for each of the steps of `compileBounds`.
+      // This is about a second of work: some five blocks for each step that `compileBounds` permits.
       expect(await steps(of(n)), 'steps').to.be.below(150_000_000)
     })
 })

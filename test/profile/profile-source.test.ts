@@ -36,7 +36,7 @@ const version = customResourceDefinition(kinds.find(({ kind }) => kind === 'Armo
 }
 const schema = version.spec.versions[0]!.schema.openAPIV3Schema
 
-/** Objects as Go writes them: fields by name. */
+/** Sorts the fields of objects by name, as Go does. */
 const sorted = (_: string, value: unknown): unknown =>
   typeof value === 'object' && value !== null && !Array.isArray(value)
     ? Object.fromEntries(Object.entries(value).sort(([a], [b]) => (a < b ? -1 : 1)))
@@ -49,7 +49,7 @@ const carriedBy = ({ profile: { name, enforcer }, behaviorModeling, source }: Ar
   source: source!,
 })
 
-/** The spec of the ArmorProfile as the API server keeps it: JSON, without what the CRD does not know. */
+/** The spec of the ArmorProfile as the API server stores it: as JSON, without fields that the CRD does not have. */
 function stored(policy: AnyPolicy, modeling: Modeling, model?: BehaviorModel): ArmorProfileSpec {
   const desired = desiredProfile(policy, { installNamespace: 'varmor', modeling, ...(model && { model }) })
   if (!desired.ok) throw new Error(JSON.stringify(desired.errors))
@@ -64,7 +64,7 @@ interface Case {
   model?: BehaviorModel
 }
 
-/** The contents for enforcers, compiled from the policy itself. */
+/** The contents for the enforcers, compiled directly from the policy. */
 function direct(policy: AnyPolicy, facts: NodeFacts, { modeling, model }: Case): Contents {
   const modelingComplete = modeling?.state === 'complete'
   const compiled = compilePolicy(policy, { ...facts, modelingComplete, ...(model && { model }) })
@@ -78,8 +78,8 @@ function direct(policy: AnyPolicy, facts: NodeFacts, { modeling, model }: Case):
 }
 
 /**
- * Compiles it from the stored ArmorProfile and from the policy, for each kind of node.
- * @returns what the first node loads
+ * Compiles the policy both directly and from the stored ArmorProfile, for each kind of node, and compares the results.
+ * @returns the contents that the first node loads
  */
 function same(object: object, given: Case = {}): Contents {
   const policy = object as AnyPolicy
@@ -89,7 +89,7 @@ function same(object: object, given: Case = {}): Contents {
     if (!compiled.ok) throw new Error(JSON.stringify(compiled.errors))
     const wanted = direct(policy, facts, given)
     expect(Object.keys(compiled.value), node).to.deep.equal(Object.keys(wanted))
-    // Not deep.equal: what differs of a megabyte takes minutes to show.
+    // Do not use deep.equal: it needs minutes to print the difference of two texts of a megabyte.
     for (const [enforcer, content] of Object.entries(compiled.value))
       if (content !== wanted[enforcer as keyof Contents]) throw new Error(`${node}, ${enforcer}: the bytes differ`)
     return compiled.value

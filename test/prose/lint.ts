@@ -1,11 +1,11 @@
-/** Runs textlint over Markdown, and over the comments and texts for users in code; `npm run lint` ends with it. */
+/** Runs textlint over Markdown, and over comments and texts for users in code. `npm run lint` runs this last. */
 
 import { execFileSync } from 'node:child_process'
 import { readFileSync } from 'node:fs'
 import { createLinter, loadLinterFormatter, loadTextlintrc } from 'textlint'
 import { onlyTexts, textsOf } from './texts.ts'
 
-/** Columns of a comment; the formatter wraps code, not comments. */
+/** Maximum columns of a comment. The formatter wraps code, but not comments. */
 const widest = 120
 const notOurs = /(^|\/)fixtures\/|^deploy\/image\/packages\/|^package-lock\.json$/
 

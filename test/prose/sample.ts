@@ -1,6 +1,6 @@
 /**
- * Prints a sample of the project's texts for readers who judge each: clear at one reading, or not. Usage: sample.ts
- * [SEED]
+ * Prints a sample of the project's texts. Readers judge whether each text is clear at one reading. Usage:
+ * sample.ts [SEED]
  */
 import { execFileSync } from 'node:child_process'
 import { createHash } from 'node:crypto'
@@ -33,7 +33,7 @@ for (const path of files.filter((name) => !/(^|\/)fixtures\//.test(name))) {
     if (text.split(' ').length > 3) found.push({ kind, place: `${path}:${lineAt(start)}`, text })
   }
 }
-/** The order that a seed gives does not depend on what other texts there are. */
+/** The order depends only on the seed and the text itself, so a new text does not change the order of other texts. */
 const rank = ({ place, text }: { place: string; text: string }): string =>
   createHash('sha256')
     .update(`${seed}\0${place.split(':')[0]}\0${text}`)

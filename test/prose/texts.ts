@@ -1,18 +1,19 @@
-/** The texts of a source file that people read: comments, and texts for users. */
+/** Finds the texts in a source file that people read: comments, and texts for users. */
 import ts from 'typescript'
 
 export interface Text {
   kind: 'comment' | 'user text'
-  /** Offsets into the source, without the marks of the comment or the quotes. */
+  /** Offsets into the source. The range excludes comment marks and quotes. */
   start: number
   end: number
 }
 
-/** A text for users has four words or more, and no line of its own syntax. */
+/** A string counts as a text for users if it is one line of at least four words. */
 const fourWords = /^[^\n]*[A-Za-z][a-z'’]+(?:[ ,;:]+[\w'’`"$%{}()<>/.-]+){3,}/
 
 /**
- * Comments of C, and of YAML, charts and shell. A mark inside a string is taken for a comment; no source here has one.
+ * Finds comments in C, and in YAML, charts and shell. It would take a mark inside a string for a comment, but no source
+ * of this project has such a string.
  */
 const marks = {
   c: /\/\*(?<block>[\s\S]*?)\*\/|\/\/(?<line>[^\n]*)/g,
@@ -52,7 +53,7 @@ function textsOfTypeScript(path: string, source: string): Text[] {
   return [...found.values()].sort((one, other) => one.start - other.start)
 }
 
-/** Texts of one source, in its order. Tests and benches have comments alone. @returns none for other kinds of files */
+/** The texts of one source, in order; of tests and benches only the comments. @returns [] for other kinds of files */
 export function textsOf(path: string, source: string): Text[] {
   if (/\.[ch]$/.test(path)) return textsByMark(source, marks.c)
   if (/\.(ya?ml|tpl|sh)$/.test(path)) return textsByMark(source, marks.yaml)
@@ -61,7 +62,7 @@ export function textsOf(path: string, source: string): Text[] {
   return /^(test|bench)\//.test(path) ? texts.filter(({ kind }) => kind === 'comment') : texts
 }
 
-/** The source with spaces for all that is no text, so that a place in it is the same place in the source. */
+/** Replaces everything except the texts by spaces, so that positions stay the same as in the source. */
 export function onlyTexts(source: string, texts: readonly Text[]): string {
   const blank = (from: number, to?: number): string => source.slice(from, to).replace(/[^\n]/g, ' ')
   let [masked, end] = ['', 0]

@@ -11,7 +11,8 @@ import {
   type SocketAttempt,
 } from './fixture-world.ts'
 
-// Ways round upstream's rules that must be refused here, and their harmless neighbours that must not.
+// Attacks that get past upstream's rules, and that our rules must refuse. Our rules must allow similar harmless
+// operations.
 
 const EPERM = 1
 const EINVAL = 22

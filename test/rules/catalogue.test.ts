@@ -4,7 +4,7 @@ import { capabilities } from '../../src/rules/capabilities.ts'
 import { catalogue, findRule, ruleNames } from '../../src/rules/catalogue.ts'
 import { isImpossible, type Rule, type RuleCategory } from '../../src/rules/meaning.ts'
 
-/** The rules of the contract, by the policy's list in which they may stand. */
+/** The rules that upstream's API defines, by the list of a policy that may contain them. */
 // biome-ignore format: a table reads better
 const promised: Record<RuleCategory, readonly string[]> = {
   hardening: [

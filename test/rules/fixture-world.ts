@@ -10,8 +10,8 @@ import {
   type SyscallRestriction,
 } from '../../src/rules/meaning.ts'
 
-// Asks the catalogue the questions that a kernel would: is this refused? It reads meanings word by word and knows
-// nothing of the compilers.
+// A second implementation of the rules: whether a rule refuses an operation. It interprets the catalogue directly,
+// without the compilers.
 
 export type LsmKey = 'appArmor' | 'bpf'
 
@@ -33,7 +33,7 @@ function matches(pattern: string, path: string): boolean {
   return matchesPath(parsed.pattern, new TextEncoder().encode(path))
 }
 
-/** Whether the rule itself refuses this access to the path; what protects the way there is the compilers' part. */
+/** Whether the rule itself refuses this access to the path. The compilers add the protection of parent directories. */
 export function refusesPath(name: string, enforcer: LsmKey, path: string, access: FileAccess): boolean {
   return restrictionsOf(name, enforcer).some(
     (restriction) =>
@@ -77,7 +77,7 @@ function compares({ index, op, value, valueTwo = 0 }: SyscallArgument, args: rea
   throw new Error(`no rule uses ${op}`)
 }
 
-/** The errno with which the rule refuses the call, undefined when it lets it pass. Arguments are whole registers. */
+/** The errno with which the rule refuses the call; undefined if the rule allows it. Arguments are whole registers. */
 export function refusedWith(name: string, call: string, ...args: readonly (bigint | number)[]): number | undefined {
   const { seccomp } = ruleOf(name)
   if (isImpossible(seccomp)) throw new Error(`${name}: ${seccomp.impossible}`)

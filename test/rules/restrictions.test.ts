@@ -73,7 +73,7 @@ function expectSyscalls({ names, args = [], errno = 1 }: SyscallRestriction): vo
   for (const name of names) expect(isSyscall(name), name).to.equal(true)
   expect(errno).to.be.oneOf([1, 22, 38])
   for (const argument of args) expectArgument(argument)
-  // Runtimes differ in what two comparisons of one argument mean: runc takes either, the specification both.
+  // Two comparisons of one argument are ambiguous: for runc either must match, for the specification both must match.
   expect(new Set(args.map(({ index }) => index)).size).to.equal(args.length)
 }
 

@@ -17,8 +17,8 @@ import {
 const keys = { AppArmor: 'appArmor', BPF: 'bpf', Seccomp: 'seccomp' } as const
 
 /**
- * Rules whose cases cannot be tried, as the cases say: these kernels call no hook, or the guests' runtime ignores a
- * system call.
+ * Rules whose cases cannot run, for the reason in the case: these kernels do not call a hook, or the guests' runtime
+ * ignores a system call.
  */
 const untried: readonly { rule: string; enforcers: readonly KernelEnforcer[]; kernels: readonly KernelName[] }[] = [
   { rule: 'disable-cap-mac-override', enforcers: ['AppArmor', 'BPF'], kernels: kernelNames },
@@ -39,14 +39,14 @@ const isBefore = (kernel: KernelName, version: string): boolean => {
   return major < newMajor || (major === newMajor && minor < newMinor)
 }
 
-/** Whether tests must have passed; undefined where guests may lack what else it takes. */
+/** Whether tests must have passed; undefined if the rule has further requirements, which guests may not meet. */
 function isClaimed(claim: Claim, kernel: KernelName): boolean | undefined {
   if (typeof claim === 'string') return claim !== 'no'
   if (claim.kernel !== undefined && isBefore(kernel, claim.kernel)) return false
   return claim.also === undefined ? true : undefined
 }
 
-/** Where what runs have shown is not what docs/reference/rules.md says. */
+/** The results of runs that contradict docs/reference/rules.md. */
 const contradictions = (shown: Shown): string[] =>
   kernelNames.flatMap((kernel) =>
     enforcers.flatMap((enforcer) => {

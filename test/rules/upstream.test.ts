@@ -11,8 +11,8 @@ import {
   restrictionsOf,
 } from './fixture-world.ts'
 
-// Attempts that bytedance/vArmor refuses by the rule of the same name (internal/profile/{apparmor,bpf,seccomp}).
-// Policies of its users must refuse no less here.
+// Attempts that bytedance/vArmor refuses by the rule of the same name (internal/profile/{apparmor,bpf,seccomp}). Here,
+// the rule must refuse at least the same attempts, because users bring policies from upstream.
 
 const both = ['appArmor', 'bpf'] as const
 const tree = ['read', 'write', 'append'] as const

@@ -61,7 +61,7 @@ const protects: fc.Arbitrary<EnhanceProtect> = fc.record({
     ),
 })
 
-/** Paths that rules of the catalogue speak of, beside the letters of random ones. */
+/** Paths that rules of the catalogue name, in addition to random paths. */
 const special = [
   ...[
     '/etc/passwd',

@@ -10,17 +10,17 @@ import {
 
 const addon = loadKnownAddon()
 
-/** Numbers that a conversion to a whole number would change, or that have none. */
+/** Numbers that are not whole, or that a conversion to a whole number would change. */
 const others = [1.5, -0.5, Number.NaN, Number.POSITIVE_INFINITY, Number.NEGATIVE_INFINITY]
 const notInt32 = [...others, 2 ** 31, -(2 ** 31) - 1, 2 ** 32, 2 ** 53]
 
-/** What is given, with another number at this place. */
+/** A copy of the input with another number at this place. */
 const changed = (numbers: readonly number[], at: number, number: number): Float64Array =>
   Float64Array.from(numbers, (one, i) => (i === at ? number : one))
 
 const opening = [-1, 0, 0]
 const process = [1, 0, 0, 0, 0, 0, 0, 1, 1, 1]
-/** Places of a process's numbers that must be whole, and the number after the highest one. */
+/** The places of a process's numbers, which must be whole numbers, and for each the first number that is too high. */
 const wholes = {
   pid: [0, 2 ** 31],
   label: [3, 2 ** 31],

@@ -12,8 +12,8 @@ const profile = 'varmor-demo-demo-1'
 const [web, bystander] = demo.containers as [ContainerInfo, ContainerInfo]
 
 /**
- * The container of the demo's process, in a pod of the namespace that names the profile in an annotation, in a field,
- * or in both.
+ * The container of the demo's process. Its pod in this namespace names the profile in an annotation, in a field, or in
+ * both.
  */
 const podOf = (namespace: string, named: { annotation?: boolean; field?: boolean }): ContainerInfo =>
   describeContainer(

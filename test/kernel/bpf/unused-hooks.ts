@@ -62,7 +62,7 @@ export const unusedHooks: ReadonlyMap<string, string> = new Map(
   ),
 )
 
-/** Types of the kernel that have the prefix of hooks but are not hooks. */
+/** Kernel types whose names start like names of hooks, but that are not hooks. */
 const notHooks = [
   'find_cgroup_shim',
   'func_proto',
@@ -75,7 +75,7 @@ const notHooks = [
   'verify_prog',
 ]
 
-/** Hooks among the words of a kernel's types, one word per line. */
+/** Finds the hooks in a list of names of a kernel's types, with one name per line. */
 export const hooksOf = (words: string): string[] =>
   [...new Set(words.split('\n'))]
     .flatMap((word) => /^bpf_lsm_([a-z0-9_]+)$/.exec(word)?.[1] ?? [])

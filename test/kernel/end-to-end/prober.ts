@@ -3,7 +3,7 @@ import type { GuestPods } from './guest-pods.ts'
 /** Observations of a process in a container since its start. */
 export interface Probed {
   rounds: number
-  /** Wrong results, as `ROUND WHAT`: a forbidden operation succeeded, or an allowed one failed. */
+  /** Wrong results, as `ROUND WHAT`: a forbidden operation succeeded, or an allowed operation failed. */
   gaps: string[]
 }
 

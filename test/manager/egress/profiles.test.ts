@@ -3,7 +3,7 @@ import { Tenants } from '../../../src/manager/egress/profiles.ts'
 
 describe('the rest of a namespace that has lost its ArmorProfiles', () => {
   const names = Array.from({ length: 1_000 }, (_, i) => `demo-${i}`)
-  /** Each namespace comes, owes a millisecond of rest, and leaves. */
+  /** Each namespace joins, causes work that costs it a millisecond of rest, and leaves. */
   const world = () => {
     const tenants = new Tenants()
     const paces = names.map((name) => {

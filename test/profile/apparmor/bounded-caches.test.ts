@@ -38,7 +38,7 @@ describe('caches of the AppArmor compiler', () => {
   it('keep the rules for directories of a bounded number of selections: a tenant can select rules in any order', () => {
     const rules = catalogue.filter(({ category }) => category === 'attack-protection').map(({ name }) => name)
     const bytes = growth(70, 200, (i) => {
-      // Each i moves other rules to the front.
+      // Each i gives another order of the rules.
       const moved = rules.filter((_, at) => ((i >> at) & 1) === 1)
       const others = rules.filter((name) => !moved.includes(name))
       compile('varmor-demo-web', {

@@ -15,13 +15,13 @@ function policy(mode: Policy['mode']): Policy {
 
 describe('compileAppArmor', () => {
   describe('RuntimeDefault', () => {
-    // The access that containerd's default profile leaves (contrib/apparmor/template.go).
+    // The access that containerd's default profile allows (contrib/apparmor/template.go).
     const rows: [path: string, allowed: string][] = [
       ['/etc/passwd', 'xwrakm'],
       ['/proc/1/comm', 'xwrakm'],
       ['/proc/4711/oom_score_adj', 'xwrakm'],
       ['/proc/sys/kernel/shmmax', 'xwrakm'],
-      // Its rule says shm*, and spares each name that has one of these letters in its place.
+      // containerd's rule excludes shm* letter by letter, so it also excludes names with one of these letters there.
       ...['sem', 'sysrq', 'sched_rt_runtime_us', 'threads-max', 'domainname', 'yama/ptrace_scope'].map(
         (name): [string, string] => [`/proc/sys/kernel/${name}`, 'xwrakm'],
       ),

@@ -20,8 +20,8 @@ function withRule(name: string): EnhanceProtect {
     : { attackProtectionRules: [{ rules: [name] }] }
 }
 
-// Programs that built-in rules name too, so that rules about executing them meet; odd names; names that differ by
-// little.
+// Programs that built-in rules also name, so that two rules apply to the execution of one program; unusual names; and
+// names that are almost equal.
 const targets = fc.constantFrom(
   ...['/bin/sh', '/bin/bash', '/usr/bin/bash', '/usr/bin/curl', '/bin/busybox', '/usr/bin/su', '/usr/bin/chmod', '/sh'],
   ...[
@@ -66,7 +66,7 @@ const protections: fc.Arbitrary<EnhanceProtect> = fc.record({
   protectAncestors: fc.boolean(),
 })
 
-/** All texts in one run of apparmor_parser; each has a name of its own. */
+/** Compiles all policies in one run of apparmor_parser. Each profile has its own name. */
 function expectAccepted(policies: readonly Policy[]): void {
   const { status, stderr } = parse(policies.map((policy, i) => compiled(policy, { profileName: `varmor-corpus-${i}` })))
   expect(stderr.split('\n').filter((line) => /error|conflict|invalid|failed/i.test(line))).to.deep.equal([])
@@ -83,7 +83,8 @@ describe('apparmor_parser accepts', () => {
     expectAccepted(modes.map((mode): Policy => ({ enforcer: 'AppArmor', mode })))
   })
 
-  // A rule meets both forms of a profile, one with each verdict; all forms with each other are in the next test.
+  // For each rule, one verdict gets a privileged profile and the other verdict an ordinary profile. The next test tries
+  // all combinations.
   it('every built-in rule, refused and observed, privileged and not', () => {
     const policies = catalogue.flatMap(({ name }, i) =>
       verdicts.map((verdict, j) => enhance({ ...withRule(name), ...verdict, privileged: (i + j) % 2 === 0 })),

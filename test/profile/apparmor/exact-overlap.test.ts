@@ -5,7 +5,7 @@ import { literal, quoted } from '../../../src/profile/apparmor/quoted.ts'
 
 const value = (text: string, kind: string) => ({ value: quoted(text), kind })
 
-/** A value as a tree, so that what it stands for can be written out: the second implementation. */
+/** A value as a tree, from which a second implementation lists all texts that match. */
 type Tree = { text: string } | { either: Tree[][] } | { class: string; not: boolean }
 
 const letters = ['a', 'b', 'c', '/']

@@ -10,7 +10,7 @@ function parsed(text: string): PathPattern {
   return result.pattern
 }
 
-/** Canonical paths over a small alphabet, so that patterns over the same one match often. */
+/** Canonical paths of few letters. Patterns have the same letters, so that they often match. */
 const names = fc
   .array(fc.constantFrom('a', 'b', '*', '{', 'é', '\n', '"', '\\'), { minLength: 1, maxLength: 3 })
   .map((s) => s.join(''))
@@ -21,7 +21,7 @@ const patterns = fc
   .map(([start, rest]) => (start + rest.join('')).replace(/\/{2,}/g, '/').replace(/(.)\/$/, '$1'))
   .filter((text) => parsePathPattern(text).ok)
 
-/** Asks the tables that the kernel would load, whether the glob in `rule` matches. */
+/** Checks by the compiled tables, which the kernel would load, whether the glob in `rule` matches. */
 function matcher(globs: readonly string[]): (i: number, path: string) => boolean {
   const profiles = load(
     ...globs.map((glob, i) => `abi <abi/3.0>,\nprofile p${i} flags=(attach_disconnected) { ${glob} r, }\n`),

@@ -11,7 +11,7 @@ export interface Access {
   /** Letters of `xwrakm`, for a process that owns the file; hard links depend on two paths, see `link`. */
   allow: string
   audit: string
-  /** Refused without a record. */
+  /** Permissions that the kernel refuses without a record. */
   quiet: string
 }
 
@@ -41,7 +41,7 @@ export class LoadedProfile {
     return this.files === undefined ? 0 : (this.files.accept[this.files.run(1, path)]! >>> 7) & 0x7f
   }
 
-  /** Whether `link` may become a hard link to `target` (profile_path_link() in security/apparmor/file.c). */
+  /** Whether a process may hard-link `link` to `target` (profile_path_link() in security/apparmor/file.c). */
   link(link: string, target: string): boolean {
     const dfa = this.files!
     const first = dfa.run(1, link)
@@ -53,7 +53,7 @@ export class LoadedProfile {
     return !subset || (within && this.execIndex(link) === this.execIndex(target))
   }
 
-  /** Whether the mount may be made (match_mnt() in security/apparmor/mount.c). */
+  /** Whether a process may make the mount (match_mnt() in security/apparmor/mount.c). */
   mount({ point, source = '', type = '', flags = 0 }: Mount): boolean {
     const dfa = this.policy!
     let state = dfa.next(1, CLASS_MOUNT)
@@ -208,14 +208,14 @@ export function hasParser(): boolean {
 
 const MISSING = 'apparmor_parser is not installed (Debian package apparmor)'
 
-/** Skips the running test by name where there is no apparmor_parser. */
+/** Skips the running test if this machine has no apparmor_parser. */
 export function needsParser(test: Mocha.Context): void {
   if (hasParser()) return
   console.log(`      ${MISSING}`)
   test.skip()
 }
 
-/** Runs apparmor_parser on the texts, one file each; its words on failure hold the file's number. */
+/** Runs apparmor_parser on the texts, one file for each text. An error message contains the number of the file. */
 export function parse(
   texts: readonly string[],
   options: string[] = ['-QK'],
@@ -236,7 +236,7 @@ export function parse(
   }
 }
 
-/** Compiles and reads back. Throws what apparmor_parser says when it refuses. */
+/** Compiles a text, and reads the result. @throws the message of apparmor_parser if it refuses the text */
 export function load(...texts: string[]): Map<string, LoadedProfile> {
   const { status, stdout, stderr } = parse(texts, ['-QKS'])
   if (status !== 0) throw new Error(stderr)

@@ -9,7 +9,7 @@ export function context(more: Partial<CompileContext> = {}): CompileContext {
   return { profileName: 'varmor-demo-web', appArmor: oldestAppArmor, ...more }
 }
 
-/** A node of today: parser 4.1 and Linux 6.12. */
+/** A current node: apparmor_parser 4.1 and Linux 6.12. */
 export const newAppArmor = { parser: [4, 1] as [number, number], userns: true, ioUring: true, mqueue: true }
 
 export function enhance(enhanceProtect: EnhanceProtect): Policy {
@@ -37,7 +37,7 @@ export function skippedOf(policy: Policy, more: Partial<CompileContext> = {}) {
   return result.skipped
 }
 
-/** The profile that the kernel would load for the policy, or its child by name. */
+/** The profile that the kernel would load for the policy, or the child profile with this name. */
 export function loaded(policy: Policy, child?: string): LoadedProfile {
   const name = child === undefined ? 'varmor-demo-web' : `varmor-demo-web//${child}`
   const profile = load(compiled(policy)).get(name)

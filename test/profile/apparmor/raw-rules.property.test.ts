@@ -130,7 +130,7 @@ describe('raw AppArmor rules, whatever is written', () => {
   const listed = (name: string, list: fc.Arbitrary<string>) =>
     list.map((text) => (text === '' ? '' : `${name}(${text})`))
   const place = one('', '', '/a', '/b/**', '"/q q"', 'tmpfs', '/{c,d}/')
-  /** Rules of the right form whose parts may not go together. */
+  /** Rules with a valid form, although a combination of their parts may be invalid. */
   const formed = fc.oneof(
     said(
       one('mount', 'deny mount', 'remount', 'umount'),
@@ -214,7 +214,7 @@ describe('raw AppArmor rules, whatever is written', () => {
     fc.tuple(good, soup).map((two) => two.join(' ')),
   )
 
-  /** Braces and directives outside of quotes and comments: what makes the structure of a profile. */
+  /** Braces and directives outside of quotes and comments, which determine the structure of a profile. */
   function structure(text: string): string {
     const bare = text.replace(/"[^"\n]*"/g, '""').replace(/^ *#(?!include).*$/gm, '')
     return [...bare.matchAll(/[{}]|#?\binclude\b[^\n]*|\bprofile\b|\bhat\b|\bflags\b|@\{?\w+\}? *\+?=/g)]

@@ -1,4 +1,4 @@
-/** Raw rules that are taken, and the lines that they become. */
+/** Raw rules that the compiler accepts, and the lines that it writes for them. */
 export const taken: [text: string, lines: string[]][] = [
   [
     'audit deny /etc/hosts r,\n  audit deny /etc/shadow r,',

@@ -32,7 +32,7 @@ const errorsOf = (model: ModelBpf): FieldError[] => {
 }
 
 const allFlags = 'read write append exec carry'
-/** A path with stars is a pattern here, as a recorded one is that has an `oldPath`. */
+/** Treats a path with stars as a pattern, like a recorded path with an `oldPath`. */
 const file = (path: string, ...permissions: string[]) => ({
   path,
   permissions,
@@ -325,12 +325,12 @@ describe('a BPF profile of the mode DefenseInDepth', () => {
   })
 })
 
-/** As patterns are documented, segment by segment. */
+/** A second implementation of patterns, segment by segment, as the documentation describes them. */
 function matches(pattern: string, path: string): boolean {
   const [one, other] = [pattern, path].map((text) => text.split('/').slice(1)) as [string[], string[]]
   const at = (i: number, k: number): boolean => {
     if (i === one.length) return k === other.length
-    // `/**/` may be one slash; at the end there is something below.
+    // In the middle, `**` may match nothing. At the end, it matches at least one segment.
     if (one[i] === '**') {
       const last = i === one.length - 1
       if (last) return k < other.length

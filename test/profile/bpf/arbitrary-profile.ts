@@ -12,17 +12,17 @@ import {
 import type { EgressTable } from '../../../src/profile/bpf/egress.ts'
 import { bitsOf, blockOf, formatBlock } from '../../../src/profile/bpf/ip-address.ts'
 
-// Profiles with any numbers in them, whether a policy compiles to such or not.
+// Profiles with arbitrary numbers, also profiles that no policy compiles to.
 
 const u32 = fc.integer({ min: 0, max: 0xffff_ffff })
 const mask64 = fc.tuple(u32, u32)
 const verdict = { deny: fc.boolean(), audit: fc.boolean() }
 const maybe = <T>(of: fc.Arbitrary<T>) => fc.option(of, { nil: undefined })
 
-/** Empty lists that are for readers and that the kernel does not get. */
+/** Empty lists: only readers of the profile use these fields, not the kernel. */
 const nothing = fc.constant(null).map(() => [])
 
-/** Drops fields that are undefined: profiles leave out what they do not have. */
+/** Drops undefined fields, because a profile omits fields without a value. */
 function whole<T extends object>(all: { [K in keyof T]: T[K] | undefined }): T {
   return Object.fromEntries(Object.entries(all).filter(([, value]) => value !== undefined)) as T
 }

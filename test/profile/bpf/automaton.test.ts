@@ -16,7 +16,7 @@ const arbitraryRule: fc.Arbitrary<TriePattern> = fc.record({
 })
 const arbitraryRules = fc.array(arbitraryRule, { minLength: 1, maxLength: 7 })
 
-/** Rules with paths that the rules nearly match, and paths from anywhere. */
+/** Rules with two kinds of paths: paths that the rules match or almost match, and arbitrary paths. */
 const rulesAndPaths = arbitraryRules.chain((rules) =>
   fc.tuple(
     fc.constant(rules),
@@ -33,7 +33,7 @@ function tableOf(rules: readonly TriePattern[]): Table {
   return compiled.table
 }
 
-/** The expected result of the automaton, word by word. */
+/** The expected result of the automaton, computed for each word separately. */
 function naive(rules: readonly TriePattern[], path: Uint8Array): number {
   let flags = 0
   for (const { pattern, accept, way } of rules) {
@@ -43,7 +43,7 @@ function naive(rules: readonly TriePattern[], path: Uint8Array): number {
   return flags
 }
 
-/** Reads the table as its layout says, not as the compiler has it: rows of target offsets by class, and marks. */
+/** Reads the table by its documented layout (rows of target offsets by class, and marks), without the compiler. */
 function rowsOf({ bytes, start, cellCount }: Table): Map<number, { targets: number[]; marks: number }> {
   const view = new DataView(bytes.buffer)
   const cell = (state: number, c: number) => {
@@ -63,7 +63,7 @@ function rowsOf({ bytes, start, cellCount }: Table): Map<number, { targets: numb
   return rows
 }
 
-/** How many states differ in meaning, by Moore's algorithm: split by marks, then by targets until nothing changes. */
+/** Number of classes of equivalent states (Moore's algorithm): split by marks, then repeatedly by targets. */
 function differentStates(table: Table): number {
   const rows = rowsOf(table)
   let names = new Map([...rows].map(([state, { marks }]) => [state, `${marks}`]))

@@ -38,7 +38,7 @@ describe('compiling a policy for BPF', () => {
 
 describe('the default rules', () => {
   const profile = profileOf({ mode: 'RuntimeDefault' })
-  // All of /proc is on the way to the `mem` of a process.
+  // Every directory in /proc may be a parent of a `mem` file.
   const rows: [path: string, flags: string][] = [
     ['/proc/sysrq-trigger', 'read write append way |'],
     ['/proc/kcore', 'read write append way |'],

@@ -50,10 +50,10 @@ export function marksOf(automaton: Automaton | undefined, path: string): number 
 export type Word = keyof typeof fileFlags
 export const words = Object.keys(fileFlags) as Word[]
 
-/** In a list of what is allowed `carry` is a flag of its own. */
+/** Flags in a list of allowed actions, which has an additional flag: `carry`. */
 const listWords: Record<string, number> = { read: 1, write: 2, append: 4, exec: 8, carry: CARRY }
 
-/** `deny` and `audit` words of a path: `read way | read` is refused read and way, and reported read. */
+/** The refused and the reported words of a path: `read way | read` refuses read and way, and reports read. */
 export function flagsAt(profile: BpfProfile, path: string): string {
   const flags = marksOf(profile.files.automaton, path)
   const known: Record<string, number> = profile.unlisted === undefined ? fileFlags : listWords

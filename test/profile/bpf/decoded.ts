@@ -6,9 +6,9 @@ import * as layout from '../../../src/profile/bpf/layout.ts'
 import type { MapWrite } from '../../../src/profile/bpf/map-write.ts'
 import type { PortSet } from '../../../src/profile/bpf/port-set.ts'
 
-// The way back from values of maps to what a profile says, as the programs read them.
+// Decodes the values of maps into a profile, as the BPF programs read them.
 
-/** A map of each name, by the bytes of its keys in hex. */
+/** The maps by name. Their keys are bytes in hex. */
 export type Maps = Map<string, Map<string, Uint8Array>>
 
 const hex = (bytes: Uint8Array): string => Buffer.from(bytes).toString('hex')
@@ -43,7 +43,7 @@ const wide = (bytes: Uint8Array): [number, number] => {
   return [view.readUInt32LE(0), view.readUInt32LE(4)]
 }
 
-/** The table of a reference; an empty one for 0. */
+/** The table that a reference names; an empty table for 0. */
 function tableAt(maps: Maps, reference: number): Uint8Array {
   if (reference === 0) return new Uint8Array()
   const { map } = layout.tableMaps[reference >>> layout.TABLE_SIZE_SHIFT]!
@@ -121,7 +121,7 @@ function rangeAt(maps: Maps, egress: number, index: number): number[] {
   return (['first', 'last', 'verdict'] as const).map((name) => numberIn(layout.portRange, range, name))
 }
 
-/** In the one order: maps have none. */
+/** Sorts entries, because entries of maps have no order. */
 const inOrder = <T>(entries: T[]): T[] => entries.toSorted((a, b) => (JSON.stringify(a) < JSON.stringify(b) ? -1 : 1))
 
 /** The profile in a slot as the programs read it. */
@@ -175,7 +175,7 @@ const ofSets = ({ always, sets, automaton }: PatternSets) => ({
   sets: automaton === undefined ? [] : sets.map((set) => set.toSorted((a, b) => a - b)),
 })
 
-/** The same, from the profile itself. */
+/** The expected result of `decoded`, from the profile itself. */
 export function expectedOf(profile: BpfProfile, id: number): ReturnType<typeof decoded> {
   const { files, capabilities, ptrace, mounts, egress } = profile
   const no: Verdict = { deny: false, audit: false }

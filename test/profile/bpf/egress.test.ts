@@ -23,7 +23,7 @@ const to = (address: string, ports: EgressRule['ports'] = [], flags = DENY): Egr
   flags,
 })
 
-// Few addresses and ports, so that blocks lie in one another and ranges overlap.
+// Few addresses and ports, so that blocks contain other blocks, and ranges overlap.
 const v4 = fc
   .tuple(fc.constantFrom(10, 127, 0), fc.constantFrom(0, 1), fc.constantFrom(0, 255), fc.nat(3))
   .map((a) => a.join('.'))
@@ -58,7 +58,7 @@ const question = fc.tuple(
   fc.constantFrom(...egressProtocols),
 )
 
-/** Every rule asked in turn. */
+/** The expected verdict: checks one rule after another. */
 function scan(rules: readonly EgressRule[], address: string, port: number, protocol: string): number {
   const plain = address.replace(/^::ffff:(?=\d+\.)/, '')
   const embedded = /^64:ff9b::(\d)$/.exec(plain)

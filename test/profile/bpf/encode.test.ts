@@ -29,7 +29,7 @@ const placeOf = ({ map, key }: Pick<MapWrite, 'map' | 'key'>): string => `${map}
 
 const audited = { auditViolations: true }
 
-/** Policies by what of a profile they fill. */
+/** Policies, by the part of a profile that they fill. */
 const policies: Record<string, BpfProfile> = {
   'nothing at all': profileOf({ mode: 'AlwaysAllow' }),
   'what is recorded': profileOf({ mode: 'BehaviorModeling' }),

@@ -34,10 +34,10 @@ function next(dfa: Dfa, state: number, byte: number): number {
   return dfa.fallback[state]!
 }
 
-/** Every byte that a row names, and one that none does. */
+/** Every byte that a row names, and one byte that no row names. */
 const LETTERS = [...BYTES, 122]
 
-/** By reachable state (and the dead one) the name of its meaning, by Moore's algorithm. */
+/** For each reachable state and the dead state, the class of equivalent states, by Moore's algorithm. */
 function meanings(dfa: Dfa): Map<number, string> {
   const reached = new Set([dfa.start, 0])
   for (const state of reached) for (const byte of LETTERS) reached.add(next(dfa, state, byte))

@@ -26,7 +26,7 @@ const rich = privileged({
   },
 })
 
-/** The profile with something else at a path. */
+/** A copy of the profile with another value at a path. */
 function changed(path: string, change: (value: never) => unknown, profile: BpfProfile = rich): string {
   const copy: unknown = structuredClone(profile)
   const steps = path.split('.')

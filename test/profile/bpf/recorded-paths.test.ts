@@ -11,7 +11,7 @@ function profileOf(bpf: ModelBpf): BpfProfile {
   return result.value
 }
 
-/** Whether the profile refuses this use of the path. */
+/** Whether the profile refuses this access to the path. */
 const refuses = (profile: BpfProfile, path: string, word: string): boolean =>
   flagsAt(profile, path).split(' | ')[0]!.split(' ').includes(word)
 

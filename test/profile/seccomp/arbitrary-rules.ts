@@ -2,7 +2,7 @@ import fc from 'fast-check'
 import type { WrittenComparison } from '../../../src/profile/seccomp/comparison.ts'
 import { operators } from '../../../src/profile/seccomp/vocabulary.ts'
 
-/** Values that collide, share bits, and lie on both sides of 32 bits. */
+/** Few values, so that many are equal or share bits. Some fit in 32 bits, and some do not. */
 export const value = fc.oneof(
   fc.integer({ min: 0, max: 20 }),
   fc.constantFrom(0xffff_ffff, 0x1_0000_0000, 0x1_0000_0005, Number.MAX_SAFE_INTEGER),
@@ -23,14 +23,14 @@ export const argument = fc.oneof(
 
 export const callArguments = fc.tuple(argument, argument, argument)
 
-/** Comparisons of a rule, each of another argument. */
+/** The comparisons of a rule. Each compares a different argument. */
 const distinct = (comparison: fc.Arbitrary<WrittenComparison>, maxLength: number) =>
   fc.uniqueArray(comparison, { maxLength, selector: ({ index }) => index })
 
 const equalities = writtenComparison.map((written) => ({ ...written, op: 'SCMP_CMP_MASKED_EQ' as const }))
 const narrow = writtenComparison.map((written) => ({ ...written, value: written.value % 21 }))
 
-/** Conditions of several rules for one call, of the kinds that libseccomp builds right, and of any kind. */
+/** Conditions of several rules for one call: conditions that libseccomp builds correctly, and arbitrary conditions. */
 export const conditions: fc.Arbitrary<WrittenComparison[][]> = fc.oneof(
   fc.array(distinct(equalities, 3), { maxLength: 5 }),
   fc.array(distinct(narrow, 1), { maxLength: 5 }),

@@ -22,7 +22,7 @@ function protect(enhanceProtect: object): LinuxSeccomp {
   return result.value
 }
 
-/** An attack that a rule refuses, and a harmless neighbour. */
+/** An attack that a rule refuses, and a similar harmless call that the rule allows. */
 interface Attack {
   rules: object
   call: Call

@@ -2,19 +2,19 @@ import { spawnSync } from 'node:child_process'
 import { join } from 'node:path'
 import type { LinuxSeccomp } from '../../../src/api/types.ts'
 
-/** Debian's python3-seccomp belongs to the system's own Python. */
+/** Only the Python of the system can import Debian's python3-seccomp. */
 const PYTHON = '/usr/bin/python3'
 
 export interface Call {
   name: string
   args?: (number | bigint)[]
-  /** By the 32-bit ABI of x86. */
+  /** Make the call by the 32-bit ABI of x86. */
   i386?: boolean
 }
 
 /**
- * The errno of a call without and with a profile: 0 for success, negative for a signal, undefined where it is not
- * there.
+ * The errno of a call, without and with a profile: 0 for success, negative for a signal, undefined if this machine does
+ * not support the ABI of the call.
  */
 export type Attempt = { without: number; under: number } | undefined
 
@@ -22,7 +22,7 @@ export function kernelIsThere(): boolean {
   return spawnSync(PYTHON, ['-c', 'import seccomp']).status === 0
 }
 
-/** Makes calls under each profile, on this machine's kernel; what libseccomp refuses throws. */
+/** Makes calls under each profile, on this machine's kernel. @throws if libseccomp refuses a profile */
 export function attempt(jobs: readonly { profile: LinuxSeccomp; calls: readonly Call[] }[]): Attempt[][] {
   const input = JSON.stringify(jobs, (_, value) => (typeof value === 'bigint' ? `big:${value}` : value))
   const exact = input.replace(/"big:(\d+)"/g, '$1')

@@ -70,7 +70,7 @@ describe('a seccomp profile on a node', () => {
       const { profile, skipped } = onNode(policy, both)
       expect(profile.flags).to.deep.equal(flags)
       expect(skipped.filter(({ rule }) => rule.includes('reports'))).to.deep.equal([])
-      // Except for the flags it is the profile that the ArmorProfile has.
+      // Except for its flags, this profile equals the profile in the ArmorProfile.
       const { flags: _, ...rest } = profile
       const { flags: __, ...without } = onNode(policy).profile
       expect(rest).to.deep.equal(without)

@@ -2,7 +2,7 @@ import type { LinuxSeccomp, LinuxSyscall } from '../../../src/api/types.ts'
 import { holds, readComparison } from '../../../src/profile/seccomp/comparison.ts'
 
 /**
- * The outcome of one call, by the words of the OCI runtime specification: the entry whose arguments all match.
+ * The outcome of one call, as the OCI runtime specification defines it: all arguments of an entry must match.
  * @throws if two entries with different outcomes match, because the specification does not say which entry wins
  */
 export function outcomeOf(profile: LinuxSeccomp, name: string, args: readonly bigint[] = []): string {

@@ -1,8 +1,8 @@
 import { readFileSync, writeFileSync } from 'node:fs'
 import { readShown, readShownLines, shownFile, withRuns } from './shown.ts'
 
-// Writes the results of runs of rules/ and rules-bpf/ to shown.json: node --import tsx note-shown.ts LOG..., where each
-// LOG is the output of runs.
+// Writes the results of rules/ and rules-bpf/ to shown.json: node --import tsx note-shown.ts LOG... Each LOG is the
+// output of one or more runs.
 
 const runs = process.argv.slice(2).flatMap((file) => readShownLines(readFileSync(file, 'utf8')))
 writeFileSync(shownFile, `${JSON.stringify(withRuns(readShown(), runs), null, 2)}\n`)

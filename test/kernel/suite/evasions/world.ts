@@ -68,7 +68,7 @@ export const ofRules =
   (enforcers) =>
     policyOf(name, 'enforced', rules, enforcers)
 
-/** What programs read, in a list of what a container may do. */
+/** Entries of an allow-list: the files that every program reads. */
 export const readable = ['/usr/**', '/etc/**', '/proc/**'].map((path) => ({ path, permissions: ['read'] }))
 export const changeable = (...paths: string[]): { path: string; permissions: string[] }[] =>
   paths.map((path) => ({ path, permissions: ['all'] }))
