@@ -38,8 +38,8 @@ export interface HeapTrimOptions {
 }
 
 /**
- * Milliseconds without work after which the thread is idle. `SELDOM`: minimum milliseconds between two collections, so
- * that collections take at most a few thousandths of the time.
+ * Milliseconds without work after which the thread counts as idle. `SELDOM`: minimum milliseconds between two
+ * collections, so that collections take at most a few thousandths of the time.
  */
 const CALM = 1_000
 const SELDOM = 60_000

@@ -1,17 +1,17 @@
 /** The keys in a line of a component's log, with their meanings. All roles use the same key for the same meaning. */
 export const logFields = {
   err: 'the error that was thrown: `type`, `message`, `stack` and its other properties',
-  reason: 'why: a text for people, or one word for programs',
+  reason: 'the reason: a text for people, or one word for programs',
   code: 'the kind of error, as a word or a number to search for',
   errno: 'the name of the system error, such as `ENOENT`',
-  remedy: 'what to do about it',
+  remedy: 'how to solve the problem',
   step: 'the system call that failed',
-  retryMs: 'milliseconds until the next try',
+  retryMs: 'milliseconds until the next attempt',
   durationMs: 'milliseconds that the work took, or that the program waited',
   failures: 'consecutive failures, including this one',
   restarts: 'number of restarts',
   suppressed: 'number of similar lines that were left out before this line',
-  count: 'number of the things that the message names',
+  count: 'number of the objects, records or other items that the message names',
 
   namespace: 'a namespace',
   object: 'a Kubernetes object: `namespace/name`, or its name',

@@ -13,8 +13,8 @@ function optionOf(key: string, declared: Declared<unknown>): Option {
   const unit = unitOf(declared)
   const flag = `${short === undefined ? '' : `-${short}, `}--${flagOf(key, declared)}`
   const value = unit === undefined ? '' : ` <${unit}${type?.isVariadic ? '...' : ''}>`
-  // Commander shows a default only for options with a default value; the text of every other default is part of the
-  // help.
+  // Commander prints defaults that are values. A default that is described in words is therefore a part of the help
+  // text.
   const isSaid = words !== undefined && fallback === undefined
   const option = new Option(`${flag}${value}`, isSaid ? `${help} (default: ${words})` : help)
   if (type?.choices) option.choices(type.choices)

@@ -14,8 +14,8 @@ export interface Checked {
 }
 
 /**
- * The checkpoint is in the folder of the log, because the checkpoint describes the content of the log: users keep or
- * remove both together.
+ * The checkpoint is stored in the folder of the log, because it describes the content of the log. So users keep or
+ * remove both files together.
  */
 const checkpointOf = (log: string): string => join(dirname(log), `${parse(log).name}.checkpoint.json`)
 

@@ -8,8 +8,8 @@ import { PriorityLimiter } from '../kube/limiter.ts'
 import { printable } from './output.ts'
 
 /**
- * Connects to the cluster of the flags, the environment or our pod. If no cluster is configured, prints the reason on
- * standard error, and returns undefined.
+ * Connects to the cluster that the flags, the environment or our pod specify. If no cluster is configured, prints the
+ * reason on standard error, and returns undefined.
  */
 export function connect(options: ConfigOptions): KubeConnection | undefined {
   try {

@@ -10,8 +10,8 @@ export function columns(rows: readonly (readonly string[])[]): string {
 
 /**
  * The cells of rows, padded to the width of their column.
- * @param widths widths of the columns; the function widens these for the rows, so that output in several pieces stays
- * aligned
+ * @param widths widths of the columns. The function increases these for wider cells. Pass the same widths again to
+ * align the next rows with the earlier rows.
  */
 export function paddedCells(rows: readonly (readonly string[])[], widths: number[] = []): string[][] {
   for (const row of rows) {

@@ -12,7 +12,7 @@ export const upstreamFlags = {
     ...['agent', 'enableMetrics', 'enableBpfEnforcer', 'enableBehaviorModeling', 'enableServiceEgressControl'],
     ...['enablePodEgressControl', 'unloadAllAaProfiles', 'removeAllSeccompProfiles', 'bpfExclusiveMode'],
     ...['restartExistWorkloads', 'debug'],
-    // Of old releases.
+    // Flags of old releases of upstream.
     ...['enableDefenseInDepth', 'enablePodServiceEgressControl', 'unloadAllAaProfile'],
   ],
   value: [
@@ -32,14 +32,15 @@ export interface GoArguments {
   args: string[]
   /** Upstream's flags that have no effect on this role, as the user wrote them. */
   ignored: string[]
-  /** The former names of flags among the arguments, with the present names, each once. */
+  /** For each former name of a flag among the arguments: the present name of this flag. */
   renamed: ReadonlyMap<string, string>
 }
 
 /**
  * Rewrites arguments of a role from the forms of Go's package flag to commander's form: `-x` becomes `--x`, and a
  * switch may have a value (`--b=true`; `--b=false` turns it off, even after it was on). Short options, values and
- * unknown arguments stay unchanged. A flag's former name becomes the present name, so the last of both counts.
+ * unknown arguments stay unchanged. A former name of a flag becomes the present name. If both names are given, the last
+ * flag has effect.
  * @param names the present name of each former name
  */
 export function readLikeGo(

@@ -10,7 +10,10 @@ import { misuse } from './misuse.ts'
 import { type Role, runRole } from './role.ts'
 import { roleLogger } from './role-logger.ts'
 
-/** Milliseconds for a manager to stop, in addition to the shutdown delay. The chart gives it 30 s. */
+/**
+ * Milliseconds for a manager to stop, in addition to the shutdown delay. The chart gives a manager 30 s more than this
+ * delay.
+ */
 const timeout = 25_000
 
 /** Runs a manager until SIGTERM or SIGINT. Returns the exit status. */

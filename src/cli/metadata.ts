@@ -1,7 +1,7 @@
 /** Fields added to each violation (Helm value `auditEventMetadata`). */
 export type Metadata = Record<string, unknown>
 
-/** Adds the pairs of the flag, `k=v,…`, to the JSON object that upstream's chart sets in the environment. */
+/** Adds the pairs of the flag --metadata, `k=v,…`, to the JSON object that upstream's chart sets in the environment. */
 export function parseMetadata(
   text = '',
   json = process.env['AUDIT_EVENT_METADATA'] || '{}',

@@ -2,7 +2,7 @@ import type { CredentialFiles } from '../http/file-credentials.ts'
 import type { MetricsListen } from '../metrics/metrics-server.ts'
 import type { MetricsArguments } from '../options/shared.ts'
 
-/** A contradiction between these options. */
+/** The error if only one of the two options is given; undefined otherwise. */
 export function metricsProblem({ metricsCert, metricsKey }: MetricsArguments): string | undefined {
   if ((metricsCert === undefined) === (metricsKey === undefined)) return undefined
   return '--metrics-cert and --metrics-key must be given together: metrics over TLS need both'

@@ -50,7 +50,7 @@ function addCompile(varmor: Command): void {
     )
     .addOption(fileOption())
     .addOption(
-      new Option('--enforcer <enforcer...>', 'compile for these enforcers instead of those of the policy').argParser(
+      new Option('--enforcer <enforcer...>', "compile for these enforcers instead of the policy's enforcers").argParser(
         readEnforcers,
       ),
     )

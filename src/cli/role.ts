@@ -6,7 +6,7 @@ import type { Logger } from '../base/logger.ts'
 export interface Role {
   /** Resolves when the role runs. Rejects if it cannot start. */
   start(): Promise<void>
-  /** Stops the role, even if it has not started, or only in part. */
+  /** Stops the role. Also works if the role has not started, or has started only in part. */
   stop(): Promise<void>
   /** The status of the role, for the log. */
   readonly status?: object

@@ -10,9 +10,9 @@ import { printable } from './output.ts'
 import { roleLogger } from './role-logger.ts'
 
 /**
- * Removes everything that vArmor created in a cluster. Pods that do not stop remain, and are listed. Returns the exit
- * status: 1 if the cluster refuses or does not answer, 2 if vArmor is installed elsewhere, or not by Helm with
- * --of-helm.
+ * Removes everything that vArmor created in a cluster. Lists pods that do not stop. Returns the exit status: 1 if the
+ * cluster refuses or does not answer; 2 if vArmor is installed in another namespace, or if --of-helm is set and Helm
+ * did not install vArmor.
  */
 export async function uninstallCommand(given: UninstallArguments): Promise<number> {
   const { kubeconfig, context, logFormat: format, verbosity } = given
@@ -32,7 +32,7 @@ export async function uninstallCommand(given: UninstallArguments): Promise<numbe
       areCertain: inPod(),
       ofHelm: given.ofHelm,
     })
-    // The API server does not know the result on a node: only the log of the agent there has it.
+    // The API server does not know whether a node has removed its profiles: only the log of the node's agent shows it.
     if (pods.length === 0)
       logger.info(
         {},

@@ -24,7 +24,7 @@ export function readBody(
   return new Promise((resolve, reject) => {
     const tooLong = () => new BodyError(413, `The body is longer than ${max} bytes`)
     if (Number(request.headers['content-length'] ?? 0) > max) return reject(tooLong())
-    // A request that was closed during its admission does not emit `close` again.
+    // Check this first: a request that was closed during its admission does not emit `close` again.
     if (request.destroyed) return reject(new BodyError(400, 'The connection ended before the body'))
     const chunks: Buffer[] = []
     let length = 0

@@ -276,7 +276,7 @@ export async function startServer(options: ServerOptions): Promise<HttpServer> {
       resolve()
     })
   })
-  server.on('error', (error) => log.error({ err: error, server: name }, 'the server met an error'))
+  server.on('error', (error) => log.error({ err: error, server: name }, 'the HTTP server failed'))
   return new HttpServer(server, options, traffic)
 }
 

@@ -12,8 +12,9 @@ export function untilAborted<T>(promise: Promise<T>, signal: AbortSignal): Promi
 }
 
 /**
- * A controller that is aborted when one of the signals is. Call `release` when the work is over. AbortSignal.any of
- * Node.js 20 cannot be released: each request would leave an entry in signals that live as long as the process.
+ * A controller that is aborted as soon as one of the signals is aborted. Call `release` when the work is over.
+ * AbortSignal.any of Node.js 20 has no release: each request would leave an entry in signals that live as long as the
+ * process.
  */
 export function linkedController(...signals: (AbortSignal | undefined)[]): {
   controller: AbortController
@@ -43,7 +44,7 @@ const links = new WeakMap<AbortSignal, Set<AbortController>>()
 
 /**
  * The controllers that are aborted with a signal. They share one listener, because thousands of requests share a
- * signal, and the cost of adding a listener grows with their number.
+ * signal, and adding a listener takes longer the more listeners the signal has.
  */
 function linkedTo(signal: AbortSignal): Set<AbortController> {
   let linked = links.get(signal)

@@ -80,7 +80,7 @@ const reasons: Record<number, string> = {
   504: 'Timeout',
 }
 
-// These are not type guards, because a negative result would then exclude the type ApiError.
+// These functions are not type guards: if one returned false, TypeScript would exclude the type ApiError.
 const hasReason =
   (...wanted: string[]) =>
   (error: unknown): boolean =>

@@ -44,7 +44,8 @@ export interface Attempt {
 export interface RequestObserver {
   started?(attempt: Attempt): void
   /**
-   * `code`: the HTTP status, or a ConnectionErrorCode. `seconds` does not include `waited`, the seconds in the limiter.
+   * `code`: the HTTP status, or a ConnectionErrorCode. `waited`: seconds in the limiter. `seconds`: seconds of the
+   * attempt after that.
    */
   ended?(attempt: Attempt, outcome: { code: number | string; seconds: number; waited: number }): void
 }

@@ -40,7 +40,10 @@ export interface EventRecorderOptions {
   reportingInstance: string
   clock?: Clock
   observer?: { lost?(why: keyof EventLoss, error?: unknown): void }
-  /** Maximum waiting new events. In addition, one update of a series may wait for each key. Default 1,000. */
+  /**
+   * Maximum new events that wait to be sent. In addition, each series of repeated events may have one waiting update.
+   * Default 1,000.
+   */
   bound?: number
   /**
    * Burst of new events about one object, and milliseconds until each further event. Defaults 25 and 300,000, as in

@@ -32,8 +32,8 @@ export function clientSource<T extends KubeObject>(
   which: Pick<ListOptions, 'namespace' | 'labelSelector' | 'fieldSelector'> = {},
 ): ReflectorSource<T> {
   return {
-    // The first page gets one attempt, because the reflector retries. Later pages are retried here, because starting
-    // over costs more.
+    // The first page gets one attempt, because the reflector retries. Later pages are retried here, because it would
+    // cost more to start the whole list again.
     list: (options, signal) => {
       const attempts = options.continue === undefined ? 1 : undefined
       return client.listFit(ref, { ...which, ...options, signal, deadline: 60_000, attempts })
@@ -79,8 +79,8 @@ export interface ReflectorTiming {
    */
   inactivity: number
   /**
-   * The server is asked to end a watch after a random time between this and twice this, as in client-go. Default
-   * 300,000.
+   * The reflector asks the server to end a watch after a random time between `watchTime` and twice `watchTime`, as in
+   * client-go. Default 300,000.
    */
   watchTime: number
 }
@@ -454,7 +454,7 @@ class InactivityGuard {
   }
 }
 
-/** Whether a new list is needed, because a watch from the last version would fail again. */
+/** Whether a new list is needed, because a new watch from the last version would also fail. */
 function losesPlace(error: unknown): boolean {
   if (isExpired(error) || error instanceof BadEvent || error instanceof OtherHistory) return true
   return error instanceof ConnectionError && (error.code === 'NOT_JSON' || error.code === 'TOO_LARGE')

@@ -87,8 +87,9 @@ export class Quota<T extends KubeObject> {
   }
 
   /**
-   * @param isKept whether an earlier version of the object is kept already; then the object always stays, at least as
-   * an outline
+   * Decides how much of an object is kept.
+   * @param isKept whether an earlier version of the object is already kept; if so, the object is always kept, at least
+   * as an outline
    * @returns the object, or its outline; undefined if it exceeds the maximum number
    */
   fit(object: T, isKept = false): T | undefined {

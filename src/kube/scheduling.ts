@@ -43,7 +43,10 @@ export interface PlaceableNode {
   spec?: { taints?: readonly Taint[] }
 }
 
-/** Tolerations that the DaemonSet controller adds: conditions of a node, and a cordon, do not keep its pods away. */
+/**
+ * Tolerations that the DaemonSet controller adds, so that its pods also run on a cordoned node, or a node with
+ * problems.
+ */
 export const daemonTolerations: readonly Toleration[] = [
   'not-ready',
   'unreachable',

@@ -120,10 +120,10 @@ export const agentOptions = {
     without: '128M',
     formerly: 'bpfProfileMemory',
     value: 'agent.bpfProfileMemory',
-    note: 'It counts towards agent.bpfLsmEnforcer.resources.limits.memory: raise that limit by the same amount.',
+    note: 'This memory counts towards agent.bpfLsmEnforcer.resources.limits.memory: raise that limit by the same amount.',
   }),
   bpfRecordsRate: recordsRate({
-    help: 'maximum BPF records per second (and burst) for each container and kind; more are only counted',
+    help: 'maximum BPF records per second (and burst) for each container and kind; further records are only counted',
     note: 'A burst follows a slash, as in 100/1000.',
     without: 'no limit',
     formerly: 'bpfRecordsRate',
@@ -138,7 +138,7 @@ export const agentOptions = {
   }),
   auditSource: choice(sourceKinds, {
     help: 'source of audit records: multicast, file or kmsg',
-    without: 'the best that works',
+    without: 'the best source that works',
     value: 'agent.audit.source',
   }),
   auditLogPaths: words({
@@ -154,7 +154,7 @@ export const agentOptions = {
     value: { from: 'agent.violations.folder' },
   }),
   metadata: words({
-    help: 'fields added to each violation; they replace those of $AUDIT_EVENT_METADATA',
+    help: 'fields added to each violation; they replace fields of the same name in $AUDIT_EVENT_METADATA',
     unit: 'k=v,...',
     value: { from: 'auditEventMetadata' },
   }),
@@ -162,7 +162,7 @@ export const agentOptions = {
     help: 'file that stores how far the source has been read, so that a restart loses nothing; none = do not store it',
     without: 'violations.checkpoint.json beside the log',
   }),
-  fromStart: toggle({ help: 'on the first start, also read the records that the audit log already holds' }),
+  fromStart: toggle({ help: 'on the first start, also read the records that the audit log already contains' }),
   workers: count({
     help: 'threads that decode records',
     without: '1, or 2 on 3 or more cores',
@@ -201,12 +201,12 @@ export const agentOptions = {
   }),
   violationsMaxTotalSize: size({
     help: 'maximum size of all files of one log',
-    without: 'the product of size and count',
+    without: 'limited only by the size and the number of files',
     formerly: 'violationsMaxTotalSize',
     value: 'agent.violations.maxTotalSize',
   }),
   violationsRate: eventRate({
-    help: 'maximum events per second logged for each container; beyond it, only the first of each kind per minute, and a count',
+    help: 'maximum events per second logged for each container; above this rate, the log has only the first event of each kind per minute, and a count',
     without: 'no limit',
     formerly: 'violationsRate',
     value: 'agent.violations.rate',

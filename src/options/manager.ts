@@ -58,7 +58,7 @@ export const managerOptions = {
     without: 'managers run their own CA',
     value: { from: 'certificates.source' },
   }),
-  name: names({ help: 'additional DNS names and addresses in its certificate', default: [] }),
+  name: names({ help: "additional DNS names and addresses in the manager's certificate", default: [] }),
   webhookMatchLabel: label({
     help: 'label KEY=VALUE that opts a workload in; empty: all workloads',
     default: `${defaultOptIn.key}=${defaultOptIn.value}`,
@@ -81,7 +81,7 @@ export const managerOptions = {
     note: "Pods there are not confined. With Fail, vArmor's own namespace and kube-system are always exempt; with Fail and an empty matchLabel, list all other namespaces that the cluster needs (network, storage).",
   }),
   webhookTimeout: wholeNumber(
-    // Kubernetes refuses a longer timeout.
+    // Kubernetes does not accept a longer timeout.
     { min: 1, max: 30 },
     {
       help: 'seconds that the API server waits for a webhook',
@@ -96,7 +96,7 @@ export const managerOptions = {
     value: { from: 'manager.webhook.clientCA.configMapName' },
   }),
   webhookClientNames: names({
-    help: 'common or DNS names; the client certificate must have one of these',
+    help: 'accepted common or DNS names of client certificates',
     without: 'any certificate of the CAs',
     value: 'manager.webhook.clientCA.names',
   }),
@@ -174,7 +174,7 @@ export const managerOptions = {
     value: 'manager.clientRateLimit.burst',
   }),
   agentUser: name({
-    help: "user of the agents' tokens",
+    help: "user to which the agents' tokens belong",
     without: 'the service account varmor-agent of the namespace',
     unit: 'user',
     value: { from: 'agent.serviceAccount' },
@@ -207,7 +207,7 @@ export const managerOptions = {
       unit: 'seconds',
       default: 10,
       value: 'manager.shutdownDelaySeconds',
-      note: 'API servers and proxies may still send requests to a manager that is not ready. Keep it below uninstall.timeoutSeconds.',
+      note: 'API servers and proxies may still send requests to a manager that is not ready. Keep this delay below uninstall.timeoutSeconds.',
     },
   ),
   ...metricsOptions('manager', { enabled: 'metrics.enabled', args: 'manager.metrics.args' }),

@@ -30,7 +30,7 @@ export function outsideKubelets(api: () => RunningApiServer): NodeProxy {
       const runtime = textOf(objectOf(objectOf(node['status'])['nodeInfo'])['containerRuntimeVersion'])
       if (runtime.startsWith(recordingScheme))
         throw badRequest(
-          `pod ${pod.metadata.name}: the nodes of this sandbox record what they would run; there is no ${subresource}`,
+          `pod ${pod.metadata.name}: the nodes of this sandbox are simulated and run no containers; ${subresource} is not available`,
         )
       return kubelets.pod(node, pod, subresource, request)
     },

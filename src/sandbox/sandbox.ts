@@ -128,7 +128,7 @@ export class Sandbox {
   }
 
   get manager(): Manager {
-    if (this.#manager === undefined) throw new Error('The sandbox has no manager now')
+    if (this.#manager === undefined) throw new Error('The manager of the sandbox is stopped')
     return this.#manager
   }
 
@@ -147,7 +147,7 @@ export class Sandbox {
     await writeFile(this.kubeconfigPath, this.api.kubeconfig, { mode: 0o600 })
     await install(this.client, sandboxNamespace)
     const failed = (what: string, err: unknown): void =>
-      this.#options.logger.warn({ err, job: what }, 'work of the sandbox failed; it is tried again')
+      this.#options.logger.warn({ err, job: what }, 'work of the sandbox failed; retrying')
     const client = new ApiClient({ connection: this.#connect(), limiter: unlimited })
     const ports = { client, clock: sandboxClock, random: Math.random, failed }
     this.#controllers = startControllers(ports)
@@ -284,15 +284,15 @@ export class Sandbox {
   }
 
   #cannotSave(err: unknown): void {
-    this.#options.logger.error({ err, folder: this.#options.data }, 'the objects cannot be saved; it is tried again')
+    this.#options.logger.error({ err, folder: this.#options.data }, 'cannot save the objects; retrying')
   }
 }
 
 function portError(error: unknown, port: number | undefined): unknown {
   const { code } = error as NodeJS.ErrnoException
   if (code !== 'EADDRINUSE' && code !== 'EACCES') return error
-  const why = code === 'EACCES' ? 'may not be used' : 'is taken: perhaps this sandbox runs already'
-  return Object.assign(new Error(`port ${port} ${why}; choose another one with --port`, { cause: error }), { code })
+  const why = code === 'EACCES' ? 'needs more privileges' : 'is taken: perhaps this sandbox runs already'
+  return Object.assign(new Error(`port ${port} ${why}; choose another port with --port`, { cause: error }), { code })
 }
 
 const kubeconfigIn = (folder: string): string => join(folder, 'kubeconfig')
@@ -304,7 +304,7 @@ async function kept<T>(path: string, read: (text: string) => T): Promise<T | und
     return read(await readFile(path, 'utf8'))
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code === 'ENOENT') return undefined
-    throw new Error(`${path} is not the saved state of a sandbox; remove the file to start without it`, {
+    throw new Error(`${path} is not the saved state of a sandbox; remove the file to start without saved objects`, {
       cause: error,
     })
   }

@@ -139,14 +139,14 @@ describe('varmor sandbox', () => {
     try {
       child = new Child(['sandbox', '--port', `${port}`])
       expect(await child.exited()).to.equal(1)
-      expect(child.stderr).to.match(/is taken.*choose another one with --port/)
+      expect(child.stderr).to.match(/is taken.*choose another port with --port/)
     } finally {
       server.close()
     }
     writeFileSync(join(folder, 'objects.json'), '{')
     child = new Child(['sandbox', '--data', folder])
     expect(await child.exited()).to.equal(1)
-    expect(child.stderr).to.include('remove the file to start without it')
+    expect(child.stderr).to.include('remove the file to start without saved objects')
     expect(readFileSync(join(folder, 'objects.json'), 'utf8')).to.equal('{')
   })
 })

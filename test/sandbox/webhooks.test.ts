@@ -50,7 +50,7 @@ describe('webhooks of the embedded server', () => {
     await configure(harness, { service: { namespace: 'default', name: 'hooks' } })
     expect((await harness.call('POST', maps, { metadata: { name: 'a' } }))['message']).to.equal(
       'Internal error occurred: failed calling webhook "hook.varmor.test": failed to call webhook: ' +
-        'the sandbox reaches no services, only URLs',
+        'the sandbox cannot reach services, only URLs',
     )
   })
 

@@ -105,7 +105,7 @@ async function placeOf(log: OpenedLog, tail: number | undefined, isWanted: (viol
   }
   try {
     const place = tail === undefined ? beginning : await findTail(log.files, tail, isLineWanted)
-    // Warn only if the log is read from its beginning; otherwise the content of these files is not needed.
+    // Warn about unreadable files only if the log is read from its beginning: otherwise their content is not needed.
     const isAll = place.index <= 0 && place.offset === 0
     if (isAll) for (const { path, problem } of log.unread) await warn(`${path}: ${problem}`)
     return place

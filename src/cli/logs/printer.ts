@@ -23,7 +23,7 @@ export class Printer {
   problems = 0
   readonly #options: PrinterOptions
   #linesBefore: () => Promise<number> = () => Promise.resolve(0)
-  /** Number of lines that were printed after the lines of `#linesBefore`. */
+  /** Number of lines of the current file that were read after the lines that `#linesBefore` counts. */
   #lines = 0
 
   constructor(options: PrinterOptions) {

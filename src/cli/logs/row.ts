@@ -85,7 +85,10 @@ function placeOf(fields: Fields): string {
 
 const ruleOf = (fields: Fields): string => policyOf(fields) || textOf(fields, 'profileName')
 
-/** Such as `cat[4711]`. AppArmor and Seccomp name the process in the event, BPF beside the event. */
+/**
+ * A process, such as `cat[4711]`. AppArmor and Seccomp violations name the process inside the field `event`, BPF
+ * violations outside of it.
+ */
 function processOf(fields: Fields, event: Fields): string {
   const word = (key: string) => wordOf(event, key) || wordOf(fields, key)
   const [name, pid] = [word('comm') || word('exe'), textOf(fields, 'pid') || textOf(event, 'pid')]

@@ -26,7 +26,7 @@ interface Offer {
   id: string
   what: string
   count: number
-  /** The pod in which it was seen first. */
+  /** The pod of the first violation that shows this addition. */
   pod: string
   fact: Fact
 }
@@ -109,7 +109,9 @@ function say(file: string, count: number, what: string): void {
 
 type Fields = Readonly<Record<string, unknown>>
 
-/** Adds the line's fact to the offers, unless the model has it. @returns whether the line has a fact */
+/**
+ * Offers the behaviour that a line shows, unless the model allows it already. @returns whether a model can contain it
+ */
 function offer(fields: Fields, event: Fields, allowed: Allowed, offers: Map<string, Offer>): boolean {
   const fact = factOf(enforcerOf(fields), event)
   if (fact === undefined) return false

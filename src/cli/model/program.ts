@@ -57,7 +57,7 @@ function addDiff(model: Command): void {
   withCluster(model.command('diff'))
     .description('print what one model allows and the other does not: - only the first, + only the second')
     .argument('<first>', ofModel)
-    .argument('<second>', 'the model to compare with, named in the same ways')
+    .argument('<second>', 'the model to compare with: a file, - or NAMESPACE/NAME')
     .addOption(output())
     .addHelpText('after', '\nExit status: 0 both allow the same; 1 they differ; 2 a model cannot be read, or misuse.')
     .action(async (first, second, given) => {

@@ -66,8 +66,8 @@ function addTest(policy: Command): void {
     .addHelpText(
       'after',
       `
-Operations that cannot be judged are counted with the reason, such as system calls whose arguments decide but are not recorded, or rules
-about Services.
+Some operations cannot be judged, for example a connection under a rule about Services, or a system call under a rule about arguments,
+because recordings do not contain arguments. These operations are counted, with the reason.
 Exit status: 0 nothing would be refused; 1 something would be refused; 2 misuse, the input cannot be read, or nothing could be judged.`,
     )
     .action(async (given) => {
@@ -141,7 +141,7 @@ function addAdvise(policy: Command): void {
     .addHelpText(
       'after',
       `
-Without a model, the policy has the rules that suit nearly every application, and forbids each capability that is not named.
+Without a model, the policy has the rules that suit nearly every application, and forbids each capability that you do not name.
 Exit status: 0 done; 2 misuse, or the model cannot be read.`,
     )
     .action(async (given) => {

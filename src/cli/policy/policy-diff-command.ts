@@ -12,7 +12,7 @@ export interface DiffArguments extends CompilingArguments {
 type Pair = { policy: string } & ({ only: 'old' | 'new' } | Compared)
 
 /**
- * Prints which operations become allowed or forbidden. Returns the exit status: 1 if there are differences, or some
+ * Prints which operations become allowed or forbidden. Returns the exit status: 1 if the policies differ, or if some
  * parts could not be compared.
  */
 export async function diffCommand(old: string, made: string, given: DiffArguments): Promise<number> {

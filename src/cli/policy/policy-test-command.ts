@@ -25,7 +25,7 @@ export interface TestArguments extends CompilingArguments, ModelArguments {
   output: Format
 }
 
-/** The recorded operations, and the parts of the input that cannot be operations. */
+/** The recorded operations, and the parts of the input that are not operations. */
 interface Seen {
   operations: Map<string, { recorded: Recorded; count: number }>
   unjudged: Map<string, { count: number; example: string }>

@@ -65,7 +65,7 @@ function ask(
     // The kubelet's certificate is for the name of the node, whatever its address is.
     const servername = node.metadata.name
     const call = httpsRequest({ ...credentials, ...asked, ...endpointOf(node), path, agent: false, servername })
-    const timer = setTimeout(() => call.destroy(new Error(`no answer within ${timeout} ms`)), timeout)
+    const timer = setTimeout(() => call.destroy(new Error(`the kubelet did not answer within ${timeout} ms`)), timeout)
     const answered = (answer: IncomingMessage | Upgraded): void => {
       clearTimeout(timer)
       resolve(answer)

@@ -38,8 +38,8 @@ export interface Ports {
 }
 
 /**
- * Milliseconds after which work continues even if a copy does not show its own writes, because the objects may already
- * be gone again.
+ * Milliseconds after which a key may run again even if the copies do not show the writes of its last run: the written
+ * objects may already be deleted.
  */
 const timeout = 10_000
 
@@ -61,7 +61,7 @@ export class Copy<T extends KubeObject> {
       ...{ source: clientSource(client, ref, which), clock, random, indexes, transform: withoutManagedFields },
       observer: {
         failed: (error) => failed(`watch ${ref.plural}`, error),
-        handlerFailed: (_handler, { key }, error) => failed(`take in ${ref.plural} ${key}`, error),
+        handlerFailed: (_handler, { key }, error) => failed(`handle a change of ${ref.plural} ${key}`, error),
         listed: () => this.#wake(),
       },
     })

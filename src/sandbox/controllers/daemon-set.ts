@@ -31,7 +31,8 @@ export function startDaemonSets(cluster: Cluster): WorkQueue {
     })
   })
   cluster.nodes.onChange((after, before) => {
-    // Nodes report often. Only labels and taints decide about pods.
+    // Ignore other changes of a node, because nodes report often: only labels and taints decide which pods run on a
+    // node.
     const decisive = (node: Node | undefined): string => JSON.stringify([node?.metadata.labels, node?.spec.taints])
     if (after && before && decisive(after) === decisive(before)) return
     for (const key of cluster.daemonSets.store.keys()) queue.addAfter(key, interval)

@@ -50,7 +50,7 @@ export function nextSizes(
   const grown = newest.wanted > replicas ? replicas : Math.min(replicas, newest.wanted + room)
   if (grown !== newest.wanted) return { newest: grown, old: sizes }
   const least = replicas - unavailable
-  // The unavailable pods of the newest set still need the old pods.
+  // As long as pods of the newest set are unavailable, the same number of old pods must stay.
   let mayGo = total - least - (newest.wanted - newest.available)
   for (const [index, { wanted, available }] of old.entries()) {
     const count = Math.max(0, Math.min(mayGo, wanted - available))

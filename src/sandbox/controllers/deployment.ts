@@ -163,7 +163,7 @@ class Rollout {
     const annotations = { ...metadata.annotations, ...(revision !== undefined && { [REVISION]: revision }) }
     const isCurrent = metadata.annotations?.[REVISION] === revision
     const deployment = isCurrent ? this.#deployment : { ...this.#deployment, metadata: { ...metadata, annotations } }
-    // With the status, the server also accepts annotations.
+    // In a write of the status, the server also accepts changed annotations.
     await this.#writes.status(deployments, isCurrent ? deployment : { ...deployment, status: {} }, status)
   }
 

@@ -7,7 +7,9 @@ import { type Condition, type Metadata, type Pod, type PodTemplate, pods } from 
 export const conditionOf = (conditions: readonly Condition[] | undefined, type: string): Condition | undefined =>
   conditions?.find((condition) => condition.type === type)
 
-/** The conditions with this condition added. Its transition time does not change if its status does not. */
+/**
+ * The conditions, with this condition added or replaced. Its transition time does not change if its status does not.
+ */
 export function withCondition(conditions: readonly Condition[] = [], condition: Condition): Condition[] {
   const before = conditionOf(conditions, condition.type)
   if (before?.status === condition.status && before.reason === condition.reason) return [...conditions]
@@ -55,7 +57,7 @@ export const ownedBy = (ref: ResourceRef, { metadata: { name, uid } }: { metadat
   { apiVersion: apiVersionOf(ref), kind: ref.kind, name, uid, controller: true, blockOwnerDeletion: true },
 ]
 
-/** A pod that an owner creates. Unless given, its name is the owner's name with a random suffix. */
+/** A pod that an owner creates. By default, its name is the owner's name with a random suffix. */
 export function podFrom(
   template: PodTemplate,
   owner: KubeObject & { metadata: Metadata },

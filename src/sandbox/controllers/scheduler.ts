@@ -65,7 +65,7 @@ async function bind({ ports: { client } }: Cluster, { metadata }: Pod, node: str
 }
 
 async function reportUnschedulable(cluster: Cluster, writes: Writes, pod: Pod, nodes: number): Promise<void> {
-  const message = `none of ${nodes} nodes fits: by nodeSelector, taints, or being unschedulable`
+  const message = `none of ${nodes} nodes fits, because of nodeSelector, taints, or because the node is unschedulable`
   const known = conditionOf(pod.status?.conditions, 'PodScheduled')
   if (known?.status === 'False' && known.message === message) return
   const now = timestamp(cluster.now)

@@ -86,7 +86,7 @@ export class CriRuntime implements PodRuntime {
   /** Reports ended containers to their observers. */
   poll(): Promise<void> {
     this.#looking ??= this.#poll()
-      .catch((error: unknown) => this.#options.failed('look at what runs', error))
+      .catch((error: unknown) => this.#options.failed('check running containers', error))
       .finally(() => {
         this.#looking = undefined
       })
@@ -246,7 +246,9 @@ export class CriRuntime implements PodRuntime {
   async refreshVolumes(): Promise<void> {
     const { volumes, failed } = this.#options
     for (const { pod, place } of [...this.#pods.values()])
-      await volumes.refresh(pod, place).catch((error: unknown) => failed(`volumes of pod ${pod.metadata.name}`, error))
+      await volumes
+        .refresh(pod, place)
+        .catch((error: unknown) => failed(`update volumes of pod ${pod.metadata.name}`, error))
   }
 }
 

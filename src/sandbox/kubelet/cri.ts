@@ -168,7 +168,8 @@ export class Cri {
     const request = { image: { image }, sandboxConfig }
     await startStep('ErrImagePull', this.#call('PullImage', request, slow, 'runtime.v1.ImageService'))
     const pulled = await startStep('ImageInspectError', this.#imageStatus(image))
-    if (pulled === undefined) throw new ContainerStartError('ErrImagePull', `${image} was pulled, and is not there`)
+    if (pulled === undefined)
+      throw new ContainerStartError('ErrImagePull', `${image} was pulled, but is missing on this node`)
     return pulled
   }
 

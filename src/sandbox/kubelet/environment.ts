@@ -62,6 +62,6 @@ async function resolved(
   const source = sourceOf(configMapKeyRef, secretKeyRef)
   const found = (await objects.data(pod, source))?.get(selector.key)
   if (found === undefined && !source.optional)
-    throw new ConfigError(`env ${name}: ${source.kind} ${source.name} has no key ${selector.key}`)
+    throw new ConfigError(`env ${name}: ${source.kind} ${source.name} does not have the key ${selector.key}`)
   return found?.toString()
 }

@@ -103,7 +103,7 @@ export class KubeletServer {
   async #log(path: readonly string[], query: URLSearchParams, response: ServerResponse): Promise<void> {
     const { clock, podLogs } = this.#options
     const tail = query.get('tailLines')
-    if (tail !== null && !/^\d{1,9}$/.test(tail)) throw new Refusal(400, `tailLines: ${tail} is no whole number`)
+    if (tail !== null && !/^\d{1,9}$/.test(tail)) throw new Refusal(400, `tailLines: ${tail} is not a whole number`)
     const { pod, container, newest } = await this.#target(path)
     if (newest === undefined)
       throw new Refusal(400, `container "${container}" in pod "${pod.metadata.name}" is waiting to start`)
@@ -174,7 +174,8 @@ export class KubeletServer {
 function authorize({ socket }: IncomingMessage): void {
   const certificate = (socket as TLSSocket).getPeerX509Certificate?.()
   const organizations = certificate === undefined ? [] : certificateUser(certificate).organizations
-  if (!organizations.includes(master)) throw new Refusal(403, 'Forbidden: only the API server may ask a kubelet')
+  if (!organizations.includes(master))
+    throw new Refusal(403, 'Forbidden: only the API server may send requests to a kubelet')
 }
 
 function addressOf({ url = '/' }: IncomingMessage): { path: string[]; query: URLSearchParams } {

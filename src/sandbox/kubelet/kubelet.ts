@@ -108,7 +108,7 @@ export class Kubelet {
     while (!this.#stopped) {
       if (clock.now() >= due) {
         due = clock.now() + housekeeping
-        await this.#removeLeftovers().catch((error: unknown) => failed('remove what is left of other pods', error))
+        await this.#removeLeftovers().catch((error: unknown) => failed('remove leftover pods', error))
         await this.runtime.refreshVolumes()
       }
       await sleep(clock, 500)

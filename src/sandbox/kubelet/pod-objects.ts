@@ -99,6 +99,6 @@ export function fieldValue(pod: Pod, path: string, { podIP, hostIP }: PodPlace):
     'status.hostIPs': hostIP,
   }
   const value = values[path]
-  if (value === undefined) throw new ConfigError(`fieldRef ${path} is no field that can be referred to`)
+  if (value === undefined) throw new ConfigError(`fieldRef ${path} is not supported`)
   return value
 }

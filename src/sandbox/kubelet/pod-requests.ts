@@ -137,7 +137,7 @@ function profileOf(what: string, text: string, root = ''): object {
   if (text === 'runtime/default') return { profileType: 'RuntimeDefault' }
   if (text === 'unconfined') return { profileType: 'Unconfined' }
   const [, name = ''] = /^localhost\/(.+)$/.exec(text) ?? []
-  if (name === '') throw new ConfigError(`${JSON.stringify(text)} is no ${what} profile`)
+  if (name === '') throw new ConfigError(`${JSON.stringify(text)} is not a valid ${what} profile`)
   return { profileType: 'Localhost', localhostRef: `${root}${name}` }
 }
 
@@ -146,5 +146,5 @@ function checkNonRoot({ spec: { securityContext: ofPod = {} } }: Pod, own: V1Sec
   if ((own.runAsNonRoot ?? ofPod.runAsNonRoot) !== true) return
   const user = own.runAsUser ?? ofPod.runAsUser ?? Number(image.uid?.value ?? 0)
   if (user === 0)
-    throw new ConfigError('runAsNonRoot: the container would run as root, or as a user known by name only')
+    throw new ConfigError('runAsNonRoot: the container would run as root, or as a user whose id is unknown')
 }

@@ -44,7 +44,7 @@ export class PodVolumes {
   async #mount(pod: Pod, mount: V1VolumeMount, place: PodPlace): Promise<Mount> {
     const { name, mountPath, readOnly, subPath, subPathExpr, mountPropagation = '' } = mount
     const volume = pod.spec.volumes?.find((one) => one.name === name)
-    if (volume === undefined) throw new ConfigError(`volumeMounts: there is no volume ${name}`)
+    if (volume === undefined) throw new ConfigError(`volumeMounts: the volume ${name} does not exist`)
     if (subPath || subPathExpr) throw new ConfigError(`volumeMounts: ${name}: subPath is not supported on this node`)
     const propagation = propagations[mountPropagation]
     return {
@@ -114,7 +114,7 @@ export class PodVolumes {
       const content = data.get(key)
       if (content !== undefined) return [{ path, content, mode: own }]
       if (source.optional) return []
-      throw new ConfigError(`${source.kind} ${source.name} has no key ${key}`)
+      throw new ConfigError(`${source.kind} ${source.name} does not have the key ${key}`)
     })
   }
 
@@ -157,7 +157,7 @@ function projectionsOf({ configMap, secret, downwardAPI, projected }: V1Volume):
  */
 function checkPath(volume: string, path: string): void {
   const isBelow = !path.startsWith('/') && path.split('/').every((part) => !['', '.', '..'].includes(part))
-  if (!isBelow) throw new ConfigError(`volume ${volume}: ${JSON.stringify(path)} is no path below the volume`)
+  if (!isBelow) throw new ConfigError(`volume ${volume}: ${JSON.stringify(path)} is not a path in the volume`)
 }
 
 const found = (path: string) => stat(path).catch(() => undefined)
@@ -190,6 +190,6 @@ async function preparedHostPath(volume: string, path: string, type = ''): Promis
   if (type === 'FileOrCreate') await writeFile(path, '', { flag: 'a' })
   const isMade = type === 'DirectoryOrCreate' || type === ''
   if (isMade && !(await found(path))) await mkdir(path, { recursive: true, mode: 0o755 })
-  if (!(await found(path))) throw new ConfigError(`volume ${volume}: hostPath: there is no ${type} ${path}`)
+  if (!(await found(path))) throw new ConfigError(`volume ${volume}: hostPath: the ${type} ${path} does not exist`)
   return path
 }

@@ -65,7 +65,7 @@ export async function runSandboxNode(options: SandboxNodeOptions): Promise<Sandb
     ownNetwork: options.network === 'cni',
     environment: serverVariables(config),
     version: String(versionInfo()['gitVersion']),
-    failed: (what, err) => logger.warn({ err, job: what }, 'work of the kubelet failed; it is tried again'),
+    failed: (what, err) => logger.warn({ err, job: what }, 'work of the kubelet failed; retrying'),
   })
   const server = new KubeletServer({ ...{ pods: kubelet, cri, podLogs, clock: sandboxClock, tls }, ...listen })
   const stop = async (): Promise<void> => {
@@ -94,7 +94,9 @@ async function certificateOf(config: KubeConfig): Promise<{ cert: string; key: s
   await config.applyToHTTPSOptions(options)
   const { cert, key, ca } = options
   if (!cert || !key || !ca)
-    throw new Error('the kubeconfig has no certificate; take the one that the sandbox has written for this node')
+    throw new Error(
+      'the kubeconfig does not contain a certificate; use the kubeconfig that the sandbox wrote for this node',
+    )
   return { cert: String(cert), key: String(key), ca: String(ca) }
 }
 

@@ -13,7 +13,7 @@ export interface ContainerExit {
 export const goneExit: ContainerExit = {
   exitCode: 137,
   reason: 'ContainerStatusUnknown',
-  message: 'The container is no longer there',
+  message: 'The container no longer exists',
 }
 
 /** The runtime calls these methods when a container's state changes. */

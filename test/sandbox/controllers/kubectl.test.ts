@@ -133,7 +133,7 @@ describe('kubectl on the sandbox', () => {
 
   it('says that nothing runs whose logs could be read', async () => {
     const refused = await kubectl('logs', 'db-0').catch((error: Error) => error.message)
-    expect(refused).to.include('the nodes of this sandbox record what they would run')
+    expect(refused).to.include('the nodes of this sandbox are simulated')
   })
 
   it('deletes workloads with their pods', async () => {

@@ -44,7 +44,7 @@ describe('the scheduler of the sandbox', () => {
     expect(conditionOf(cluster.one(pods, 'first')!.status?.conditions, 'PodScheduled')).to.include({
       status: 'False',
       reason: 'Unschedulable',
-      message: 'none of 3 nodes fits: by nodeSelector, taints, or being unschedulable',
+      message: 'none of 3 nodes fits, because of nodeSelector, taints, or because the node is unschedulable',
     })
     await cluster.patch(nodes, 'slow', { metadata: { labels: { disk: 'fast' } } })
     await cluster.runFor(1000)

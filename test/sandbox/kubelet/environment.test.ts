@@ -93,7 +93,7 @@ const refusals: { title: string; container: object; says: string }[] = [
   {
     title: 'a key that is missing',
     container: from({ configMapKeyRef: { name: 'settings', key: 'z' } }),
-    says: 'env X: configmap settings has no key z',
+    says: 'env X: configmap settings does not have the key z',
   },
   {
     title: 'a key of a Secret that is missing',
@@ -103,7 +103,7 @@ const refusals: { title: string; container: object; says: string }[] = [
   {
     title: 'a field that there is not',
     container: field('spec.containers'),
-    says: 'fieldRef spec.containers is no field',
+    says: 'fieldRef spec.containers is not supported',
   },
   {
     title: 'resources',

@@ -78,7 +78,7 @@ describe('the server of a kubelet', () => {
     ['/containerLogs/default/other/main', 404, 'pod "default/other" not found'],
     ['/containerLogs/default/web/other', 404, 'container "other" not found in pod "web"'],
     ['/containerLogs/default/web/main', 400, 'container "main" in pod "web" is waiting to start'],
-    ['/containerLogs/default/web/main?tailLines=x', 400, 'tailLines: x is no whole number'],
+    ['/containerLogs/default/web/main?tailLines=x', 400, 'tailLines: x is not a whole number'],
   ]
   for (const [path, code, says] of rows)
     it(`answers ${path} with ${code}: ${says}`, async () => {

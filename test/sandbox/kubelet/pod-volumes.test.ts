@@ -104,7 +104,7 @@ describe('the volumes of a pod', () => {
 
   it('are no way out of them', async () => {
     expect(await refusal({ configMap: { name: 'settings', items: [{ key: 'b', path: '../x' }] } })).to.include(
-      'no path below',
+      'is not a path in the volume',
     )
   })
 
@@ -114,8 +114,8 @@ describe('the volumes of a pod', () => {
     { type: 'FileOrCreate', path: 'newfile' },
     { type: 'Directory', path: 'dir' },
     { type: 'File', path: 'file' },
-    { type: 'Directory', path: 'missing', says: 'there is no Directory' },
-    { type: 'Socket', path: 'missing', says: 'there is no Socket' },
+    { type: 'Directory', path: 'missing', says: 'missing does not exist' },
+    { type: 'Socket', path: 'missing', says: 'missing does not exist' },
   ]
   for (const { type, path, says } of types)
     it(`are of the host: ${type ?? 'any type'} at ${path}: ${says ?? 'mounted'}`, async () => {
@@ -135,7 +135,7 @@ describe('the volumes of a pod', () => {
       'a key that is missing',
       { configMap: { name: 'settings', items: [{ key: 'z', path: 'z' }] } },
       {},
-      'configmap settings has no key z',
+      'configmap settings does not have the key z',
     ],
     [
       'a projection of another kind',

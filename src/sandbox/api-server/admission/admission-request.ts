@@ -22,7 +22,7 @@ export interface AdmissionRequest {
   readonly resource: Resource
   /** Name of the subresource; empty for the resource itself. */
   readonly subresource: string
-  /** The kind of the written object: the kind of the subresource, if it has one. */
+  /** The kind of the written object. If a subresource has its own kind, such as Scale, it is this kind. */
   readonly objectType: { readonly apiVersion: string; readonly kind: string }
   readonly namespace: string
   readonly name: string

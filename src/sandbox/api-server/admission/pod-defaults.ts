@@ -6,7 +6,7 @@ import { forbidden } from '../status.ts'
 import type { Store } from '../store/store.ts'
 
 const mountPath = '/var/run/secrets/kubernetes.io/serviceaccount'
-/** Lifetime in seconds. As in Kubernetes, the odd seven marks tokens that the server mounts automatically. */
+/** Lifetime in seconds. As in Kubernetes, the seven extra seconds mark a token that the server mounts automatically. */
 const tokenLifetime = 3607
 
 /** Gives a new pod a service account, a token of this account, and the default tolerations. */

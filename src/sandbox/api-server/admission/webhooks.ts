@@ -88,7 +88,10 @@ async function mutateOne(
   return objectType.kind === resource.kind ? withDefaults(resource, known) : known
 }
 
-/** The reason why a patch does not fit. Answers of the server for other requests hide this reason. */
+/**
+ * The reason why a patch does not fit the object. A webhook's error shows this reason; the answer to a client's patch
+ * hides it.
+ */
 const messageOf = (error: Error): string => (error.cause instanceof Error ? error.cause.message : error.message)
 
 function patchOf(webhook: JsonObject, { patch, patchType }: JsonObject): JsonObject[] {
@@ -139,7 +142,7 @@ async function call(
   request: AdmissionRequest,
 ): Promise<JsonObject> {
   const client = objectOf(webhook['clientConfig'])
-  if (!client['url']) throw new Error('failed to call webhook: the sandbox reaches no services, only URLs')
+  if (!client['url']) throw new Error('failed to call webhook: the sandbox cannot reach services, only URLs')
   const seconds = numberOf(webhook['timeoutSeconds']) || 10
   const url = new URL(textOf(client['url']))
   url.search = `timeout=${seconds}s`
@@ -152,7 +155,7 @@ async function call(
   if (answer.code < 200 || answer.code > 299) throw new Error(`failed to call webhook: it answered ${answer.code}`)
   const response = readReview(answer.body)
   if (response?.['uid'] === uid) return response
-  throw new Error(`received invalid webhook response: no AdmissionReview of admission.k8s.io/v1 about ${uid}`)
+  throw new Error(`received invalid webhook response: it is not an AdmissionReview of admission.k8s.io/v1 about ${uid}`)
 }
 
 function readReview(body: string): JsonObject | undefined {

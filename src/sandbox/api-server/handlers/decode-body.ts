@@ -48,7 +48,7 @@ export function bodyValue(request: ApiRequest, type = mediaType(request)): JsonV
 /** The body of a request that must be an object. @throws {ApiStatusError} 400 */
 export function bodyObject(request: ApiRequest, type?: string): JsonObject {
   const value = bodyValue(request, type)
-  if (!isObject(value)) throw badRequest('the object provided is unrecognized: the body is no object')
+  if (!isObject(value)) throw badRequest('the object provided is unrecognized: the body is not an object')
   return value
 }
 

@@ -95,7 +95,7 @@ function checkPreconditions({ group, kind }: Resource, metadata: ObjectMeta, { p
     const wanted = preconditions[field]
     if (wanted === undefined || wanted === metadata[field]) continue
     const problem = `the ${text} in the precondition (${wanted}) does not match the ${text} in record (${metadata[field]})`
-    // In this text, the real server names the kind instead of the resource.
+    // Like the real server, this text names the kind and not the resource.
     throw conflict({ group, resource: kind }, metadata.name, `${problem}. The object might have been ${reason}`)
   }
 }

@@ -108,7 +108,7 @@ function exactRevision(call: ResourceCall, options: ListOptions): number | undef
 /** The revision in a text; 0 if the text is empty. @throws {ApiStatusError} 400 */
 export function parseRevision(text: string): number {
   if (/^\d*$/.test(text)) return Number(text)
-  throw badRequest(`invalid resource version: ${JSON.stringify(text)} is no number`)
+  throw badRequest(`invalid resource version: ${JSON.stringify(text)} is not a number`)
 }
 
 /** @throws {ApiStatusError} 504 for a future revision */
@@ -196,5 +196,5 @@ function decodeContinue(token: string): ContinueToken {
   } catch (error) {
     if (!(error instanceof SyntaxError)) throw error
   }
-  throw badRequest('invalid continue token: continue key is not valid: it was not made here')
+  throw badRequest('invalid continue token: continue key is not valid: it is not from this server')
 }

@@ -64,7 +64,7 @@ export function listOptions(query: URLSearchParams, watch: boolean): ListOptions
 function numberOf(query: URLSearchParams, name: string): number | undefined {
   const text = query.get(name) ?? ''
   if (text === '') return undefined
-  if (!/^-?\d+$/.test(text)) throw badRequest(`${name}: ${JSON.stringify(text)} is no number`)
+  if (!/^-?\d+$/.test(text)) throw badRequest(`${name}: ${JSON.stringify(text)} is not a number`)
   return Number(text)
 }
 

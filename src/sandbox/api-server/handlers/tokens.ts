@@ -48,7 +48,11 @@ function boundObject(call: ResourceCall, reference: JsonObject, account: KubeObj
   if (!found) throw notFound({ group: '', resource: storage.slice(1) }, name)
   const { uid = '' } = found.metadata
   if (reference['uid'] && reference['uid'] !== uid)
-    throw conflict({ group: '', resource: kind }, name, 'the UID in the bound object reference is that of another one')
+    throw conflict(
+      { group: '', resource: kind },
+      name,
+      'the UID in the bound object reference belongs to another object',
+    )
   const { serviceAccountName, nodeName } = objectOf(found['spec'])
   if (kind === 'Pod' && serviceAccountName !== account.metadata.name)
     throw badRequest(`cannot bind token to pod ${name}, which runs with another service account`)

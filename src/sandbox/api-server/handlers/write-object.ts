@@ -200,7 +200,7 @@ function checkPreconditions({ resource }: ResourceCall, wanted: KubeObject, curr
   }
   if (behaviourOf(resource).unconditionalUpdate) return
   const detail = 'must be specified for an update'
-  // In this text, the real server names the resource instead of the kind.
+  // Like the real server, this text names the resource and not the kind.
   throw invalid({ group: resource.group, kind: resource.plural }, name, [
     invalidValue('metadata.resourceVersion', 0, detail),
   ])

@@ -97,7 +97,7 @@ const asList = (value: JsonValue | undefined): JsonValue[] => {
   return Array.isArray(value) ? value : listProblem()
 }
 const listProblem = (): never => {
-  throw internalFailure('the patch has something else where the object has a list')
+  throw internalFailure('a list field has a value that is not a list')
 }
 
 function mergeField(live: JsonObject, name: string, change: JsonValue, schema: OpenApiSchema): void {

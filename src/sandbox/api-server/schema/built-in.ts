@@ -14,7 +14,7 @@ import { schemaIssues, typeProblem } from './published-schema.ts'
 /** @throws {Error} for a kind without a schema, because its objects cannot be handled */
 function schemaOf(apiVersion: string, kind: string): OpenApiSchema {
   const schema = builtInSchema(apiVersion, kind)
-  if (schema === undefined) throw new Error(`no built-in kind ${kind} in ${apiVersion}`)
+  if (schema === undefined) throw new Error(`${apiVersion} does not have a built-in kind ${kind}`)
   return schema
 }
 

@@ -62,7 +62,7 @@ const QUADRATIC = 'uniqueItems cannot be set to true since the runtime complexit
 const EXCLUSIVE = 'additionalProperties and properties are mutual exclusive'
 const PRESERVE = 'x-kubernetes-preserve-unknown-fields'
 
-/** Errors about invalid words, or invalid combinations of words, in a schema. */
+/** Errors about invalid keywords, or invalid combinations of keywords, in a schema. */
 function wordIssues({ schema, field }: Part): FieldIssue[] {
   const { type = '', pattern = '', properties = {}, additionalProperties } = schema
   const given = schema as Record<string, unknown>
@@ -136,7 +136,7 @@ function mapKeyIssues({ schema, field }: Part): FieldIssue[] {
   })
 }
 
-/** Words that are allowed only in the structure, not in schemas under anyOf, oneOf, allOf or not. */
+/** Keywords that are allowed only in the structure, not in schemas under anyOf, oneOf, allOf or not. */
 const structureOnly: [keyof OpenApiSchema, string][] = [
   ['type', 'must be empty to be structural'],
   ['additionalProperties', 'must be undefined to be structural'],

@@ -22,7 +22,7 @@ export function parseLabelSelector(text: string): CompiledSelector {
   for (let rest = text; rest.trim() !== ''; ) {
     const found = term.exec(rest)
     if (!found || (found[1] && (found[3] ?? found[5])))
-      throw badRequest(`unable to parse requirement: ${JSON.stringify(rest.trim())} is no label selector`)
+      throw badRequest(`unable to parse requirement: ${JSON.stringify(rest.trim())} is not a label selector`)
     matchExpressions.push(requirementOf(found))
     rest = rest.slice(found[0].length)
   }

@@ -11,7 +11,7 @@ export class CompactedError extends Error {
   override readonly name = 'CompactedError'
 }
 
-/** Maximum lists that are kept for paging, so that a page costs only its own objects. */
+/** Maximum number of lists that are kept, so that each further page of a list costs only the objects on the page. */
 const snapshotLimit = 32
 
 /** The result of `Store.dump`, as plain JSON for `Store.restore`. */

@@ -2,7 +2,7 @@ import { Duration } from '@marcbachmann/cel-js/evaluator'
 import { isObject, type JsonObject, type JsonValue } from '../json.ts'
 import type { OpenApiSchema } from '../open-api-schema.ts'
 
-// Names that are words of CEL are escaped as a whole (apiserver, pkg/cel/escaping.go).
+// Names that are reserved words of CEL are escaped as a whole (apiserver, pkg/cel/escaping.go).
 const reserved = new Set(
   'true false null in as break const continue else for function if import let loop package namespace return var void while'.split(
     ' ',
