@@ -38,8 +38,8 @@ export interface LoadedProfilePorts {
    */
   compile(key: string): Promise<LoadFailure | undefined>
   /**
-   * The actor has reached its goals, so the compiled contents may be dropped. `again`: a retry follows, so keep them if
-   * possible.
+   * The actor has reached its goals, so the compiled contents may be dropped. `again`: a retry follows, so keep the
+   * contents if possible.
    */
   letGo(key: string, again: boolean): void
   /** Whether another ArmorProfile wants a profile of this name. */
@@ -92,7 +92,7 @@ export const loadedProfileFamily = (ports: LoadedProfilePorts): FamilyOptions<Me
 const lastingOf = (hopeless: Memory['hopeless']): Memory['hopeless'] =>
   new Map([...hopeless].filter(([, { passing }]) => !passing))
 
-/** Report the failure of a bug, too, so that the manager does not wait for a report. */
+/** Reports a failure to the manager even if a bug caused it. Otherwise the manager would wait for a report. */
 function reportFailure(ports: LoadedProfilePorts, key: string, error: unknown, retryIn: number): void {
   const wanted = ports.wanted(key)
   if (wanted === undefined) return
@@ -163,8 +163,8 @@ async function reach(
       const content = await contentOf(ports, key, enforcer, goal.content)
       await listings.load(enforcer, profile, content, key.slice(0, key.indexOf('/')))
     } else if (step === 'unload') {
-      // Check again after the wait: a container may have started in the profile meanwhile, and would run unconfined
-      // without it.
+      // Check again after the wait: meanwhile, a container may have started with the profile, and would be unconfined
+      // without the profile.
       const needed = async () => !(await goalsNow()).some((now) => now.enforcer === enforcer && now.is === 'absent')
       await listings.unload(enforcer, profile, needed)
     } else if (step === 'free') await listings.free(enforcer, profile)

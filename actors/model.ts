@@ -67,8 +67,8 @@ export const modelFamily = (ports: ModelPorts): FamilyOptions<ModelState, Messag
   // The manager limits the number of waiting reports for all models, because a report may have a mebibyte. So the
   // mailbox always has space for `built`.
   mailbox: { capacity: 256, coalesce: ({ type }) => (type === 'report' ? undefined : type) },
-  // Longer than the five minutes between two offers of a recording: an active actor need not ask again for pieces that
-  // it has merged.
+  // An actor stays active for longer than the five minutes between two offers of a recording. So it need not ask again
+  // for pieces that it has merged.
   idleAfter: 900_000,
   passivate: ({ release }) => {
     release()
@@ -160,8 +160,8 @@ async function known(
 }
 
 /**
- * Seconds until a node asks again: if the stored model has its part, if it must wait, and if the manager does not know
- * its recording.
+ * Seconds until a node asks again. `stored`: the stored model has the node's part. `waiting`: the node must wait.
+ * `unknown`: the manager does not know the node's recording.
  */
 const retry = { stored: 300, waiting: 10, unknown: 60 }
 const waiting: ModelAnswer = { state: 'waiting', retrySeconds: retry.waiting }
@@ -226,7 +226,7 @@ function due(state: ModelState, delay: number, context: Context): ModelState {
   return { ...state, due: at }
 }
 
-/** Nodes whose part is only in the stored profiles, because they have not sent it again or no longer have it. */
+/** Nodes whose part is only in the stored profiles, because the nodes have not sent it again, or no longer have it. */
 const missing = ({ lost, parts }: ModelState): string[] =>
   [...lost].flatMap(([node, digest]) => {
     const part = parts.get(node)

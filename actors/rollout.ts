@@ -24,7 +24,8 @@ export { defaultRolloutSettings, type RolloutSettings } from './rollout/settings
 export type { RolloutProgress, WantedRollout } from './rollout/wanted.ts'
 
 /**
- * All messages ask the actor to check the state again. `workloads`: some changed, so check now instead of at the timer.
+ * Each message asks the actor to check the state again. `workloads`: workloads have changed, so the actor does not wait
+ * for its timer.
  */
 export type RolloutMessage = { type: 'wanted'; wanted: WantedRollout } | { type: 'unwanted' } | { type: 'workloads' }
 
@@ -198,7 +199,8 @@ async function checkPods(ports: RolloutPorts, memory: Memory, workload: Workload
     let outside = 0
     await api.eachPod(workload, (pod) => {
       const other = podProfile(pod, namespace)
-      // Pods of a cluster policy stay with it: a namespaced policy has no priority over it.
+      // In the rollout of a cluster policy, the profile of a namespaced policy is not accepted, because a namespaced
+      // policy does not have priority over a cluster policy.
       const isOther = wanted.namespace !== undefined || other?.kind === 'VarmorClusterPolicy'
       const accepted = isOther ? other : undefined
       if (!podLacksProfile(pod, { wanted, facts: settings, other: accepted, template, isOurs })) return

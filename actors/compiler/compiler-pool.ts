@@ -30,14 +30,14 @@ export interface PoolOptions {
 export type Outcome = 'done' | 'failed' | 'too-costly' | 'known-too-costly' | 'busy'
 
 /**
- * Milliseconds that a job that is not urgent waits for a thread. On a busy, slow node a thread takes minutes to start,
- * and a thread that the pool ended takes minutes to restart.
+ * Maximum milliseconds for which a job that is not urgent waits for a thread. On a busy, slow node a thread takes
+ * minutes to start, and a thread that the pool ended takes minutes to restart.
  */
 const LONG_WAIT = 300_000
 /**
- * Maximum queue lengths: urgent jobs of one tenant, all urgent jobs, all jobs. Each job may hold a policy of a
- * megabyte. A full queue drops the youngest job of the peer with the most urgent jobs, or of the tenant with the most
- * other jobs.
+ * Maximum queue lengths: urgent jobs of one tenant, all urgent jobs, all jobs. Each job may contain a policy of a
+ * megabyte. If there are too many urgent jobs, the peer with the most urgent jobs loses its youngest job. If there are
+ * too many jobs in all, the tenant with the most jobs that are not urgent loses its youngest job.
  */
 const MAX_OF_TENANT = 128
 const MAX_URGENT = 512
@@ -81,13 +81,13 @@ interface Job extends JobOptions {
   /** The caller's name for the tenant. */
   namespace: string
   name: string
-  /** When the job began to wait for a thread, and the latest time that it may get one. */
+  /** When the job started to wait for a thread. `until`: the latest time at which the job may get a thread. */
   since: number
   until: number
   input: readonly unknown[]
   resolve(output: unknown): void
   reject(error: unknown): void
-  /** The timer of the job's wait, then of its deadline. */
+  /** The timer that limits the wait of the job; later, the timer that limits its run. */
   timer: Timer
 }
 
@@ -228,8 +228,8 @@ export class CompilerPool implements Compilers {
   }
 
   /**
-   * Drops the youngest job of the peer or tenant that has the most jobs, unless the new job's owner would then have the
-   * most.
+   * Drops the youngest job of the peer or tenant that has the most jobs. Drops no job if the owner of the new job would
+   * then have the most jobs.
    * @returns whether a job was dropped
    */
   #makeRoom(jobs: readonly Job[], by: 'peer' | 'tenant', own: string): boolean {

@@ -53,8 +53,8 @@ export function nextTurn<T extends Waiting>(
     // Costly tenants wait until `restUntil`. A tenant has at most one running job.
     const mayNot = (restUntil > now && (tenants.get(tenant)?.costlyUntil ?? 0) > now) || (isSlow(tenant) && !slowMay)
     if (mayNot || running.some((other) => other.tenant === tenant)) continue
-    // Urgent jobs come first, then jobs of the peer with the oldest last turn, then of the tenant with the oldest last
-    // turn: many tenants of one peer get no more turns than one tenant.
+    // Urgent jobs come first. Then comes the peer whose last turn is longest ago, and of this peer the tenant whose
+    // last turn is longest ago. So a peer with many tenants gets no more turns than a peer with one tenant.
     const late = urgent ? 0 : 1
     const ofPeer = peers.get(peer) ?? 0
     const ofTenant = tenants.get(tenant)?.turn ?? 0

@@ -33,7 +33,8 @@ export const compilerMessages: Record<CompilerErrorCode | 'STARTING', (seconds: 
 /** The owner and the limits of a job. */
 export interface JobOptions {
   /**
-   * The owner of the input, such as a namespace; empty where there is none. A costly tenant delays only its own jobs.
+   * The owner of the input, such as a namespace; empty if the input has no owner. A costly tenant delays only its own
+   * jobs.
    */
   tenant: string
   /** The address of the caller. A caller cannot forge it, but may name any tenant. Default: this process. */

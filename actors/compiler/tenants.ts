@@ -1,6 +1,9 @@
 import { COSTLY_TENANT_FOR, SLOW, SLOW_FOR, stranger, type Tenant } from './fair-queue.ts'
 
-/** Maximum number of tenants. Beyond it, the peer with the most tenants loses some: first those that were not slow. */
+/**
+ * Maximum number of tenants. Above it, the peer with the most tenants loses some tenants, first the tenants that were
+ * not slow.
+ */
 const MAX = 1_000
 
 /** Remembers how costly the jobs of each tenant were. */
@@ -35,7 +38,10 @@ export class Tenants extends Map<string, Tenant & { peer: string }> {
     if (this.size > MAX) this.#forget(now)
   }
 
-  /** Drops half of the tenants of the peer that has the most, so a peer with many tenants displaces only its own. */
+  /**
+   * Drops half of the tenants of the peer that has the most tenants. So a peer with many tenants displaces only its own
+   * tenants.
+   */
   #forget(now: number): void {
     const ofPeers = new Map<string, string[]>()
     for (const [name, { peer }] of this) {

@@ -52,7 +52,10 @@ export interface Observation {
 export type Goal =
   | { enforcer: KernelEnforcer; is: 'loaded'; content: WantedContent }
   | { enforcer: KernelEnforcer; is: 'absent' }
-  /** The profile is removed while pods refer to it: replace it by a profile that allows all, until the next cleanup. */
+  /**
+   * The profile is being removed, but pods refer to it: replace it by a profile that allows all, until the next
+   * cleanup.
+   */
   | { enforcer: KernelEnforcer; is: 'free' }
   /** The enforcer would refuse the content again, so do not load it. */
   | { enforcer: KernelEnforcer; is: 'refused'; hopeless: Hopeless }

@@ -3,7 +3,10 @@ import type { KernelEnforcer } from '../../src/api/enforcer.ts'
 
 /** The content that one enforcer must load. */
 export interface WantedContent {
-  /** Undefined: compile the content again before a load. Content may be a thousand times as large as its source. */
+  /**
+   * The compiled content. Undefined: it was dropped, because it may be a thousand times as large as its source. Compile
+   * it again before a load.
+   */
   content?: string
   /** A digest: equal digests mean equal content. */
   digest: string

@@ -42,8 +42,8 @@ export async function writeModel(
     ...(found?.metadata.resourceVersion !== undefined && { resourceVersion: found.metadata.resourceVersion }),
   }
   const model = await ports.api.applyModel({ metadata: about, ...content })
-  // Write the file after the object: only now is it certain that an old file, which this replaces or removes, belongs
-  // to this model.
+  // Write the file after the object: only now is it certain that an old file belongs to this model, and may be replaced
+  // or removed.
   const unkept = await fileOf(ports, model, kept, result)
   const problem = [built.ok ? '' : built.problem, unkept, kept.problem].filter((text) => text !== '').join('; ')
   const leftOut = { leftOut: merged.leftOut(), leftOutBefore }

@@ -25,9 +25,9 @@ export interface Distributed {
 }
 
 /**
- * Passes each entry of a checked report to the actor for it; a complete report also shows which profiles are absent. A
- * node may send any report, so unknown nodes and ArmorProfiles leave no data. Agents repeat earlier reports when the
- * manager asks for a complete report.
+ * Passes each entry of a checked report to the node-profile actor of this entry. A complete report also shows which
+ * profiles are absent. A node may send any report, so entries about unknown nodes and ArmorProfiles are not stored. If
+ * the manager asks for a complete report, agents repeat earlier reports.
  */
 export function distribute(report: AgentReport, reporting: Reporting): Distributed {
   const { acknowledgements, nodeProfiles, nodeExists, profileExists, now } = reporting

@@ -36,11 +36,11 @@ function does(seen: Observation, found: Situation): Part[] {
     // The policy is gone, and no profile of it remains: forget it.
     case 'gone':
       return [stopRollout(seen), { ended: true }]
-    // Only the watch is late. Keep the memory until the watch shows the end: otherwise the finalizer would be removed
-    // twice.
+    // The policy is gone, but the watch does not show it yet. Keep the memory until then: otherwise the actor would
+    // remove the finalizer twice.
     case 'gone, still shown':
       return []
-    // The policy may exist although this manager does not keep it, because its namespace has too many policies. So its
+    // This manager does not keep the policy, because its namespace has too many policies. The policy may exist, so its
     // profile stays. A later list may include the policy.
     case 'not kept':
       return [{ timers: { removal: seen.settings.maxInterval } }]

@@ -25,11 +25,11 @@ export function egressPart(seen: Observation, profile: ArmorProfile): Part {
   return { effect: { type: 'write-egress', profile, status: { ...status, ...own } } }
 }
 
-/** Adds the addresses that do not fit to the rules that a policy leaves out. Nodes report which rules these are. */
+/** Adds the addresses that do not fit to the rules that a policy leaves out. The reports of nodes name these rules. */
 export function withOmitted(leftOut: LeftOutText, profile: ArmorProfile | undefined): LeftOutText {
   const omitted = (profile?.status?.egress ?? []).flatMap(({ target, omitted: count, leftOut: why }) =>
     why !== undefined
-      ? [`BPF enforces no address of ${target}: ${whyLeftOut[why]}`]
+      ? [`BPF does not enforce any address of ${target}: ${whyLeftOut[why]}`]
       : count === undefined
         ? []
         : [`BPF does not enforce ${count} addresses of ${target}, because the ArmorProfile has no room for them`],

@@ -43,7 +43,7 @@ export interface Memory {
   policy: AnyPolicy | undefined
   profile: ArmorProfile | undefined
   profileWrittenAt: number
-  /** Uids of the ArmorProfile that we deleted, and of the one whose finalizer we removed. */
+  /** Uid of the ArmorProfile that we deleted. `released`: uid of the ArmorProfile whose finalizer we removed. */
   deleted: string | undefined
   released: string | undefined
   /** Owner and name of the ArmorProfile that we released, until a new ArmorProfile exists. */

@@ -303,7 +303,7 @@ function progressCondition(
 ): Condition | undefined {
   const count = progress && `${progress.restarted} of ${progress.total} workloads were restarted`
   if (failure !== '') return condition('True', ACTOR_FAILED, count === undefined ? failure : `${count}; ${failure}`)
-  // Only the first report shows whether a workload must restart.
+  // Until the first report, it is unknown whether a workload must restart.
   if (progress === undefined || count === undefined) return known?.status === 'True' ? known : undefined
   if (progress.total === 0 && progress.message === '') return undefined
   const message = progress.message === '' ? count : `${count}; ${progress.message}`
@@ -315,7 +315,8 @@ function restartStatus(
   before: VarmorPolicyStatus | undefined,
   { restart }: PolicyView,
 ): VarmorPolicyStatus['restart'] | undefined {
-  // Another change waits for its restarts. Without this status, the earlier change would restart its workloads again.
+  // If another change waits for its restarts, drop the status of the earlier change. If no restart is wanted, keep it:
+  // without it, the earlier change would restart its workloads again.
   if (restart.state !== 'started') return restart.state === 'none' ? before?.restart : undefined
   const { change, since, progress } = restart
   return { change, since: timeText(asWall(since)), done: progress?.state === 'done' }

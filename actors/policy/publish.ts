@@ -122,7 +122,7 @@ function profilePart(seen: Observation, profile: ArmorProfile): { isShown: boole
   return { isShown: false, part }
 }
 
-/** How urgent a write of the changed status is. A number that will change again soon is no reason for a write. */
+/** How urgent a write of the changed status is. A number that will soon change again does not justify a write. */
 function newsOfProfile(before: ArmorProfileStatus | undefined, after: ArmorProfileStatus): News {
   const { currentNumberLoaded: loaded, desiredNumberLoaded: desired, observedGeneration: generation } = after
   const isComplete = loaded === desired

@@ -244,7 +244,7 @@ const outsideText = ({ workload, pods: { outside, names } }: Astray): string =>
 function astrayText({ settings }: Observation, wanted: WantedRollout, first: Astray): string {
   const { kind, metadata, spec } = first.workload
   const why = lacksProfile(spec.template, wanted, settings)
-    ? 'because the profile was removed from the template. Check who removed it, and whether the API server reaches the webhook'
+    ? 'because the profile was removed from the template. Check which client removed it, and whether the API server reaches the webhook'
     : 'although the template names the profile. Check which webhook or controller changes the pods'
   const again = `kubectl -n ${metadata.namespace} rollout restart ${kind.toLowerCase()} ${metadata.name}`
   return `${outsideText(first)}, ${why}; then: ${again}`

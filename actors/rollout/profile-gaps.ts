@@ -21,11 +21,16 @@ export function lacksProfile(template: PodTemplate, wanted: WantedRollout, facts
 export interface PodCheck {
   wanted: WantedRollout
   facts: ConfinementFacts
-  /** A policy whose profile is accepted too. */
+  /** A policy whose profile is also accepted. */
   other: PodPolicy | undefined
-  /** The template of the pod, if admission would not change it: the pod may be as its template is. */
+  /**
+   * The pod's template, if admission would not change it. Then a container that is confined as in the template is
+   * accepted.
+   */
   template: PodTemplate | undefined
-  /** Whether `wanted` is of the policy that confines the workload. If not, added containers are no concern of it. */
+  /**
+   * Whether the policy of `wanted` confines the workload. If not, containers that the template lacks need no profile.
+   */
   isOurs: boolean
 }
 

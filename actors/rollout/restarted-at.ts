@@ -2,8 +2,8 @@ import { isoTime, type WallMs } from '../../src/base/clock.ts'
 import type { Workload } from '../ports.ts'
 
 /**
- * The annotation that changes a pod template, like the one of `kubectl rollout restart`, and names the reasons:
- * `<change>@<RFC 3339>`, one entry for each change, newest last. Policies keep the entries of other policies.
+ * The annotation that changes a pod template, like the annotation of `kubectl rollout restart`, and gives the reasons:
+ * `<change>@<RFC 3339>`, one entry for each change, the newest last. Each policy keeps the entries of other policies.
  */
 export const RESTARTED_AT = 'sandbox.varmor.org/restartedAt'
 

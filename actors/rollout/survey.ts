@@ -140,8 +140,8 @@ function place(workload: Workload, wanted: WantedRollout, options: SurveyOptions
 
 /**
  * When the workload was restarted for the change; undefined if it was not. The owner of the workload can change the
- * annotation at any time, to delay or repeat restarts. So the annotation counts only if the manager has no own time, as
- * after a crash, and only within the possible range.
+ * annotation at any time, to delay or repeat restarts. So the annotation counts only if the manager does not know the
+ * time itself, as after a crash, and only within the possible range.
  */
 function restartTime(
   workload: Workload,

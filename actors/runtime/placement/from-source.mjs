@@ -1,5 +1,6 @@
-// The way into a worker where the sources themselves are run, as the tests do. It is not compiled and does not ship, so
-// tsx may be what it needs. On Node 20 an inherited `--import tsx` registers nothing outside the main thread.
+// The entry module of a worker thread in a process that runs from sources, as in tests. It is not part of an
+// installation, so it may use tsx. On Node.js 20, a worker thread inherits `--import tsx`, but without effect, so this
+// module registers tsx.
 const loader = 'tsx/esm/api'
 const { register } = await import(loader)
 register()

@@ -13,9 +13,9 @@ const isPrimitive = (value: unknown): boolean =>
   (typeof value !== 'object' || value === null) && typeof value !== 'function' && typeof value !== 'symbol'
 
 /**
- * Finds the shape of messages that are plain objects of primitive values, as most are, so that only their values are
- * sent. On each side, cloning a small object costs four times as much as cloning its values in a long array, and more
- * than all other work for a message (`bench/actors`).
+ * Most messages are plain objects of primitive values. The packer finds the shape of such a message, so that only its
+ * values are sent. On each side, cloning a small object costs four times as much as cloning its values in a long array,
+ * and more than all other work for a message (`bench/actors`).
  */
 export class Packer {
   private readonly shapes = new Map<string, Shape[]>()

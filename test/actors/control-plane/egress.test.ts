@@ -123,7 +123,7 @@ describe('the addresses that rules of a policy are about', () => {
     await ready(world, key)
     await world.runFor(5_000)
     expect(world.condition(key, 'RulesSkipped')!.message).to.match(
-      /BPF enforces no address of pods of demo: app=db: .* than the quota allows; use fewer different selectors/,
+      /BPF does not enforce any address of pods of demo: app=db: .* than the quota allows; use fewer different selectors/,
     )
   })
 })
