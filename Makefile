@@ -1,5 +1,5 @@
 # On a fresh Debian or Ubuntu machine with Node.js 20.19 or later, each of these does all the set-up it needs.
-.PHONY: help demo test test-image-node build lint bench clean image-packages
+.PHONY: help demo test test-image-node build lint bench release clean image-packages
 .DEFAULT_GOAL := help
 
 addon := native/addon/build/Release/audit.node
@@ -38,6 +38,11 @@ $(addon): node_modules/.installed native/addon/binding.gyp $(wildcard native/add
 
 image-packages: ## renew the versions of Debian's packages in the image: BASE=docker.io/library/debian@sha256:…
 	docker build -f deploy/Dockerfile --target versions --build-arg BASE=$(BASE) --output deploy/image/packages .
+
+release: node_modules/.installed ## publish a version: VERSION=1.2.3 REGISTRY=ghcr.io/acme BASE=… [KEY=signing-key.pem]
+	@node --import tsx deploy/release/release.ts --release='$(VERSION)' --registry='$(REGISTRY)' --base='$(BASE)' \
+	  --key='$(KEY)' --snapshot='$(SNAPSHOT)' --builder='$(BUILDER)' --build-flags='$(BUILD_FLAGS)' \
+	  $(if $(REPLACE),--replace) $(if $(SKIP_TESTS),--skip-tests)
 
 clean: ## remove what was built and installed
 	rm -rf dist node_modules native/addon/build

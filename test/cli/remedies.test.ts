@@ -41,7 +41,7 @@ const kubectls = ['for', 'field-selector', 'server-side', 'previous', 'type', 'v
 const read = (file: string): string => readFileSync(join(ROOT, file), 'utf8')
 /** The text of a file without commands of other programs. */
 const ours = (file: string): string =>
-  read(file).replace(/^(?: {4,})?(kubectl|helm|docker) (?:.*\\\n)*.*$|`npm run [^`]*`/gm, '')
+  read(file).replace(/^(?: {4,})?(kubectl|helm|docker|cosign|sha256sum) (?:.*\\\n)*.*$|`npm run [^`]*`/gm, '')
 const sources = (): string[] =>
   ['src', 'actors'].flatMap((room) =>
     readdirSync(join(ROOT, room), { recursive: true, encoding: 'utf8' })

@@ -14,7 +14,7 @@ const seccomp = 'test/cluster/seccomp.test.ts'
 /** The test swaps the runtimes of its nodes, and counts all nodes of its cluster. */
 const reports = 'test/cluster/seccomp-reports.test.ts'
 /** These tests build an image, and install into their own cluster. */
-const helm = ['chart', 'image', 'install'].map((name) => `test/cluster/helm/${name}.test.ts`)
+const helm = ['chart', 'image', 'release', 'install'].map((name) => `test/cluster/helm/${name}.test.ts`)
 /** These tests install into a cluster whose servers they kill. */
 const lives = ['from-upstream', 'lifecycle'].map((name) => `test/cluster/helm/${name}.test.ts`)
 /** The test needs Helm, which the tests above build. */

@@ -43,6 +43,16 @@ export interface BuiltImage {
   digest: string
 }
 
+/** What `make release` needs to build on this machine. */
+export interface ReleaseInputs {
+  base: string
+  /** Flags of buildah. */
+  flags: string[]
+  env: NodeJS.ProcessEnv
+}
+
+const isolation = ['--isolation', 'chroot', '--network', 'host']
+
 /** All files of the image's sources, without files that other builds put beside them. */
 function sourceFiles(): string[] {
   const below = (path: string): string[] =>
@@ -101,16 +111,33 @@ class Builder {
    * @param flags additional flags of buildah
    */
   async build(dockerfile: string, tag: string, base: string, ...flags: string[]): Promise<void> {
-    // npm in the image uses this machine's registry and trusts this machine's certificates.
+    const image = [...(await this.#mounts()), '--build-arg', `BASE=${base}`]
+    if (dockerfile === 'deploy/Dockerfile') image.push(...(await this.#versions(base)))
+    const run = [...isolation, '--layers', '--timestamp', '0', ...flags]
+    await this.#buildah('bud', ...run, ...image, '-f', join(project, dockerfile), '-t', tag, project)
+  }
+
+  /** What `make release` needs to build on this machine, in the same store. */
+  async releaseInputs(): Promise<ReleaseInputs> {
+    const base = await this.base()
+    const storage = join(this.#store, 'storage.conf')
+    const [graph, run] = this.#folders
+    writeFileSync(storage, `[storage]\ndriver = "overlay"\ngraphroot = "${graph}"\nrunroot = "${run}"\n`)
+    return {
+      base,
+      flags: [...isolation, ...(await this.#mounts()), ...(await this.#versions(base))],
+      env: { CONTAINERS_STORAGE_CONF: storage },
+    }
+  }
+
+  /** npm in the image uses this machine's registry and trusts this machine's certificates. */
+  async #mounts(): Promise<string[]> {
     const npmrc = join(this.#store, 'npmrc')
     const registry = (await output('npm', ['config', 'get', 'registry'])).trim()
     const trusts = existsSync(certificates)
     writeFileSync(npmrc, `registry=${registry}\n${trusts ? 'cafile=/etc/host-certificates\n' : ''}`)
     const mounts = [`${npmrc}:/etc/npmrc:ro`, ...(trusts ? [`${certificates}:/etc/host-certificates:ro`] : [])]
-    const image = [...mounts.flatMap((mount) => ['--volume', mount]), '--build-arg', `BASE=${base}`]
-    if (dockerfile === 'deploy/Dockerfile') image.push(...(await this.#versions(base)))
-    const run = ['--isolation', 'chroot', '--network', 'host', '--layers', '--timestamp', '0', ...flags]
-    await this.#buildah('bud', ...run, ...image, '-f', join(project, dockerfile), '-t', tag, project)
+    return mounts.flatMap((mount) => ['--volume', mount])
   }
 
   /**
@@ -122,7 +149,7 @@ class Builder {
     rmSync(now, { recursive: true, force: true })
     cpSync(ours, now, { recursive: true })
     const toFolder = ['--target', 'versions', '--output', `type=local,dest=${now}`]
-    const flags = ['--isolation', 'chroot', '--network', 'host', '--build-arg', `BASE=${base}`]
+    const flags = [...isolation, '--build-arg', `BASE=${base}`]
     await this.#buildah('bud', ...flags, ...toFolder, '-f', join(project, 'deploy/Dockerfile'), project)
     const architecture = (await output('dpkg', ['--print-architecture'])).trim()
     const linesIn = (folder: string): string[] =>
@@ -151,8 +178,13 @@ class Builder {
   }
 
   #buildah(command: string, ...args: string[]): Promise<string> {
-    const store = ['--root', join(this.#store, 'images'), '--runroot', join(this.#store, 'run')]
-    return output('nice', ['-n', '15', 'buildah', ...store, '--storage-driver', 'overlay', command, ...args])
+    const [graph, run] = this.#folders
+    const store = ['--root', graph, '--runroot', run, '--storage-driver', 'overlay']
+    return output('nice', ['-n', '15', 'buildah', ...store, command, ...args])
+  }
+
+  get #folders(): [graph: string, run: string] {
+    return [join(this.#store, 'images'), join(this.#store, 'run')]
   }
 }
 
@@ -172,6 +204,9 @@ export async function ensureVarmorImage(version: string, log: StepLog): Promise<
   )
   return builtImage(folder)
 }
+
+/** What `make release` needs to build on this machine, with the layers of the other images. */
+export const releaseInputs = (log: StepLog): Promise<ReleaseInputs> => new Builder(log).releaseInputs()
 
 /**
  * Builds again all layers of the image that come from the project's sources.
