@@ -1,6 +1,7 @@
 import { writeFileSync } from 'node:fs'
 import type { Panel, Row } from './grafana/panel.ts'
 import { rows } from './grafana/panels.ts'
+import { jsonText } from './json-text.ts'
 
 // Writes the Grafana dashboard from its panels. Run it with `npm run generate`. A test fails if the file is out of
 // date, or if it names a metric that neither agents nor managers have.
@@ -11,7 +12,7 @@ const datasource = { type: 'prometheus', uid: '$datasource' }
 const columns = 24
 
 export function dashboardText(): string {
-  return `${JSON.stringify(dashboard(), undefined, 2)}\n`
+  return `${jsonText(dashboard())}\n`
 }
 
 function dashboard(): object {
