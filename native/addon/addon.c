@@ -59,8 +59,7 @@ static bool get_options(napi_env env, napi_value object, struct listener_options
 	       get_u32(env, object, "sampleMs", 0, MAX_MS, &options->sample_ms) &&
 	       get_u32(env, object, "receiveBuffer", 0, INT32_MAX, &options->receive_buffer) &&
 	       get_u32(env, object, "backlogLimit", 0, INT32_MAX, &options->backlog_limit) &&
-	       get_u32(env, object, "feed", 0, INT32_MAX, &options->feed) &&
-	       get_types(env, object, &options->types);
+	       get_u32(env, object, "feed", 0, INT32_MAX, &options->feed) && get_types(env, object, &options->types);
 }
 
 static const struct batch_producer listener = {
@@ -198,7 +197,8 @@ NAPI_MODULE_INIT()
 	};
 
 	TRY(napi_define_properties(env, exports, sizeof(functions) / sizeof(functions[0]), functions));
-	if (!rules_binding_define(env, exports) || !batch_binding_define(env, exports) || !known_binding_define(env, exports))
+	if (!rules_binding_define(env, exports) || !batch_binding_define(env, exports) ||
+	    !known_binding_define(env, exports))
 		return NULL;
 	return fork_binding_define(env, exports);
 }

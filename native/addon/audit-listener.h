@@ -20,16 +20,16 @@ struct listener_options {
 	uint32_t batches; /* at least 2: one batch is filled while others are read */
 	uint32_t flush_ms; /* about the longest time that a record waits for its batch to fill */
 	/*
-	 * Milliseconds that the thread sleeps when the socket is empty, at most 1000. With 0, each record costs a wake-up;
-	 * bench/audit/source/multicast.bench.ts measures both.
+	 * Milliseconds that the thread sleeps when the socket is empty, at most 1000. With 0, each record costs a
+	 * wake-up; bench/audit/source/multicast.bench.ts measures both.
 	 */
 	uint32_t nap_ms;
 	uint32_t sample_ms; /* interval between reads of the kernel's lost counter; 0: only at the end */
 	uint32_t receive_buffer; /* bytes */
 	uint32_t backlog_limit; /* the kernel's limit is raised to this if it is lower; 0: it is not changed */
 	/*
-	 * For a bench: a socket whose packets look like the kernel's messages. The kernel cannot make records as fast as the
-	 * listener reads them. The listener closes this socket. 0: the kernel's multicast.
+	 * For a bench: a socket whose packets look like the kernel's messages. The kernel cannot make records as fast
+	 * as the listener reads them. The listener closes this socket. 0: the kernel's multicast.
 	 */
 	uint32_t feed;
 	struct type_set types; /* record types that are handed to the reader */
@@ -53,7 +53,7 @@ struct listener_counts {
 	_Atomic uint64_t kernel_lost; /* growth of the kernel's lost counter */
 	_Atomic uint64_t stalls; /* times that the thread waited because every batch was full */
 	_Atomic uint64_t samples; /* answers to AUDIT_GET */
-	_Atomic uint64_t config_changes; /* filtered records that report a change of the audit system's settings or rules */
+	_Atomic uint64_t config_changes; /* filtered records that report a change of the audit settings or rules */
 	_Atomic uint64_t exclusions_removed; /* config_changes that removed a rule of the list `exclude` */
 	_Atomic uint32_t kernel_backlog; /* records that waited in the kernel at the last sample */
 	_Atomic uint32_t audit_enabled;

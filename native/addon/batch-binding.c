@@ -79,7 +79,8 @@ struct batch_binding *batch_binding_new(napi_env env, napi_value callback, const
 	b->ask = ask;
 	b->owners = 1;
 	if (napi_create_string_utf8(env, "varmor batches", NAPI_AUTO_LENGTH, &name) == napi_ok &&
-	    napi_create_threadsafe_function(env, callback, NULL, name, 0, 1, b, finalize_wake, b, call_wake, &b->wake) == napi_ok)
+	    napi_create_threadsafe_function(env, callback, NULL, name, 0, 1, b, finalize_wake, b, call_wake,
+					    &b->wake) == napi_ok)
 		return b;
 	free(b);
 	give_up(env, "wake");
@@ -97,8 +98,8 @@ napi_value batch_binding_open(napi_env env, struct batch_binding *b, void *produ
 	}
 	b->producer = producer;
 	/*
-	 * Hooks run in reverse order. This hook is added after the thread-safe function's hook, so the thread ends before that
-	 * function is released.
+	 * Hooks run in reverse order. This hook is added after the thread-safe function's hook, so the thread ends
+	 * before that function is released.
 	 */
 	napi_add_env_cleanup_hook(env, close_binding, b);
 	if (napi_create_external(env, b, finalize_handle, NULL, &handle) != napi_ok) {
@@ -144,7 +145,8 @@ static napi_value read_batch(napi_env env, napi_callback_info info)
 
 	if (!b)
 		return NULL;
-	if (napi_get_typedarray_info(env, memory, &kind, &room, &bytes, NULL, NULL) != napi_ok || kind != napi_uint8_array)
+	if (napi_get_typedarray_info(env, memory, &kind, &room, &bytes, NULL, NULL) != napi_ok ||
+	    kind != napi_uint8_array)
 		return give_up(env, "read(producer, bytes)");
 	batch = b->ask->oldest(b->producer);
 	if (batch) {

@@ -41,7 +41,8 @@ struct batch_binding *batch_binding_new(napi_env env, napi_value callback, const
 void batch_binding_wake(void *context);
 
 /* Returns the handle of a started producer. If `producer` is NULL, throws the failure, and the binding is unusable. */
-napi_value batch_binding_open(napi_env env, struct batch_binding *binding, void *producer, const struct failure *failure);
+napi_value batch_binding_open(napi_env env, struct batch_binding *binding, void *producer,
+			      const struct failure *failure);
 
 /* Gets the binding from the first argument, and the second argument if `second` is not NULL. NULL with an exception. */
 struct batch_binding *batch_binding_get(napi_env env, napi_callback_info info, napi_value *second);

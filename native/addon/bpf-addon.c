@@ -190,7 +190,8 @@ static const unsigned char *get_bytes(napi_env env, napi_value value, const char
 	napi_typedarray_type kind;
 	void *bytes;
 
-	if (napi_get_typedarray_info(env, value, &kind, length, &bytes, NULL, NULL) == napi_ok && kind == napi_uint8_array && bytes)
+	if (napi_get_typedarray_info(env, value, &kind, length, &bytes, NULL, NULL) == napi_ok &&
+	    kind == napi_uint8_array && bytes)
 		return bytes;
 	napi_throw_type_error(env, "ERR_INVALID_ARG_TYPE", what);
 	return NULL;
@@ -244,7 +245,8 @@ static napi_value load(napi_env env, napi_callback_info info)
 
 	if (!job)
 		return NULL;
-	if (get_args(env, info, 1, &options) && get_named_text(env, options, "object", job->load.object, sizeof(job->load.object)) &&
+	if (get_args(env, info, 1, &options) &&
+	    get_named_text(env, options, "object", job->load.object, sizeof(job->load.object)) &&
 	    get_named_text(env, options, "folder", job->load.folder, sizeof(job->load.folder)) &&
 	    get_u32(env, options, "ringBytes", 4096, MAX_RING, &job->load.ring_bytes) &&
 	    get_u32(env, options, "containers", 2, VARMOR_MAX_CONTAINERS, &job->load.containers) &&
@@ -271,7 +273,8 @@ static napi_value drop(napi_env env, napi_callback_info info)
 
 	if (!job)
 		return NULL;
-	if (get_args(env, info, 2, args) && get_text(env, args[0], "folder", job->load.folder, sizeof(job->load.folder)) &&
+	if (get_args(env, info, 2, args) &&
+	    get_text(env, args[0], "folder", job->load.folder, sizeof(job->load.folder)) &&
 	    (napi_get_value_bool(env, args[1], &job->wait) == napi_ok || give_up(env, "wait")))
 		return start_job(env, job, NULL, "drop");
 	free_job(job);
@@ -312,7 +315,8 @@ static void run_writes(struct job *job)
 
 	for (i = 0; i < job->count; i++) {
 		struct write *w = &job->writes[i];
-		int error = w->inner ? state_set_inner(w->map, w->key, w->value, w->length, w->inner) : state_set(w->map, w->key, w->value);
+		int error = w->inner ? state_set_inner(w->map, w->key, w->value, w->length, w->inner)
+				     : state_set(w->map, w->key, w->value);
 
 		if (!error)
 			continue;
@@ -336,8 +340,10 @@ static bool get_write(napi_env env, struct handle *handle, napi_value object, st
 	const unsigned char *key, *bytes = NULL;
 	size_t length = 0;
 
-	if (napi_get_named_property(env, object, "map", &name) != napi_ok || napi_get_named_property(env, object, "key", &key_value) != napi_ok ||
-	    napi_get_named_property(env, object, "value", &bytes_value) != napi_ok || napi_get_named_property(env, object, "inner", &inner) != napi_ok)
+	if (napi_get_named_property(env, object, "map", &name) != napi_ok ||
+	    napi_get_named_property(env, object, "key", &key_value) != napi_ok ||
+	    napi_get_named_property(env, object, "value", &bytes_value) != napi_ok ||
+	    napi_get_named_property(env, object, "inner", &inner) != napi_ok)
 		return give_up(env, "write");
 	w->map = get_map(env, handle, name);
 	key = w->map ? get_key(env, key_value, w->map) : NULL;
@@ -400,7 +406,8 @@ static napi_value write_all(napi_env env, napi_callback_info info)
 			give_up(env, "scope");
 			goto out;
 		}
-		taken = napi_get_element(env, args[1], i, &one) == napi_ok && get_write(env, handle, one, &job->writes[i]);
+		taken = napi_get_element(env, args[1], i, &one) == napi_ok &&
+			get_write(env, handle, one, &job->writes[i]);
 		napi_close_handle_scope(env, scope);
 		if (!taken)
 			goto out;
@@ -443,7 +450,8 @@ static napi_value remove_where(napi_env env, napi_callback_info info)
 	if (get_args(env, info, 3, args)) {
 		handle = get_handle(env, args[0]);
 		job->map = handle ? get_map(env, handle, args[1]) : NULL;
-		if (job->map && get_u32(env, args[2], "offset", 0, 65536, &job->offset) && get_u32(env, args[2], "number", 0, UINT32_MAX, &job->number))
+		if (job->map && get_u32(env, args[2], "offset", 0, 65536, &job->offset) &&
+		    get_u32(env, args[2], "number", 0, UINT32_MAX, &job->number))
 			return start_job(env, job, handle, "removeWhere");
 	}
 	free_job(job);
@@ -515,8 +523,8 @@ static napi_value get_value(napi_env env, napi_callback_info info)
 	size_t size;
 	void *value;
 
-	if (!get_args(env, info, 3, args) || !(handle = get_handle(env, args[0])) || !(map = get_map(env, handle, args[1])) ||
-	    !(key = get_key(env, args[2], map)))
+	if (!get_args(env, info, 3, args) || !(handle = get_handle(env, args[0])) ||
+	    !(map = get_map(env, handle, args[1])) || !(key = get_key(env, args[2], map)))
 		return NULL;
 	size = state_value_size(map);
 	value = size ? calloc(1, size) : NULL;
@@ -546,7 +554,8 @@ static napi_value get_entries(napi_env env, napi_callback_info info)
 	size_t size, count = 0;
 	int restarts = 0;
 
-	if (!get_args(env, info, 2, args) || !(handle = get_handle(env, args[0])) || !(map = get_map(env, handle, args[1])))
+	if (!get_args(env, info, 2, args) || !(handle = get_handle(env, args[0])) ||
+	    !(map = get_map(env, handle, args[1])))
 		return NULL;
 	if (state_value_size(map) != map->value_size)
 		return give_up(env, "entries of a map with a value for each processor");
@@ -560,10 +569,11 @@ static napi_value get_entries(napi_env env, napi_callback_info info)
 		if (bpf_map_get_next_key(map->fd, last, entry))
 			break;
 		/*
-		 * If the last key was removed meanwhile, the kernel returns the first key of the map again. So this also looks up the
-		 * last key.
+		 * If the last key was removed meanwhile, the kernel returns the first key of the map again. So this
+		 * also looks up the last key.
 		 */
-		if ((!last || !bpf_map_lookup_elem(map->fd, last, value)) && !bpf_map_lookup_elem(map->fd, entry, value)) {
+		if ((!last || !bpf_map_lookup_elem(map->fd, last, value)) &&
+		    !bpf_map_lookup_elem(map->fd, entry, value)) {
 			last = entry;
 			count++;
 			continue;
@@ -591,12 +601,14 @@ static napi_value swap(napi_env env, napi_callback_info info)
 	double offset, expected, number;
 	int swapped;
 
-	if (!get_args(env, info, 5, args) || !(handle = get_handle(env, args[0])) || !(map = get_map(env, handle, args[1])))
+	if (!get_args(env, info, 5, args) || !(handle = get_handle(env, args[0])) ||
+	    !(map = get_map(env, handle, args[1])))
 		return NULL;
 	TRY(napi_get_value_double(env, args[2], &offset));
 	TRY(napi_get_value_double(env, args[3], &expected));
 	TRY(napi_get_value_double(env, args[4], &number));
-	if (!is_whole(offset, 0, 1e9) || !is_whole(number, 0, UINT32_MAX) || !(expected < 0 || is_whole(expected, 0, UINT32_MAX))) {
+	if (!is_whole(offset, 0, 1e9) || !is_whole(number, 0, UINT32_MAX) ||
+	    !(expected < 0 || is_whole(expected, 0, UINT32_MAX))) {
 		napi_throw_range_error(env, "ERR_OUT_OF_RANGE", "swap");
 		return NULL;
 	}

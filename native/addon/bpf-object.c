@@ -16,8 +16,8 @@ static bool has_hook(const char *function)
 bool bpf_needs_old_object(void)
 {
 	/*
-	 * libbpf cannot probe a helper for LSM programs. A kernel that has these helpers has them for all program types, so
-	 * this probes the type KPROBE.
+	 * libbpf cannot probe a helper for LSM programs. A kernel that has these helpers has them for all program
+	 * types, so this probes the type KPROBE.
 	 */
 	return libbpf_probe_bpf_helper(BPF_PROG_TYPE_KPROBE, BPF_FUNC_loop, NULL) <= 0 ||
 	       libbpf_probe_bpf_map_type(BPF_MAP_TYPE_TASK_STORAGE, NULL) <= 0 || !has_hook("bpf_lsm_userns_create");

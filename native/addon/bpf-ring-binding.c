@@ -27,7 +27,8 @@ static bool get_double(napi_env env, napi_value object, const char *name, double
 {
 	napi_value property;
 
-	if (napi_get_named_property(env, object, name, &property) == napi_ok && napi_get_value_double(env, property, value) == napi_ok && is_whole(*value, 0, MAX_POSITION))
+	if (napi_get_named_property(env, object, name, &property) == napi_ok &&
+	    napi_get_value_double(env, property, value) == napi_ok && is_whole(*value, 0, MAX_POSITION))
 		return true;
 	napi_throw_range_error(env, "ERR_OUT_OF_RANGE", name);
 	return false;
@@ -41,10 +42,12 @@ static napi_value open_ring(napi_env env, napi_callback_info info)
 	napi_value args[2], from;
 	double position;
 
-	if (!get_args(env, info, 2, args) || !get_named_text(env, args[0], "folder", options.folder, sizeof(options.folder)) ||
+	if (!get_args(env, info, 2, args) ||
+	    !get_named_text(env, args[0], "folder", options.folder, sizeof(options.folder)) ||
 	    !get_u32(env, args[0], "batchBytes", MIN_RECORD_BATCH, MAX_BATCH_BYTES, &options.batch_bytes) ||
 	    !get_u32(env, args[0], "batches", 2, MAX_BATCHES, &options.batches) ||
-	    !get_u32(env, args[0], "flushMs", 0, MAX_MS, &options.flush_ms) || !get_u32(env, args[0], "napMs", 1, MAX_MS, &options.nap_ms))
+	    !get_u32(env, args[0], "flushMs", 0, MAX_MS, &options.flush_ms) ||
+	    !get_u32(env, args[0], "napMs", 1, MAX_MS, &options.nap_ms))
 		return NULL;
 	TRY(napi_get_named_property(env, args[0], "from", &from));
 	if (!get_u32(env, from, "id", 0, UINT32_MAX, &options.from_id) || !get_double(env, from, "position", &position))
@@ -67,9 +70,12 @@ static napi_value ring_stats(napi_env env, napi_callback_info info)
 		return NULL;
 	r = b->producer;
 	TRY(napi_create_object(env, &stats));
-	if (set_number(env, stats, "id", (double)r->id) && set_number(env, stats, "records", (double)r->counts.records) && set_number(env, stats, "malformed", (double)r->counts.malformed) &&
+	if (set_number(env, stats, "id", (double)r->id) &&
+	    set_number(env, stats, "records", (double)r->counts.records) &&
+	    set_number(env, stats, "malformed", (double)r->counts.malformed) &&
 	    set_number(env, stats, "stalls", (double)r->counts.stalls) &&
-	    set_number(env, stats, "ringFull", (double)bpf_ring_counter(r, 1)) && set_number(env, stats, "noScratch", (double)bpf_ring_counter(r, 2)) &&
+	    set_number(env, stats, "ringFull", (double)bpf_ring_counter(r, 1)) &&
+	    set_number(env, stats, "noScratch", (double)bpf_ring_counter(r, 2)) &&
 	    set_number(env, stats, "heldBack", (double)bpf_ring_counter(r, 3)) &&
 	    set_number(env, stats, "ringFullNoted", r->noted ? (double)r->noted->ring_full : 0) &&
 	    set_number(env, stats, "noScratchNoted", r->noted ? (double)r->noted->no_scratch : 0))

@@ -67,7 +67,8 @@ static int drain(struct bpf_ring *r)
 
 	while (r->next < atomic_load_explicit(r->producer, memory_order_acquire)) {
 		const unsigned char *header = r->data + (r->next & (r->size - 1));
-		uint32_t length = atomic_load_explicit((const _Atomic uint32_t *)(const void *)header, memory_order_acquire);
+		uint32_t length = atomic_load_explicit((const _Atomic uint32_t *)(const void *)header,
+						       memory_order_acquire);
 		uint32_t size = length & ~(BPF_RINGBUF_BUSY_BIT | BPF_RINGBUF_DISCARD_BIT);
 		unsigned long behind = r->next + (size + BPF_RINGBUF_HDR_SZ + 7) / 8 * 8;
 
@@ -134,8 +135,8 @@ static void *read_ring(void *arg)
 		was_stalled = false;
 		flush(r, false);
 		/*
-		 * Until all records are done, the kernel does not wake the reader, and poll never blocks. So this sleeps and then
-		 * checks again.
+		 * Until all records are done, the kernel does not wake the reader, and poll never blocks. So this
+		 * sleeps and then checks again.
 		 */
 		if (!all_done(r))
 			wait_for(r, false, (int)r->options.nap_ms);

@@ -174,7 +174,8 @@ static int choose_programs(struct bpf_object *object, struct state_load *load, s
 		if (has_hook(kernel, program))
 			continue;
 		bpf_program__set_autoload(program, false);
-		length += (size_t)snprintf(load->absent + length, sizeof(load->absent) - length, "%s ", bpf_program__section_name(program));
+		length += (size_t)snprintf(load->absent + length, sizeof(load->absent) - length, "%s ",
+					   bpf_program__section_name(program));
 		if (length >= sizeof(load->absent))
 			break;
 	}
@@ -222,9 +223,14 @@ static int attach_programs(struct bpf_object *object, const char *folder, struct
 	return attached;
 }
 
-static int fill_settings(struct bpf_object *object, const struct state_load *load, int links, struct state_failure *failure)
+static int fill_settings(struct bpf_object *object, const struct state_load *load, int links,
+			 struct state_failure *failure)
 {
-	struct varmor_settings settings = { .host_mnt_ns = load->host_mnt_ns, .strict_start = load->strict_start, .links = (__u32)links };
+	struct varmor_settings settings = {
+		.host_mnt_ns = load->host_mnt_ns,
+		.strict_start = load->strict_start,
+		.links = (__u32)links,
+	};
 	int fd = bpf_object__find_map_fd_by_name(object, "varmor_settings");
 	__u32 zero = 0;
 
@@ -272,7 +278,8 @@ static int size_maps(struct bpf_object *object, const struct state_load *load, s
 	return 0;
 }
 
-static int load_object(struct bpf_object *object, const char *folder, struct state_load *load, struct state_failure *failure)
+static int load_object(struct bpf_object *object, const char *folder, struct state_load *load,
+		       struct state_failure *failure)
 {
 	int error, links;
 
@@ -285,8 +292,8 @@ static int load_object(struct bpf_object *object, const char *folder, struct sta
 	if (error)
 		return fail(failure, "pin the maps", "", error);
 	/*
-	 * The settings must be complete before the first program is attached, because the programs need the node's mount
-	 * namespace.
+	 * The settings must be complete before the first program is attached, because the programs need the node's
+	 * mount namespace.
 	 */
 	if (fill_settings(object, load, 0, failure))
 		return -1;
@@ -316,8 +323,8 @@ static int make_parent(const char *folder, struct state_failure *failure)
 static int load_into(const char *draft, struct state_load *load, struct state_failure *failure)
 {
 	/*
-	 * Relocates the programs against the kernel's own types only. By default libbpf also searches the types of modules,
-	 * which needs CAP_SYS_ADMIN; libbpf before 1.3 fails without it.
+	 * Relocates the programs against the kernel's own types only. By default libbpf also searches the types of
+	 * modules, which needs CAP_SYS_ADMIN; libbpf before 1.3 fails without it.
 	 */
 	LIBBPF_OPTS(bpf_object_open_opts, options, .btf_custom_path = "/sys/kernel/btf/vmlinux");
 	struct bpf_object *object;
@@ -408,7 +415,13 @@ struct state_map *state_map(struct state *state, const char *name)
 		return NULL;
 	}
 	map = &state->maps[state->count++];
-	*map = (struct state_map){ .fd = fd, .type = info.type, .key_size = info.key_size, .value_size = info.value_size, .max_entries = info.max_entries };
+	*map = (struct state_map){
+		.fd = fd,
+		.type = info.type,
+		.key_size = info.key_size,
+		.value_size = info.value_size,
+		.max_entries = info.max_entries,
+	};
 	say(map->name, sizeof(map->name), "%s", name);
 	return map;
 }
@@ -472,7 +485,7 @@ int state_remove_where(struct state_map *map, uint32_t offset, uint32_t number)
 			memcpy(&found, next + offset, sizeof(found));
 			is_one = found == number;
 		}
-		/* The walk cannot continue from a deleted key, so it continues from the last key that was not deleted. */
+		/* The walk cannot continue from a deleted key, so it continues from the last key that it kept. */
 		if (is_one && bpf_map_delete_elem(map->fd, next) == 0) {
 			removed++;
 			continue;

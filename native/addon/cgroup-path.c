@@ -141,7 +141,7 @@ void cgroup_container(const char *text, size_t length, char id[CONTAINER_ID_BYTE
 
 	*id = '\0';
 	/*
-	 * The first id in the path counts, because a container's processes can create groups only below the container's group.
+	 * The first id in the path counts, because a container's processes can create groups only below its group.
 	 */
 	while (take(&path, '/', &name))
 		if (has_id(name, id))

@@ -115,7 +115,8 @@ const struct varmor_change *change_ring_next(struct change_ring *r)
 {
 	while (r->next < atomic_load_explicit(r->producer, memory_order_acquire)) {
 		const unsigned char *header = r->data + (r->next & (r->size - 1));
-		uint32_t length = atomic_load_explicit((const _Atomic uint32_t *)(const void *)header, memory_order_acquire);
+		uint32_t length = atomic_load_explicit((const _Atomic uint32_t *)(const void *)header,
+						       memory_order_acquire);
 		const struct varmor_change *change;
 
 		if (length & BPF_RINGBUF_BUSY_BIT)

@@ -106,7 +106,8 @@ static bool get_folder(napi_env env, napi_value object, char *folder, size_t roo
 	napi_valuetype kind = napi_undefined;
 	napi_value value;
 
-	if (napi_get_named_property(env, object, "folder", &value) != napi_ok || napi_typeof(env, value, &kind) != napi_ok)
+	if (napi_get_named_property(env, object, "folder", &value) != napi_ok ||
+	    napi_typeof(env, value, &kind) != napi_ok)
 		return give_up(env, "folder");
 	return kind == napi_null || get_text(env, value, "folder", folder, room);
 }
@@ -123,7 +124,7 @@ static napi_value open_forks(napi_env env, napi_callback_info info)
 	TRY(napi_get_cb_info(env, info, &argc, args, NULL, NULL));
 	if (argc < 1 || !get_u32(env, args[0], "entries", 1, FORK_ENTRIES, &options.entries) ||
 	    !get_u32(env, args[0], "receiveBuffer", 0, INT32_MAX, &options.receive_buffer) ||
-	    !get_u32(env, args[0], "napMs", 0, MAX_NAP_MS, &options.nap_ms) || 
+	    !get_u32(env, args[0], "napMs", 0, MAX_NAP_MS, &options.nap_ms) ||
 	    !get_named_text(env, args[0], "procRoot", options.root, sizeof(options.root)) ||
 	    !get_folder(env, args[0], options.folder, sizeof(options.folder)))
 		return give_up(env, "openForks(options)");

@@ -34,7 +34,7 @@ static uint16_t take_from_dead(struct fork_table *t)
 		if (!t->labels[label].users)
 			return label;
 	}
-	/* An earlier dead entry may have got a label since the last walk, so the next walk starts at the first entry. */
+	/* An earlier dead entry may have got a label since the last walk: the next walk starts at the first entry. */
 	t->last_unnamed = 0;
 	return 0;
 }

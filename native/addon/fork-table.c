@@ -183,10 +183,15 @@ static struct fork_entry *add(struct fork_table *t, pid_t pid, uint64_t start)
 	}
 	serial = e->serial + 1;
 	/*
-	 * The process has no parent. This is stored as a link to the entry itself with an older serial, which is never valid.
+	 * The process has no parent. This is stored as a link to the entry itself with an older serial, which is never
+	 * valid.
 	 */
 	*e = (struct fork_entry){
-		.start = start, .until = UINT64_MAX, .pid = pid, .serial = serial, .older = *bucket,
+		.start = start,
+		.until = UINT64_MAX,
+		.pid = pid,
+		.serial = serial,
+		.older = *bucket,
 	};
 	e->parent = link_of(t, e) - 1;
 	e->parent_serial = serial - 1;
@@ -224,7 +229,8 @@ void fork_table_fork(struct fork_table *t, pid_t parent_pid, pid_t child_pid, ui
 		give_up_pid(t, before, when);
 	}
 	/*
-	 * The parent's first thread has ended, but another thread still runs. After an exec, that thread is the first thread.
+	 * The parent's first thread has ended, but another thread still runs. After an exec, that thread is the first
+	 * thread.
 	 */
 	if (parent && parent->end)
 		revive(t, parent);
@@ -364,7 +370,8 @@ bool fork_table_holds(struct fork_table *t, uint64_t key, pid_t pid, uint64_t si
 {
 	struct fork_entry *e = with_key(t, key);
 
-	return e && e->pid == pid && surely_lives(e) && e->start <= since && e->label && strcmp(t->labels[e->label].id, id) == 0;
+	return e && e->pid == pid && surely_lives(e) && e->start <= since && e->label &&
+	       strcmp(t->labels[e->label].id, id) == 0;
 }
 
 /* Finds the label of a process or of its nearest labelled ancestor, and the process to look up in /proc. */

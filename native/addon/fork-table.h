@@ -59,8 +59,10 @@ struct fork_table {
 	uint32_t last_dead;
 	uint32_t last_unnamed; /* dead entries up to this entry have lost their labels */
 	uint64_t latest; /* time of the last event */
-	uint64_t known_from; /* a process that has a pid after this time, but no entry, has caused no event since then */
-	uint64_t forgotten; /* until this time, a process without an entry may have got a pid that /proc showed earlier */
+	/* A process that has a pid after this time, but no entry, has caused no event since then. */
+	uint64_t known_from;
+	/* Until this time, a process without an entry may have got a pid that /proc showed earlier. */
+	uint64_t forgotten;
 	uint64_t reuses; /* pids that were reused soon after their last process, and times that events were lost */
 	uint64_t full; /* forks for which all entries had living processes */
 	uint64_t unlabelled; /* containers that did not get a label, because living processes use all labels */
@@ -74,7 +76,7 @@ struct fork_answer {
 	uint64_t start; /* start of the oldest process that may be the requested process */
 	uint32_t processes; /* number of candidates: above 1 if the pid was reused; `container` is for all, or empty */
 	/*
-	 * The pid to look up in /proc: of the process, or of its nearest living ancestor without a known container; 0: none.
+	 * Pid to look up in /proc: of the process or its nearest living ancestor without a known container; 0: none.
 	 */
 	pid_t ask;
 	uint64_t ask_key;

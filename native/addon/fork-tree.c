@@ -119,7 +119,11 @@ static void apply_change(struct fork_tree *t, const struct varmor_change *change
 		[VARMOR_CHANGE_ENDED] = PROC_ENDED,
 		[VARMOR_CHANGE_THREAD_ENDED] = PROC_THREAD_ENDED,
 	};
-	struct proc_report report = { .pid = (pid_t)change->pid, .parent = (pid_t)change->parent, .when = change->when };
+	struct proc_report report = {
+		.pid = (pid_t)change->pid,
+		.parent = (pid_t)change->parent,
+		.when = change->when,
+	};
 
 	if (change->what == VARMOR_CHANGE_PLACED) {
 		place(t, (const void *)change);
@@ -200,7 +204,7 @@ static int scan(struct fork_tree *t)
 	} else {
 		pthread_mutex_lock(&t->lock);
 		error = drain(t);
-		/* If events were lost during the scan, processes that it found may have ended. The next scan corrects this. */
+		/* If events were lost during the scan, found processes may have ended. The next scan corrects this. */
 		if (!t->lost)
 			fork_table_scan(&t->table, sights, count, began);
 		pthread_mutex_unlock(&t->lock);
@@ -449,7 +453,8 @@ bool fork_tree_holds(struct fork_tree *t, uint64_t key, pid_t pid, double since,
 	bool holds;
 
 	pthread_mutex_lock(&t->lock);
-	holds = catch_up(t) && to_period(t, since, since, &from, &to) && fork_table_holds(&t->table, key, pid, from, id);
+	holds = catch_up(t) && to_period(t, since, since, &from, &to) &&
+		fork_table_holds(&t->table, key, pid, from, id);
 	pthread_mutex_unlock(&t->lock);
 	return holds;
 }

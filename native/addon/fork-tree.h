@@ -16,12 +16,12 @@ struct fork_tree_options {
 	uint32_t entries; /* processes that are known at a time */
 	uint32_t receive_buffer; /* bytes */
 	/*
-	 * Milliseconds that the thread sleeps between two checks. A long sleep does not delay queries, because each query
-	 * reads the waiting events itself.
+	 * Milliseconds that the thread sleeps between two checks. A long sleep does not delay queries, because each
+	 * query reads the waiting events itself.
 	 */
 	uint32_t nap_ms;
 	char root[FORK_ROOT_BYTES]; /* a proc file system that shows the node's processes */
-	/* The folder with the pinned maps of the BPF programs that report processes; empty: use the process connector. */
+	/* Folder with the pinned maps of the BPF programs that report processes; empty: use the process connector. */
 	char folder[FORK_ROOT_BYTES];
 };
 
@@ -34,7 +34,7 @@ struct fork_tree_counts {
 	_Atomic uint64_t overruns; /* times that the socket returned ENOBUFS or the ring's programs counted losses */
 	_Atomic uint64_t scans; /* scans of /proc */
 	_Atomic uint64_t failed_scans; /* failed scans; each is tried again */
-	_Atomic uint64_t clock_steps; /* steps of the wall clock; after each step, the tree gives no answers for a while */
+	_Atomic uint64_t clock_steps; /* steps of the wall clock; after each, the tree gives no answers for a while */
 	_Atomic int error; /* errno that ended the thread, or 0 */
 };
 

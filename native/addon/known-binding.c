@@ -48,8 +48,8 @@ static bool get_array(napi_env env, napi_value value, napi_typedarray_type wante
 {
 	napi_typedarray_type kind;
 
-	if (napi_get_typedarray_info(env, value, &kind, &array->len, &array->data, NULL, NULL) == napi_ok && kind == wanted &&
-	    array->len >= least)
+	if (napi_get_typedarray_info(env, value, &kind, &array->len, &array->data, NULL, NULL) == napi_ok &&
+	    kind == wanted && array->len >= least)
 		return true;
 	napi_throw_type_error(env, "ERR_INVALID_ARG_TYPE", "typed array");
 	return false;
@@ -135,7 +135,8 @@ static napi_value use_kinds(napi_env env, napi_callback_info info)
 
 	b = get_binding(env, info, 10, args);
 	for (i = 0; i < 9; i++)
-		if (!b || !get_array(env, args[i + 1], i == 2 ? napi_uint8_array : napi_int32_array, i == 8 ? KINDS_SUMS : 0, &a[i]))
+		if (!b || !get_array(env, args[i + 1], i == 2 ? napi_uint8_array : napi_int32_array,
+				     i == 8 ? KINDS_SUMS : 0, &a[i]))
 			return NULL;
 	kinds = (struct known_kinds){
 		.places = a[0].data,
@@ -207,7 +208,8 @@ static napi_value run_known(napi_env env, napi_callback_info info)
 	napi_value args[3];
 
 	b = get_binding(env, info, 3, args);
-	if (!b || !get_array(env, args[1], napi_uint8_array, 0, &bytes) || !get_array(env, args[2], napi_uint8_array, 0, &output))
+	if (!b || !get_array(env, args[1], napi_uint8_array, 0, &bytes) ||
+	    !get_array(env, args[2], napi_uint8_array, 0, &output))
 		return NULL;
 	run = (struct known_run){
 		.bytes = bytes.data,
@@ -233,7 +235,8 @@ static napi_value run_known(napi_env env, napi_callback_info info)
 	return NULL;
 }
 
-static bool get_parts(const struct array *numbers, const struct array *literals, struct known_part *parts, uint32_t *count)
+static bool get_parts(const struct array *numbers, const struct array *literals, struct known_part *parts,
+		      uint32_t *count)
 {
 	const int32_t *number = numbers->data;
 	size_t at = 0;
@@ -244,7 +247,11 @@ static bool get_parts(const struct array *numbers, const struct array *literals,
 	for (uint32_t i = 0; i < *count; i++, number += 2) {
 		if (number[0] < 0 || (size_t)number[0] > literals->len - at || number[1] < 0)
 			return false;
-		parts[i] = (struct known_part){ (const uint8_t *)literals->data + at, (uint32_t)number[0], (enum known_value)number[1] };
+		parts[i] = (struct known_part){
+			.literal = (const uint8_t *)literals->data + at,
+			.len = (uint32_t)number[0],
+			.value = (enum known_value)number[1],
+		};
 		at += (size_t)number[0];
 	}
 	return true;
@@ -284,8 +291,10 @@ static napi_value learn_form(napi_env env, napi_callback_info info)
 
 	b = get_binding(env, info, 7, args);
 	if (!b || !get_int(env, args[1], 0, KNOWN_FAMILIES - 1, &family) ||
-	    !get_array(env, args[2], napi_int32_array, 0, &parts) || !get_array(env, args[3], napi_uint8_array, 0, &literals) ||
-	    !get_array(env, args[4], napi_int32_array, 5, &head) || !get_array(env, args[5], napi_int32_array, 0, &pieces) ||
+	    !get_array(env, args[2], napi_int32_array, 0, &parts) ||
+	    !get_array(env, args[3], napi_uint8_array, 0, &literals) ||
+	    !get_array(env, args[4], napi_int32_array, 5, &head) ||
+	    !get_array(env, args[5], napi_int32_array, 0, &pieces) ||
 	    !get_array(env, args[6], napi_uint8_array, 0, &texts))
 		return NULL;
 	if (get_parts(&parts, &literals, part, &count))
@@ -314,8 +323,8 @@ static napi_value match_form(napi_env env, napi_callback_info info)
 	if (!b || !get_int(env, args[1], 0, KNOWN_FAMILIES - 1, &family) ||
 	    !get_array(env, args[2], napi_uint8_array, 0, &bytes) || !get_int(env, args[3], 0, INT32_MAX, &body))
 		return NULL;
-	form = known_forms_match(known_records_forms(b->records), (enum known_family)family, bytes.data, bytes.len, (size_t)body,
-				 ranges, &end);
+	form = known_forms_match(known_records_forms(b->records), (enum known_family)family, bytes.data, bytes.len,
+				 (size_t)body, ranges, &end);
 	set_values(b, ranges, end);
 	TRY(napi_get_boolean(env, form && form == b->learnt, &result));
 	return result;
@@ -357,7 +366,8 @@ static bool get_number_and_texts(napi_env env, napi_callback_info info, int coun
 
 	*b = get_binding(env, info, 4, args);
 	if (!*b || !get_array(env, args[1], napi_float64_array, number_count, &given) ||
-	    !get_array(env, args[2], napi_uint32_array, (size_t)count, &lengths) || !get_array(env, args[3], napi_uint8_array, 0, &bytes))
+	    !get_array(env, args[2], napi_uint32_array, (size_t)count, &lengths) ||
+	    !get_array(env, args[3], napi_uint8_array, 0, &bytes))
 		return false;
 	if (number_count)
 		memcpy(numbers, given.data, number_count * sizeof(*numbers));
@@ -413,7 +423,15 @@ static napi_value add_opening(napi_env env, napi_callback_info info)
 	for (i = 0; i < 3; i++)
 		if (!is_whole(numbers[i], INT32_MIN, INT32_MAX))
 			return give_up(env, "addOpening");
-	facts = (struct known_opening_facts){ texts[0], texts[1], texts[2], texts[3], (int32_t)numbers[0], (int32_t)numbers[1], (int32_t)numbers[2] };
+	facts = (struct known_opening_facts){
+		.start = texts[0],
+		.before = texts[1],
+		.behind = texts[2],
+		.container = texts[3],
+		.place = (int32_t)numbers[0],
+		.head = (int32_t)numbers[1],
+		.origin = (int32_t)numbers[2],
+	};
 	return number_result(env, known_records_add_opening(b->records, &facts));
 }
 

@@ -19,7 +19,8 @@
 static struct known_process *set_of(struct known_records *k, enum known_family family, uint32_t pid)
 {
 	/*
-	 * The product alone would put neighbouring pids into the same set for some multipliers, so this also mixes its bits.
+	 * The product alone would put neighbouring pids into the same set for some multipliers, so this also mixes its
+	 * bits.
 	 */
 	uint32_t hash = record_hash_mix(pid * k->multiplier);
 
@@ -119,8 +120,8 @@ void known_records_forget(struct known_records *k)
 	uint32_t i;
 
 	/*
-	 * Each process and each foreign record has a label. So without labels these tables are empty, and their pages stay
-	 * untouched.
+	 * Each process and each foreign record has a label. So without labels these tables are empty, and their pages
+	 * stay untouched.
 	 */
 	if (k->labels > 0) {
 		forget_processes(k);
@@ -237,8 +238,7 @@ int known_records_add_opening(struct known_records *k, const struct known_openin
 	const struct known_text texts[] = { facts->start, facts->before, facts->behind, facts->container };
 	struct known_opening *o = &k->opening[k->openings];
 
-	if (k->openings == KNOWN_OPENINGS ||
-	    (facts->container.len && facts->container.text[facts->container.len - 1]))
+	if (k->openings == KNOWN_OPENINGS || (facts->container.len && facts->container.text[facts->container.len - 1]))
 		return -1;
 	o->text = keep_texts(k, texts, 4);
 	if (!o->text)
@@ -268,14 +268,16 @@ static struct known_process *place_of(struct known_records *k, enum known_family
 }
 
 /* Whether the present facts, for another kind of event, are about the same process and agree with the new facts. */
-static bool is_same(const struct known_records *k, const struct known_process *p, const struct known_process_facts *facts)
+static bool is_same(const struct known_records *k, const struct known_process *p,
+		    const struct known_process_facts *facts)
 {
 	int i;
 
 	if (p->pid != facts->pid || p->label != facts->label || p->second != facts->second || p->batch != k->batch)
 		return false;
 	for (i = 0; i < KNOWN_KINDS_A_FAMILY; i++)
-		if (p->opening[i] != KNOWN_NO_OPENING && k->opening[p->opening[i]].origin != k->opening[facts->opening].origin)
+		if (p->opening[i] != KNOWN_NO_OPENING &&
+		    k->opening[p->opening[i]].origin != k->opening[facts->opening].origin)
 			return false;
 	return true;
 }

@@ -85,8 +85,8 @@ static size_t value_end(enum known_family family, enum known_value value, const 
 }
 
 /* Recursive. The depth is at most the number of a form's parts. */
-static const struct known_form *match_from(struct node **first, enum known_family family, const uint8_t *bytes, size_t len,
-					   size_t at, struct known_range *values, size_t *end)
+static const struct known_form *match_from(struct node **first, enum known_family family, const uint8_t *bytes,
+					   size_t len, size_t at, struct known_range *values, size_t *end)
 {
 	const struct known_form *form;
 	struct node **link, *n;
@@ -115,8 +115,8 @@ static const struct known_form *match_from(struct node **first, enum known_famil
 	return NULL;
 }
 
-const struct known_form *known_forms_match(struct known_forms *f, enum known_family family, const uint8_t *bytes, size_t len,
-					   size_t body, struct known_range *values, size_t *end)
+const struct known_form *known_forms_match(struct known_forms *f, enum known_family family, const uint8_t *bytes,
+					   size_t len, size_t body, struct known_range *values, size_t *end)
 {
 	return body < len ? match_from(&f->roots[family], family, bytes, len, body, values, end) : NULL;
 }
@@ -235,7 +235,8 @@ static bool is_form(const struct known_part *parts, uint32_t count, uint32_t nee
 		if (parts[i].len == 0 || parts[i].len > KNOWN_MAX_LITERAL || parts[i].value > KNOWN_VALUES)
 			return false;
 		line_end = memchr(parts[i].literal, '\n', parts[i].len);
-		if ((parts[i].value == KNOWN_VALUES) != last || line_end != (last ? parts[i].literal + parts[i].len - 1 : NULL))
+		if ((parts[i].value == KNOWN_VALUES) != last ||
+		    line_end != (last ? parts[i].literal + parts[i].len - 1 : NULL))
 			return false;
 		if (!last && (seen & (1u << parts[i].value)))
 			return false;

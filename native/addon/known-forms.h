@@ -18,18 +18,18 @@ enum known_value { KNOWN_PROFILE, KNOWN_PID, KNOWN_COMM, KNOWN_NAME, KNOWN_EXE, 
 
 /* Pieces that make up a line, in the order of `pieces` in src/audit/encode/line-pieces.ts. */
 enum known_piece_kind {
-	KNOWN_TEXT,	/* literal text */
-	KNOWN_OPEN,	/* an open value */
-	KNOWN_QUOTED,	/* an open value with its quotes */
-	KNOWN_LABEL,	/* the profile as JSON */
-	KNOWN_START,	/* the start of the line up to the pid */
-	KNOWN_MIDDLE,	/* from after the pid into the event */
-	KNOWN_ID,	/* id of the audit record */
+	KNOWN_TEXT, /* literal text */
+	KNOWN_OPEN, /* an open value */
+	KNOWN_QUOTED, /* an open value with its quotes */
+	KNOWN_LABEL, /* the profile as JSON */
+	KNOWN_START, /* the start of the line up to the pid */
+	KNOWN_MIDDLE, /* from after the pid into the event */
+	KNOWN_ID, /* id of the audit record */
 	KNOWN_SERIAL,
-	KNOWN_FRACTION,	/* fraction of the record's second, with the dot */
-	KNOWN_HASH,	/* hash of the record, with its dash and quote */
-	KNOWN_ABOUT,	/* facts about the process and the container */
-	KNOWN_TIME,	/* the first text of a second */
+	KNOWN_FRACTION, /* fraction of the record's second, with the dot */
+	KNOWN_HASH, /* hash of the record, with its dash and quote */
+	KNOWN_ABOUT, /* facts about the process and the container */
+	KNOWN_TIME, /* the first text of a second */
 	KNOWN_TIMES = 4,
 	KNOWN_PIECE_KINDS = KNOWN_TIME + KNOWN_TIMES,
 };
@@ -48,19 +48,19 @@ struct known_range {
 struct known_piece {
 	uint8_t kind;
 	uint8_t value; /* for KNOWN_OPEN and KNOWN_QUOTED */
-	uint16_t len;  /* for KNOWN_TEXT */
-	uint32_t at;   /* for KNOWN_TEXT: offset in the form's text */
+	uint16_t len; /* for KNOWN_TEXT */
+	uint32_t at; /* for KNOWN_TEXT: offset in the form's text */
 };
 
 struct known_form {
-	uint8_t kind;	      /* number of the event's kind: encode/event-head.ts */
-	int32_t prefix;	      /* number of the KindPrefix */
-	uint32_t added;	      /* bytes at the end of the line that do not come from the record */
+	uint8_t kind; /* number of the event's kind: encode/event-head.ts */
+	int32_t prefix; /* number of the KindPrefix */
+	uint32_t added; /* bytes at the end of the line that do not come from the record */
 	uint32_t counted_len; /* events are counted by this many bytes of the form's text */
-	uint8_t counted;      /* and by this open value; KNOWN_VALUES: only by the text */
+	uint8_t counted; /* and by this open value; KNOWN_VALUES: only by the text */
 	uint32_t pieces;
-	uint32_t ranges;   /* number of pieces that are parts of the record, or not longer than such a part */
-	uint32_t values;   /* a bit for each open value that the form needs */
+	uint32_t ranges; /* number of pieces that are parts of the record, or not longer than such a part */
+	uint32_t values; /* a bit for each open value that the form needs */
 	uint32_t text_len; /* of all texts together */
 	struct known_piece piece[KNOWN_MAX_PIECES];
 	char text[];
@@ -98,7 +98,7 @@ void known_forms_drop(struct known_forms *f, const struct known_form *form);
  * Finds the form of the record whose fields begin at `body`; NULL if there is none. Sets `end` to the offset of the
  * line's end.
  */
-const struct known_form *known_forms_match(struct known_forms *f, enum known_family family, const uint8_t *bytes, size_t len,
-					   size_t body, struct known_range *values, size_t *end);
+const struct known_form *known_forms_match(struct known_forms *f, enum known_family family, const uint8_t *bytes,
+					   size_t len, size_t body, struct known_range *values, size_t *end);
 
 #endif

@@ -12,7 +12,8 @@ enum { ROW_HASH, ROW_OF, ROW_HEAD, ROW_PREFIX, ROW_START, ROW_END, ROW_EVENTS, R
 #define MAX_KINDS 256
 #define FEW_KINDS 8
 
-int32_t known_kinds_find(const struct known_kinds *t, const struct known_kind *kind, const uint8_t *counted, uint32_t len)
+int32_t known_kinds_find(const struct known_kinds *t, const struct known_kind *kind, const uint8_t *counted,
+			 uint32_t len)
 {
 	uint32_t of = ((uint32_t)kind->place << KIND_BITS) | kind->number;
 	uint32_t hash = range_hash(counted, len, (uint32_t)t->sums[KINDS_SEED]) ^ ((of + 1) * 0x9e3779b1u) ^
@@ -35,11 +36,13 @@ int32_t known_kinds_find(const struct known_kinds *t, const struct known_kind *k
 			continue;
 		start = (uint32_t)row[ROW_START];
 		end = (uint32_t)row[ROW_END];
-		if (end - start == len && end <= t->arena_len && start <= end && memcmp(t->arena + start, counted, len) == 0)
+		if (end - start == len && end <= t->arena_len && start <= end &&
+		    memcmp(t->arena + start, counted, len) == 0)
 			return number;
 	}
 	used = (uint32_t)t->sums[KINDS_ROWS];
-	if (probe == MAX_PROBES || used >= t->row_count || t->rows_of[kind->place] >= (used < t->row_count / 2 ? MAX_KINDS : FEW_KINDS))
+	if (probe == MAX_PROBES || used >= t->row_count ||
+	    t->rows_of[kind->place] >= (used < t->row_count / 2 ? MAX_KINDS : FEW_KINDS))
 		return KNOWN_OTHER_KIND;
 	return KNOWN_NEW_KIND;
 }

@@ -44,7 +44,8 @@ struct known_kind {
 /* Whether the lists of the table have room for another event. */
 bool known_kinds_have_room(const struct known_kinds *t, int32_t place);
 /* Returns the row of an event's kind. */
-int32_t known_kinds_find(const struct known_kinds *t, const struct known_kind *kind, const uint8_t *counted, uint32_t len);
+int32_t known_kinds_find(const struct known_kinds *t, const struct known_kind *kind, const uint8_t *counted,
+			 uint32_t len);
 /* Counts an event whose line begins at `line` of the output. */
 void known_kinds_count(const struct known_kinds *t, int32_t place, int32_t number, size_t line);
 

@@ -211,8 +211,7 @@ static bool write_line(struct known_records *k, struct known_run *run, const str
 	uint32_t i, len;
 	char *at;
 
-	if (r->end < r->body + form->added ||
-	    run->out_room - run->out_len < line_room(k, r, form, p, o))
+	if (r->end < r->body + form->added || run->out_room - run->out_len < line_room(k, r, form, p, o))
 		return false;
 	if (k->kinds.sums) {
 		if (!known_kinds_have_room(&k->kinds, o->place))
@@ -246,7 +245,8 @@ static enum known_stop process_record(struct known_records *k, struct known_run 
 	range = r->values[KNOWN_PROFILE];
 	label = run->bytes + range.start;
 	range.end -= range.start;
-	r->pid = number_of(run->bytes + r->values[KNOWN_PID].start, r->values[KNOWN_PID].end - r->values[KNOWN_PID].start);
+	r->pid = number_of(run->bytes + r->values[KNOWN_PID].start,
+			   r->values[KNOWN_PID].end - r->values[KNOWN_PID].start);
 	p = known_facts_process(k, r->family, r->pid);
 	if (!p || !known_facts_is_label(k, p->label, label, range.end)) {
 		if (r->family != KNOWN_APPARMOR || !known_facts_is_foreign(k, label, range.end))
@@ -283,4 +283,3 @@ void known_records_run(struct known_records *k, struct known_run *run)
 		run->at = r.end + 1;
 	}
 }
-

@@ -21,8 +21,8 @@ struct known_run {
 	uint8_t *out;
 	size_t out_room;
 	/*
-	 * Returns whether the process has had its pid, and was in the container, since the time `since`; NULL if there is no
-	 * fork tree.
+	 * Returns whether the process has had its pid, and was in the container, since the time `since`; NULL if there
+	 * is no fork tree.
 	 */
 	bool (*holds)(uint32_t tree, uint64_t key, uint32_t pid, double since, const char *container);
 	uint64_t now; /* nanoseconds of CLOCK_MONOTONIC */
@@ -55,7 +55,8 @@ struct known_fork {
 /* The facts that a line states about its process. */
 struct known_process_facts {
 	uint32_t pid;
-	double second; /* Unix second of the facts (`fork`: of more seconds, too); 0: all of this batch from `since` on */
+	/* Unix second of the facts (`fork`: of more seconds, too); 0: all of this batch from `since` on. */
+	double second;
 	double since;
 	bool of_batch; /* the facts are valid only for this batch */
 	struct known_fork fork;
@@ -72,7 +73,7 @@ struct known_opening_facts {
 	struct known_text behind;
 	struct known_text container; /* id of the container, with a NUL; empty: none */
 	int32_t place; /* place of its container in the table of kinds */
-	int32_t head;  /* number of its ProfileHead */
+	int32_t head; /* number of its ProfileHead */
 	int32_t origin; /* equal for all openings with the same container, mount namespace and reason */
 };
 

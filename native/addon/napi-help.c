@@ -66,8 +66,7 @@ bool get_u32(napi_env env, napi_value object, const char *name, uint32_t least, 
 	double number;
 
 	if (napi_get_named_property(env, object, name, &property) != napi_ok ||
-	    napi_get_value_double(env, property, &number) != napi_ok ||
-	    !is_whole(number, least, most)) {
+	    napi_get_value_double(env, property, &number) != napi_ok || !is_whole(number, least, most)) {
 		napi_throw_range_error(env, "ERR_OUT_OF_RANGE", name);
 		return false;
 	}

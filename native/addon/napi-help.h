@@ -11,7 +11,11 @@
 /* Throws an error because a call of Node-API failed: out of memory, or an exception is already pending. */
 napi_value give_up(napi_env env, const char *what);
 
-#define TRY(call) do { if ((call) != napi_ok) return give_up(env, #call); } while (0)
+#define TRY(call)                                   \
+	do {                                        \
+		if ((call) != napi_ok)              \
+			return give_up(env, #call); \
+	} while (0)
 
 bool set_number(napi_env env, napi_value object, const char *name, double value);
 bool set_null(napi_env env, napi_value object, const char *name);

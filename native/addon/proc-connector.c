@@ -169,7 +169,8 @@ static struct proc_report report_of(const char *event, size_t len)
 		return report;
 	if (what == WHAT_ANSWER && take(&report.error, sizeof(report.error), data, event, len)) {
 		report.change = PROC_ANSWER;
-	} else if (what == WHAT_FORK && take(&fork, sizeof(fork), data, event, len) && fork.child_pid == fork.child_tgid) {
+	} else if (what == WHAT_FORK && take(&fork, sizeof(fork), data, event, len) &&
+		   fork.child_pid == fork.child_tgid) {
 		report.change = PROC_FORKED;
 		report.pid = fork.child_tgid;
 		report.parent = fork.parent_tgid;

@@ -13,6 +13,8 @@
 #include "clocks.h"
 
 #define NS_PER_S INT64_C(1000000000)
+/* Field 3 and field 22 of /proc/PID/stat. */
+#define STAT_FIELDS " %c %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %llu"
 
 _Static_assert(FORK_LABEL_BYTES == CONTAINER_ID_BYTES, "a label is the id of a container");
 
@@ -28,9 +30,7 @@ static bool parse_stat(const char *stat, int64_t tick, int64_t asleep, struct fo
 	int64_t when;
 	char state;
 
-	if (!rest || sscanf(rest + 1,
-			    " %c %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %llu",
-			    &state, &start) != 2)
+	if (!rest || sscanf(rest + 1, STAT_FIELDS, &state, &start) != 2)
 		return false;
 	when = (int64_t)start * tick - asleep;
 	sight->start = when > 0 ? (uint64_t)when : 0;

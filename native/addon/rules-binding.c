@@ -68,8 +68,11 @@ static napi_value read_audit_rules(napi_env env, napi_callback_info info)
 
 bool rules_binding_define(napi_env env, napi_value exports)
 {
-	const napi_property_descriptor function = { "readAuditRules", NULL, read_audit_rules, NULL, NULL, NULL,
-						    napi_enumerable, NULL };
+	const napi_property_descriptor function = {
+		.utf8name = "readAuditRules",
+		.method = read_audit_rules,
+		.attributes = napi_enumerable,
+	};
 
 	return napi_define_properties(env, exports, 1, &function) == napi_ok;
 }

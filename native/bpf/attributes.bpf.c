@@ -5,8 +5,7 @@
  */
 #include "file.h"
 
-struct mnt_idmap___now {
-};
+struct mnt_idmap___now {};
 
 /*
  * Linux 5.12 to 6.1: a mount has a user namespace, which hooks receive before the dentry. Newer kernels pass an idmap
@@ -23,7 +22,8 @@ static __always_inline int may_set_attributes(__u64 *ctx)
 {
 	struct dentry *dentry;
 
-	if (bpf_core_type_exists(struct mnt_idmap___now) || bpf_core_field_exists(((struct vfsmount___mapped *)0)->mnt_userns))
+	if (bpf_core_type_exists(struct mnt_idmap___now) ||
+	    bpf_core_field_exists(((struct vfsmount___mapped *)0)->mnt_userns))
 		ARGUMENT(dentry, ctx, 1);
 	else
 		ARGUMENT(dentry, ctx, 0);
@@ -131,7 +131,8 @@ static __always_inline int may_command(struct file *file, __u32 command)
 	if (changes_file(command & 0xffff))
 		return may(file->f_path.dentry, file->f_path.mnt, VARMOR_FILE_WRITE, MAY_SET_ATTRIBUTES);
 	if (reaches_any_file(command & 0xffff) && command != BTRFS_START_SYNC)
-		return may(NULL, NULL, VARMOR_FILE_READ | VARMOR_FILE_WRITE | VARMOR_FILE_EXEC | VARMOR_FILE_CARRY, MAY_READ_IT | MAY_WRITE_IT);
+		return may(NULL, NULL, VARMOR_FILE_READ | VARMOR_FILE_WRITE | VARMOR_FILE_EXEC | VARMOR_FILE_CARRY,
+			   MAY_READ_IT | MAY_WRITE_IT);
 	return 0;
 }
 
@@ -179,8 +180,8 @@ int varmor_inode_setattr(__u64 *ctx)
 	valid = BPF_CORE_READ(attributes, ia_valid);
 #ifdef VARMOR_OLD
 	/*
-	 * These kernels cannot attach a program to path_chown, because its arguments are structs. So this hook checks changes
-	 * of the owner.
+	 * These kernels cannot attach a program to path_chown, because its arguments are structs. So this hook checks
+	 * changes of the owner.
 	 */
 	if (valid & (ATTR_UID | ATTR_GID))
 		return may(dentry, NULL, VARMOR_FILE_WRITE, MAY_CHOWN);

@@ -48,7 +48,8 @@ static __always_inline bool is_of_overlay(struct task_struct *task, const struct
 {
 	if (cred == BPF_CORE_READ(task, real_cred))
 		return false;
-	return is_kept_by(cred, BPF_CORE_READ(task, fs, root.mnt, mnt_sb)) || is_kept_by(cred, BPF_CORE_READ(task, mm, exe_file, f_path.mnt, mnt_sb)) ||
+	return is_kept_by(cred, BPF_CORE_READ(task, fs, root.mnt, mnt_sb)) ||
+	       is_kept_by(cred, BPF_CORE_READ(task, mm, exe_file, f_path.mnt, mnt_sb)) ||
 	       is_kept_by(cred, BPF_CORE_READ(task, fs, pwd.mnt, mnt_sb));
 }
 
@@ -161,8 +162,8 @@ int BPF_PROG(varmor_userns_of_credentials)
 	if (!container_of_task(task))
 		return 0;
 	/*
-	 * The registers of the system call are at the end of the kernel stack. Before Linux 6.0 only x86 attaches programs to
-	 * LSM hooks, so no other architecture needs this.
+	 * The registers of the system call are at the end of the kernel stack. Before Linux 6.0 only x86 attaches
+	 * programs to LSM hooks, so no other architecture needs this.
 	 */
 	registers = BPF_CORE_READ(task, stack) + STACK_BYTES - bpf_core_type_size(struct pt_regs);
 	call = BPF_CORE_READ(registers, orig_ax) & ~X32;
@@ -190,7 +191,8 @@ int BPF_PROG(varmor_anonymous_inode, struct inode *inode, const struct qstr *nam
 	if (!profile || (!profile->userfaultfd && !profile->mode))
 		return 0;
 	/* If the name cannot be read, the file counts as a userfaultfd. */
-	if (bpf_probe_read_kernel_str(words, sizeof(words), BPF_CORE_READ(name, name)) > 0 && (words[0] != USERFAULTFD_0 || words[1] != USERFAULTFD_1))
+	if (bpf_probe_read_kernel_str(words, sizeof(words), BPF_CORE_READ(name, name)) > 0 &&
+	    (words[0] != USERFAULTFD_0 || words[1] != USERFAULTFD_1))
 		return 0;
 	REFUSE_IF(judge(profile, profile->userfaultfd, VARMOR_EVENT_KIND_USERFAULTFD, 0, &body));
 	return 0;

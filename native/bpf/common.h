@@ -34,12 +34,12 @@
  * Returns -EPERM if the condition holds. The compiler would merge `if (refused) return -EPERM; return 0;` into one
  * expression, and the verifier of Linux 6.12 does not see that its value is never positive.
  */
-#define REFUSE_IF(condition)                         \
-	do {                                         \
-		if (condition) {                     \
+#define REFUSE_IF(condition)                           \
+	do {                                           \
+		if (condition) {                       \
 			asm volatile("" ::: "memory"); \
-			return -EPERM;               \
-		}                                    \
+			return -EPERM;                 \
+		}                                      \
 	} while (0)
 
 /* The helper bpf_strncmp exists only since Linux 5.17. */

@@ -54,7 +54,8 @@ static __always_inline void leave_busy(struct varmor_scratch *scratch)
 /* Returns a scratch in the task's storage, for the case that all other scratches are in use. */
 static __always_inline struct varmor_scratch *own_scratch(void)
 {
-	return bpf_task_storage_get(&varmor_own_scratches, bpf_get_current_task_btf(), 0, BPF_LOCAL_STORAGE_GET_F_CREATE);
+	return bpf_task_storage_get(&varmor_own_scratches, bpf_get_current_task_btf(), 0,
+				    BPF_LOCAL_STORAGE_GET_F_CREATE);
 }
 
 /* Returns rules that do not change while a loop runs. Only the old object must copy them. */
@@ -82,10 +83,10 @@ static __always_inline bool put_instead(__u64 *place, __u64 other, __u64 number)
  */
 #define LONG_LOOP(name, most, open, body) LONG_LOOP_BY(0, name, most, open, body)
 
-#define LONG_LOOP_BY(at_once, name, most, open, body)                                \
-	static __always_inline void name(struct loop *loop, __u32 count)             \
-	{                                                                            \
-		bpf_loop(count, body, loop, 0);                                      \
+#define LONG_LOOP_BY(at_once, name, most, open, body)                    \
+	static __always_inline void name(struct loop *loop, __u32 count) \
+	{                                                                \
+		bpf_loop(count, body, loop, 0);                          \
 	}
 
 #else
@@ -159,11 +160,14 @@ static __always_inline bool put_instead(__u64 *place, __u64 other, __u64 number)
 	return true;
 }
 
+/* clang-format does not indent a `break` without a semicolon. */
+/* clang-format off */
 #define REPEAT(count, most, body, context)                                           \
 	_Pragma("clang loop unroll(disable)")                                        \
 	for (__u32 round_ = 0; round_ < (most); round_++)                            \
 		if (round_ >= (count) || body(round_, context))                      \
 			break
+/* clang-format on */
 
 #define ROUNDS_AT_ONCE 32
 
@@ -175,30 +179,30 @@ static __always_inline bool put_instead(__u64 *place, __u64 other, __u64 number)
 #define LONG_LOOP(name, most, open, body) LONG_LOOP_BY(ROUNDS_AT_ONCE, name, most, open, body)
 
 /* The verifier has a limit on its work for a function: a complex body needs fewer rounds in each call (`at_once`). */
-#define LONG_LOOP_BY(at_once, name, most, open, body)                                        \
-	__weak __noinline int varmor_some_##name(__u32 number, __u32 left)                   \
-	{                                                                                    \
+#define LONG_LOOP_BY(at_once, name, most, open, body)                                              \
+	__weak __noinline int varmor_some_##name(__u32 number, __u32 left)                         \
+	{                                                                                          \
 		struct loop loop = { .scratch = bpf_map_lookup_elem(&varmor_scratches, &number) }; \
-                                                                                             \
-		if (!loop.scratch || !open(&loop))                                           \
-			return 1;                                                            \
-		_Pragma("clang loop unroll(disable)")                                        \
-		for (__u32 i = 0; i < (at_once); i++)                                        \
-			if (i >= left || body(i, &loop))                                     \
-				return 1;                                                    \
-		return 0;                                                                    \
-	}                                                                                    \
-	__weak __noinline int varmor_all_##name(__u32 number, __u32 count)                   \
-	{                                                                                    \
-		_Pragma("clang loop unroll(disable)")                                        \
-		for (__u32 done = 0; done < (most); done += (at_once))                       \
-			if (done >= count || varmor_some_##name(number, count - done))       \
-				break;                                                       \
-		return 0;                                                                    \
-	}                                                                                    \
-	static __always_inline void name(struct loop *loop, __u32 count)                     \
-	{                                                                                    \
-		varmor_all_##name(loop->scratch->number, count);                             \
+                                                                                                   \
+		if (!loop.scratch || !open(&loop))                                                 \
+			return 1;                                                                  \
+		_Pragma("clang loop unroll(disable)")                                              \
+		for (__u32 i = 0; i < (at_once); i++)                                              \
+			if (i >= left || body(i, &loop))                                           \
+				return 1;                                                          \
+		return 0;                                                                          \
+	}                                                                                          \
+	__weak __noinline int varmor_all_##name(__u32 number, __u32 count)                         \
+	{                                                                                          \
+		_Pragma("clang loop unroll(disable)")                                              \
+		for (__u32 done = 0; done < (most); done += (at_once))                             \
+			if (done >= count || varmor_some_##name(number, count - done))             \
+				break;                                                             \
+		return 0;                                                                          \
+	}                                                                                          \
+	static __always_inline void name(struct loop *loop, __u32 count)                           \
+	{                                                                                          \
+		varmor_all_##name(loop->scratch->number, count);                                   \
 	}
 
 #endif

@@ -44,19 +44,23 @@ VERIFIED_ONCE __noinline int varmor_refuses(const struct file_request *given)
 	}
 	refused = !profile->mode && marks & asked;
 	if (start != NO_PATH && (profile->mode || (marks >> VARMOR_FILE_AUDIT) & asked)) {
-		kind = asked & VARMOR_FILE_EXEC && given->permissions == MAY_EXECUTE ? VARMOR_EVENT_KIND_EXEC : VARMOR_EVENT_KIND_FILE;
+		kind = asked & VARMOR_FILE_EXEC && given->permissions == MAY_EXECUTE ? VARMOR_EVENT_KIND_EXEC
+										     : VARMOR_EVENT_KIND_FILE;
 		body.numbers[0] = given->permissions;
-		varmor_report(scratch, profile->id, REPORT(kind, action_of(profile, refused), start ? 0 : VARMOR_EVENT_FLAG_PATH_UNKNOWN, sizeof(__u32)), &body, start);
+		varmor_report(scratch, profile->id,
+			      REPORT(kind, action_of(profile, refused), start ? 0 : VARMOR_EVENT_FLAG_PATH_UNKNOWN,
+				     sizeof(__u32)),
+			      &body, start);
 	}
 	leave_scratch(scratch);
 	return refused;
 }
 
-#define MAY(dentry, mount, asked, permissions)                        \
-	do {                                                          \
-		int answer = may(dentry, mount, asked, permissions);  \
-		if (answer)                                           \
-			return answer;                                \
+#define MAY(dentry, mount, asked, permissions)                       \
+	do {                                                         \
+		int answer = may(dentry, mount, asked, permissions); \
+		if (answer)                                          \
+			return answer;                               \
 	} while (0)
 
 #define CAP_MAC_ADMIN 33
@@ -92,8 +96,8 @@ static __noinline bool refuses_to_load_profiles(struct dentry *dentry)
 	if (!profile)
 		return false;
 	/*
-	 * Assigned here, because a constant initializer would put the struct into a data section, and Linux 5.10 refuses the
-	 * types of such a section.
+	 * Assigned here, because a constant initializer would put the struct into a data section, and Linux 5.10
+	 * refuses the types of such a section.
 	 */
 	body.numbers[0] = CAP_MAC_ADMIN;
 	verdict |= profile->capability_deny & bit ? VARMOR_DENY : 0;
@@ -109,8 +113,8 @@ static CALLED int refuses_to_open(struct file *file)
 	if (!container)
 		return 0;
 	/*
-	 * Before Linux 6.5 an overlay opens the lower file under the overlay's path. The rules were applied to that path just
-	 * before.
+	 * Before Linux 6.5 an overlay opens the lower file under the overlay's path. The rules were applied to that
+	 * path just before.
 	 */
 	if (file->f_inode != file->f_path.dentry->d_inode)
 		return 0;
@@ -133,8 +137,8 @@ static CALLED int refuses_to_open(struct file *file)
 		REFUSE_IF(refuses_to_load_profiles(file->f_path.dentry));
 	}
 	/*
-	 * The verifier knows the type of `file`, so the program may follow its pointers directly, which costs far less than a
-	 * helper call.
+	 * The verifier knows the type of `file`, so the program may follow its pointers directly, which costs far less
+	 * than a helper call.
 	 */
 	request = (struct file_request){
 		.dentry = file->f_path.dentry,
@@ -204,8 +208,8 @@ int BPF_PROG(varmor_mmap_file, struct file *file, unsigned long wanted, unsigned
 		permissions = MAY_EXECUTE;
 	}
 	/*
-	 * A task can write anywhere in a shared mapping, now or after mprotect(2). So the mapping counts as writing, not only
-	 * as appending.
+	 * A task can write anywhere in a shared mapping, now or after mprotect(2). So the mapping counts as writing,
+	 * not only as appending.
 	 */
 	if (is_shared(flags) && appends_only(file)) {
 		asked |= VARMOR_FILE_WRITE;
@@ -248,14 +252,15 @@ int BPF_PROG(varmor_file_mprotect, struct vm_area_struct *area, unsigned long wa
 		return 0;
 	mode = BPF_CORE_READ(file, f_mode);
 	if (bpf_core_field_exists(backing->user_path) && mode & FMODE_BACKING && mode & FMODE_NOACCOUNT)
-		return may(BPF_CORE_READ(backing, user_path.dentry), BPF_CORE_READ(backing, user_path.mnt), VARMOR_FILE_EXEC, MAY_EXECUTE);
+		return may(BPF_CORE_READ(backing, user_path.dentry), BPF_CORE_READ(backing, user_path.mnt),
+			   VARMOR_FILE_EXEC, MAY_EXECUTE);
 	return may(BPF_CORE_READ(file, f_path.dentry), BPF_CORE_READ(file, f_path.mnt), VARMOR_FILE_EXEC, MAY_EXECUTE);
 }
 
-#define CHANGE(name, permission)                                                     \
-	SEC("lsm/path_" #name)                                                            \
-	int BPF_PROG(varmor_path_##name, const struct path *folder, struct dentry *dentry) \
-	{                                                                                 \
+#define CHANGE(name, permission)                                                                  \
+	SEC("lsm/path_" #name)                                                                    \
+	int BPF_PROG(varmor_path_##name, const struct path *folder, struct dentry *dentry)        \
+	{                                                                                         \
 		return may(dentry, folder->mnt, VARMOR_FILE_WRITE | VARMOR_FILE_WAY, permission); \
 	}
 
@@ -298,11 +303,12 @@ int BPF_PROG(varmor_path_link, struct dentry *old, const struct path *folder, st
 }
 
 SEC("lsm/path_rename")
-int BPF_PROG(varmor_path_rename, const struct path *from, struct dentry *old, const struct path *to, struct dentry *made)
+int BPF_PROG(varmor_path_rename, const struct path *from, struct dentry *old, const struct path *to,
+	     struct dentry *made)
 {
 	/*
-	 * The call replaces a file at the new name, or exchanges both files (RENAME_EXCHANGE, which Linux 5.10 does not show
-	 * to the hook). So this checks both names for both files.
+	 * The call replaces a file at the new name, or exchanges both files (RENAME_EXCHANGE, which Linux 5.10 does not
+	 * show to the hook). So this checks both names for both files.
 	 */
 	MAY(old, from->mnt, CARRIED | way_by(made), MAY_RENAME);
 	if (BPF_CORE_READ(made, d_inode))

@@ -27,13 +27,13 @@ enum permission {
 #define CARRIED (VARMOR_FILE_CARRY | VARMOR_FILE_WAY)
 
 struct file_request {
-	const struct dentry *dentry;  /* NULL: any file, because the hook does not receive the file */
+	const struct dentry *dentry; /* NULL: any file, because the hook does not receive the file */
 	const struct vfsmount *mount; /* NULL: the hook does not receive a mount */
-	__u16 asked;                  /* VARMOR_FILE_ */
-	__u16 container;              /* of the task */
-	__u32 permissions : 28;       /* for the record */
-	__u32 type : 4;               /* type of the file, as in S_IFMT; 0: not read yet */
-	struct super_block *files;    /* file system of the file; NULL: not read yet */
+	__u16 asked; /* VARMOR_FILE_ */
+	__u16 container; /* of the task */
+	__u32 permissions : 28; /* for the record */
+	__u32 type : 4; /* type of the file, as in S_IFMT; 0: not read yet */
+	struct super_block *files; /* file system of the file; NULL: not read yet */
 };
 _Static_assert(VARMOR_MAX_CONTAINERS <= 1 << 16, "the number of a container in a request");
 
@@ -47,12 +47,19 @@ VERIFIED_ONCE int varmor_refuses(const struct file_request *given);
 bool varmor_is_mounted_in(struct super_block *files, struct mnt_namespace *ns) __hidden;
 
 /* Returns what a hook returns: 0, or -EPERM if the profile of the current task refuses the access. */
-static __always_inline int may(const struct dentry *dentry, const struct vfsmount *mount, __u32 asked, __u32 permissions)
+static __always_inline int may(const struct dentry *dentry, const struct vfsmount *mount, __u32 asked,
+			       __u32 permissions)
 {
 	__u32 container = container_of_task(current_task());
 
 	if (container) {
-		struct file_request request = { .dentry = dentry, .mount = mount, .asked = asked, .container = container, .permissions = permissions };
+		struct file_request request = {
+			.dentry = dentry,
+			.mount = mount,
+			.asked = asked,
+			.container = container,
+			.permissions = permissions,
+		};
 
 		REFUSE_IF(varmor_refuses(&request));
 	}

@@ -9,10 +9,10 @@
 
 #include "path.h"
 
-#define FIXED(magic, name)                                        \
-	case magic:                                               \
+#define FIXED(magic, name)                                         \
+	case magic:                                                \
 		__builtin_memcpy(fixed->text, name, sizeof(name)); \
-		fixed->length = sizeof(name) - 1;                 \
+		fixed->length = sizeof(name) - 1;                  \
 		return true
 
 /* include/uapi/linux/magic.h, ipc/mqueue.c */
@@ -21,25 +21,25 @@
 static __always_inline bool fixed_name_of(unsigned long magic, struct fixed_name *fixed)
 {
 	switch (magic) {
-	FIXED(0x9fa0, "/proc");
-	FIXED(0x62656572, "/sys");
-	FIXED(0x63677270, "/sys/fs/cgroup");
-	FIXED(0xcafe4a11, "/sys/fs/bpf");
-	FIXED(0x64626720, "/sys/kernel/debug");
-	FIXED(0x74726163, "/sys/kernel/tracing");
-	FIXED(0x73636673, "/sys/kernel/security");
-	FIXED(0x62656570, "/sys/kernel/config");
-	FIXED(0x42494e4d, "/proc/sys/fs/binfmt_misc");
-	FIXED(0x6e667364, "/proc/fs/nfsd");
-	FIXED(MQUEUE_MAGIC, "/dev/mqueue");
-	FIXED(0x1cd1, "/dev/pts");
-	FIXED(0x958458f6, "/dev/hugepages");
-	FIXED(0x65735543, "/sys/fs/fuse/connections");
-	FIXED(0x6165676c, "/sys/fs/pstore");
-	FIXED(0x07655821, "/sys/fs/resctrl");
-	FIXED(0xf97cff8c, "/sys/fs/selinux");
-	FIXED(0x43415d53, "/sys/fs/smackfs");
-	FIXED(0xde5e81e4, "/sys/firmware/efi/efivars");
+		FIXED(0x9fa0, "/proc");
+		FIXED(0x62656572, "/sys");
+		FIXED(0x63677270, "/sys/fs/cgroup");
+		FIXED(0xcafe4a11, "/sys/fs/bpf");
+		FIXED(0x64626720, "/sys/kernel/debug");
+		FIXED(0x74726163, "/sys/kernel/tracing");
+		FIXED(0x73636673, "/sys/kernel/security");
+		FIXED(0x62656570, "/sys/kernel/config");
+		FIXED(0x42494e4d, "/proc/sys/fs/binfmt_misc");
+		FIXED(0x6e667364, "/proc/fs/nfsd");
+		FIXED(MQUEUE_MAGIC, "/dev/mqueue");
+		FIXED(0x1cd1, "/dev/pts");
+		FIXED(0x958458f6, "/dev/hugepages");
+		FIXED(0x65735543, "/sys/fs/fuse/connections");
+		FIXED(0x6165676c, "/sys/fs/pstore");
+		FIXED(0x07655821, "/sys/fs/resctrl");
+		FIXED(0xf97cff8c, "/sys/fs/selinux");
+		FIXED(0x43415d53, "/sys/fs/smackfs");
+		FIXED(0xde5e81e4, "/sys/firmware/efi/efivars");
 	default:
 		return false;
 	}
@@ -75,12 +75,15 @@ static __noinline bool name_cgroup1(struct super_block *files, struct fixed_name
 	controllers = BPF_CORE_READ(root, subsys_mask);
 	__builtin_memcpy(fixed->text, CGROUP_FOLDER, sizeof(CGROUP_FOLDER));
 	if (!controllers) {
-		length = bpf_probe_read_kernel_str(fixed->text + at, FIXED_NAME - at, (void *)root + bpf_core_field_offset(struct cgroup_root, name));
+		length = bpf_probe_read_kernel_str(fixed->text + at, FIXED_NAME - at,
+						   (void *)root + bpf_core_field_offset(struct cgroup_root, name));
 	} else {
 		struct cgroup_subsys_state *state = NULL;
 		__u32 number = number_of_bit(controllers & -controllers);
 
-		bpf_probe_read_kernel(&state, sizeof(state), (void *)cgroup + bpf_core_field_offset(struct cgroup, subsys) + number * sizeof(state));
+		bpf_probe_read_kernel(&state, sizeof(state),
+				      (void *)cgroup + bpf_core_field_offset(struct cgroup, subsys) +
+					      number * sizeof(state));
 		name = BPF_CORE_READ(state, ss, legacy_name);
 		length = bpf_probe_read_kernel_str(fixed->text + at, FIXED_NAME - at, name);
 	}
@@ -91,7 +94,8 @@ static __noinline bool name_cgroup1(struct super_block *files, struct fixed_name
 }
 
 /* Writes the usual path of a file into a text of the scratch, like path_into() for the real path. */
-static __always_inline __u32 fixed_path_into(struct varmor_scratch *scratch, enum text text, struct dentry *dentry, struct super_block *files)
+static __always_inline __u32 fixed_path_into(struct varmor_scratch *scratch, enum text text, struct dentry *dentry,
+					     struct super_block *files)
 {
 	struct loop loop = { .scratch = scratch };
 	struct walk *walk = &scratch->walk;

@@ -63,7 +63,8 @@ int BPF_PROG(varmor_guard_unlink, const struct path *folder, struct dentry *dent
 }
 
 SEC("lsm/path_rename")
-int BPF_PROG(varmor_guard_rename, const struct path *from, struct dentry *old, const struct path *to, struct dentry *made)
+int BPF_PROG(varmor_guard_rename, const struct path *from, struct dentry *old, const struct path *to,
+	     struct dentry *made)
 {
 	REFUSE_IF(is_pin(old) || is_pin(made));
 	return 0;

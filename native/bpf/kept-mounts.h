@@ -55,7 +55,8 @@ static __noinline void find_kept(struct varmor_scratch *scratch)
 	if (!list)
 		return;
 	bpf_spin_lock(&list->lock);
-	if (list->mounts.files == mounts->files && list->mounts.mnt_ns == mounts->mnt_ns && list->mounts.event == mounts->event) {
+	if (list->mounts.files == mounts->files && list->mounts.mnt_ns == mounts->mnt_ns &&
+	    list->mounts.event == mounts->event) {
 		__builtin_memcpy(mounts, &list->mounts, sizeof(*mounts));
 		is_kept = 1;
 	}
@@ -78,7 +79,8 @@ static __noinline void keep_found(struct varmor_scratch *scratch)
 	struct kept_mounts *mounts = &aliases->mounts;
 	struct kept_list *list;
 
-	if (aliases->is_kept || !mounts->mnt_ns || !aliases->walk.is_whole || aliases->walk.event != mounts->event || mounts->count > KEPT_MOUNTS)
+	if (aliases->is_kept || !mounts->mnt_ns || !aliases->walk.is_whole || aliases->walk.event != mounts->event ||
+	    mounts->count > KEPT_MOUNTS)
 		return;
 	list = list_for(mounts);
 	if (!list)

@@ -100,18 +100,18 @@ VARMOR_MAPS struct {
  * A map whose inner maps have one value each. To replace a value, the agent replaces the inner map. The kernel then
  * waits until no program uses the old inner map.
  */
-#define MAP_OF_VALUES(name, inner, count, size)                \
-	struct inner {                                         \
-		__uint(type, BPF_MAP_TYPE_ARRAY);              \
-		__uint(max_entries, 1);                        \
-		__uint(key_size, sizeof(__u32));               \
-		__uint(value_size, size);                      \
-	};                                                     \
-	VARMOR_MAPS struct {                                   \
-		__uint(type, BPF_MAP_TYPE_ARRAY_OF_MAPS);      \
-		__uint(max_entries, count);                    \
-		__uint(key_size, sizeof(__u32));               \
-		__array(values, struct inner);                 \
+#define MAP_OF_VALUES(name, inner, count, size)           \
+	struct inner {                                    \
+		__uint(type, BPF_MAP_TYPE_ARRAY);         \
+		__uint(max_entries, 1);                   \
+		__uint(key_size, sizeof(__u32));          \
+		__uint(value_size, size);                 \
+	};                                                \
+	VARMOR_MAPS struct {                              \
+		__uint(type, BPF_MAP_TYPE_ARRAY_OF_MAPS); \
+		__uint(max_entries, count);               \
+		__uint(key_size, sizeof(__u32));          \
+		__array(values, struct inner);            \
 	} name SEC(".maps")
 
 /* By slot. */

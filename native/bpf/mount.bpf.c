@@ -28,14 +28,15 @@
 /* not a flag of mount(2); in records this value means umount(2) */
 #define UMOUNT 0x200
 
-#define SETS(name, size)                                                                                            \
-	static __noinline const __u64 *set_##name(__u32 table, __u32 number)                                        \
-	{                                                                                                           \
-		__u32 index = table & ~(3U << VARMOR_TABLE_SIZE_SHIFT), zero = 0;                                   \
-		void *map = bpf_map_lookup_elem(&varmor_##name##_tables, &index);                                   \
-		__u8 *sets = map ? bpf_map_lookup_elem(map, &zero) : NULL;                                          \
-                                                                                                                    \
-		return sets ? (void *)(sets + ((number * 8 * VARMOR_MOUNT_WORDS) & ((size)-8 * VARMOR_MOUNT_WORDS))) : NULL; \
+#define SETS(name, size)                                                                                               \
+	static __noinline const __u64 *set_##name(__u32 table, __u32 number)                                           \
+	{                                                                                                              \
+		__u32 index = table & ~(3U << VARMOR_TABLE_SIZE_SHIFT), zero = 0;                                      \
+		void *map = bpf_map_lookup_elem(&varmor_##name##_tables, &index);                                      \
+		__u8 *sets = map ? bpf_map_lookup_elem(map, &zero) : NULL;                                             \
+                                                                                                                       \
+		return sets ? (void *)(sets + ((number * 8 * VARMOR_MOUNT_WORDS) & ((size) - 8 * VARMOR_MOUNT_WORDS))) \
+			    : NULL;                                                                                    \
 	}
 
 SETS(small, VARMOR_TABLE_SMALL)
@@ -57,7 +58,8 @@ static __always_inline const __u64 *set_numbered(__u32 table, __u32 number)
 	}
 }
 
-static __always_inline bool means(const struct meant *meant, const struct varmor_path_sets *sets, const __u64 *set, __u32 number)
+static __always_inline bool means(const struct meant *meant, const struct varmor_path_sets *sets, const __u64 *set,
+				  __u32 number)
 {
 	__u32 word = (number >> 6) & (VARMOR_MOUNT_WORDS - 1);
 	__u64 bits = sets->always[word];
@@ -90,8 +92,10 @@ static __always_inline bool open_mount_rules(struct loop *loop)
 	if (!mounts)
 		return false;
 	loop->table = (void *)mounts;
-	loop->sets[0] = mounts->sources.automaton.table ? set_numbered(mounts->sources.sets, match->source.number) : NULL;
-	loop->sets[1] = mounts->targets.automaton.table ? set_numbered(mounts->targets.sets, match->target.number) : NULL;
+	loop->sets[0] = mounts->sources.automaton.table ? set_numbered(mounts->sources.sets, match->source.number)
+							: NULL;
+	loop->sets[1] = mounts->targets.automaton.table ? set_numbered(mounts->targets.sets, match->target.number)
+							: NULL;
 	return true;
 }
 
@@ -120,12 +124,15 @@ static long match_mount_rule(__u32 round, struct loop *loop)
 			return 0;
 	} else if (rule->verdict & VARMOR_ALLOW) {
 		/* An allow rule must match all possible operations, flags and paths. */
-		if ((given->operations & ~rule->operations) || (rule->set & ~given->flags) || (rule->clear & given->flags) || match->target.all)
+		if ((given->operations & ~rule->operations) || (rule->set & ~given->flags) ||
+		    (rule->clear & given->flags) || match->target.all)
 			return 0;
-	} else if (!(given->operations & (VARMOR_MOUNT_MOVE | VARMOR_MOUNT_UMOUNT)) && !(rule->set & (given->flags | given->found)) && !(rule->clear & ~given->flags)) {
+	} else if (!(given->operations & (VARMOR_MOUNT_MOVE | VARMOR_MOUNT_UMOUNT)) &&
+		   !(rule->set & (given->flags | given->found)) && !(rule->clear & ~given->flags)) {
 		return 0;
 	}
-	if (is_same_type(rule->fstype, given->fstype) && means(&match->source, &mounts->sources, loop->sets[0], number) &&
+	if (is_same_type(rule->fstype, given->fstype) &&
+	    means(&match->source, &mounts->sources, loop->sets[0], number) &&
 	    means(&match->target, &mounts->targets, loop->sets[1], number))
 		match->verdict |= rule->verdict;
 	return 0;
@@ -159,7 +166,8 @@ static __always_inline __u32 start_of_source(struct varmor_scratch *scratch, con
 }
 
 /* Finds the rules that match the path of a file. A file without a path may match any rule. */
-static __always_inline void find_meant(struct meant *meant, const struct varmor_path_sets *sets, struct varmor_scratch *scratch, __u32 start)
+static __always_inline void find_meant(struct meant *meant, const struct varmor_path_sets *sets,
+				       struct varmor_scratch *scratch, __u32 start)
 {
 	meant->all = 0;
 	if (!sets->automaton.table)
@@ -202,7 +210,8 @@ static __noinline __u32 verdict_of_mounting(struct varmor_scratch *scratch, cons
 	match->target = (struct meant){};
 	if (!given->nowhere) {
 		find_meant(&match->source, &mounts->sources, scratch, start_of_source(scratch, given));
-		find_meant(&match->target, &mounts->targets, scratch, start_of_path(scratch, given->target, given->target_mount));
+		find_meant(&match->target, &mounts->targets, scratch,
+			   start_of_path(scratch, given->target, given->target_mount));
 	}
 	if (open_mount_rules(&loop))
 		match_mount_rules(&loop, mounts->count);
@@ -232,7 +241,10 @@ VERIFIED_ONCE __noinline int varmor_refuses_mounting(const struct mounting *give
 		body.numbers[0] = given->operations & VARMOR_MOUNT_UMOUNT ? UMOUNT : given->flags | given->found;
 		__builtin_memcpy(body.numbers + 1, given->fstype, TYPE_BYTES);
 		start = start_of_path(scratch, given->target, given->target_mount);
-		varmor_report(scratch, profile->id, REPORT(VARMOR_EVENT_KIND_MOUNT, action_of(profile, refused), start ? 0 : VARMOR_EVENT_FLAG_PATH_UNKNOWN, sizeof(__u32)), &body, start);
+		varmor_report(scratch, profile->id,
+			      REPORT(VARMOR_EVENT_KIND_MOUNT, action_of(profile, refused),
+				     start ? 0 : VARMOR_EVENT_FLAG_PATH_UNKNOWN, sizeof(__u32)),
+			      &body, start);
 	}
 	leave_scratch(scratch);
 	return refused;
@@ -305,7 +317,8 @@ static CALLED bool refuses_mount(const char *device, const struct path *path, co
  * the source counts as any path. File rules still apply, because a bound file keeps its other names.
  */
 SEC("lsm/sb_mount")
-int BPF_PROG(varmor_sb_mount, const char *device, const struct path *path, const char *type, unsigned long flags, void *data)
+int BPF_PROG(varmor_sb_mount, const char *device, const struct path *path, const char *type, unsigned long flags,
+	     void *data)
 {
 	if (!container_of_task(current_task()))
 		return 0;
@@ -362,8 +375,10 @@ static __noinline __u32 flags_of(struct mount *mount)
 {
 	__u32 own = (__u32)BPF_CORE_READ(mount, mnt.mnt_flags), all = (__u32)BPF_CORE_READ(mount, mnt.mnt_sb, s_flags);
 
-	return (own & (MNT_NOSUID | MNT_NODEV | MNT_NOEXEC)) << 1 | (own & (MNT_NOATIME | MNT_NODIRATIME)) << 7 | (own & MNT_NOSYMFOLLOW) << 1 |
-	       (own & MNT_READONLY ? MS_RDONLY : 0) | (own & (MNT_NOATIME | MNT_RELATIME) ? 0 : MS_STRICTATIME) | (all & (MS_RDONLY | MS_SYNCHRONOUS | MS_MANDLOCK | MS_DIRSYNC));
+	return (own & (MNT_NOSUID | MNT_NODEV | MNT_NOEXEC)) << 1 | (own & (MNT_NOATIME | MNT_NODIRATIME)) << 7 |
+	       (own & MNT_NOSYMFOLLOW) << 1 | (own & MNT_READONLY ? MS_RDONLY : 0) |
+	       (own & (MNT_NOATIME | MNT_RELATIME) ? 0 : MS_STRICTATIME) |
+	       (all & (MS_RDONLY | MS_SYNCHRONOUS | MS_MANDLOCK | MS_DIRSYNC));
 }
 
 static __always_inline bool stands(struct mount *mount)
@@ -387,7 +402,8 @@ static CALLED bool refuses_move(const struct path *from, const struct path *to)
 	} else {
 		mounting.operations = is_only_mount(mount) ? VARMOR_MOUNT_NEW : VARMOR_MOUNT_NEW | VARMOR_MOUNT_BIND;
 		mounting.found = flags_of(mount) | (mounting.operations & VARMOR_MOUNT_BIND ? MS_BIND : 0);
-		bpf_probe_read_kernel_str(mounting.fstype, sizeof(mounting.fstype), BPF_CORE_READ(mount, mnt.mnt_sb, s_type, name));
+		bpf_probe_read_kernel_str(mounting.fstype, sizeof(mounting.fstype),
+					  BPF_CORE_READ(mount, mnt.mnt_sb, s_type, name));
 	}
 	return varmor_refuses_mounting(&mounting) || (stands(mount) && protects_ways());
 }

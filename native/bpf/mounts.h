@@ -276,13 +276,14 @@ static __always_inline void note_namespace(struct varmor_container *container, s
  * Returns the mount namespace of the container's first process; NULL if it no longer exists. Another namespace may
  * reuse its inode number and its address, but never its `ns_id`. `own` is the namespace of the current task.
  */
-static __always_inline struct mnt_namespace *first_namespace(struct varmor_container *container, struct mnt_namespace *own)
+static __always_inline struct mnt_namespace *first_namespace(struct varmor_container *container,
+							     struct mnt_namespace *own)
 {
 	struct mnt_namespace *first = (void *)container->ns;
 
 	/*
-	 * The container started before the programs were loaded, so only its namespace's inode number is known: the agent
-	 * reads it from /proc.
+	 * The container started before the programs were loaded, so only its namespace's inode number is known: the
+	 * agent reads it from /proc.
 	 */
 	if (!first) {
 		if (container->mnt_ns && container->mnt_ns == BPF_CORE_READ(own, ns.inum))

@@ -49,8 +49,8 @@ static long next_alias(__u32 round, struct loop *loop)
 			return 1;
 		mount = aliases->mounts.at[aliases->index++ % KEPT_MOUNTS];
 		/*
-		 * The cached mount may be unmounted: this does not change the namespace's counter if its value is the newest of all
-		 * namespaces.
+		 * The cached mount may be unmounted: this does not change the namespace's counter if its value is the
+		 * newest of all namespaces.
 		 */
 		if (BPF_CORE_READ(mount, mnt_ns) != walk->ns) {
 			aliases->is_kept = 0;
@@ -165,7 +165,8 @@ static CALLED void add_fixed_name(struct varmor_scratch *scratch)
  * Returns true if the file's other names count, too. A new mount or namespace must not hide a name from the rules, so
  * names count in the task's mount namespace and in the first namespace of the container.
  */
-static __noinline bool look_where_reached(const struct file_request *request, const struct varmor_profile *profile, struct varmor_scratch *scratch, struct varmor_container *container)
+static __noinline bool look_where_reached(const struct file_request *request, const struct varmor_profile *profile,
+					  struct varmor_scratch *scratch, struct varmor_container *container)
 {
 	struct mnt_namespace *own = namespace_of(current_task()), *first;
 	struct dentry *dentry = (void *)request->dentry;
@@ -198,8 +199,8 @@ static __noinline bool look_where_reached(const struct file_request *request, co
 	aliases->start = start;
 	if (start == NO_PATH) {
 		/*
-		 * A memory file has no other name. A list of allowed files cannot name it, so to execute it counts as executing any
-		 * file.
+		 * A memory file has no other name. A list of allowed files cannot name it, so to execute it counts as
+		 * executing any file.
 		 */
 		if (aliases->lists && aliases->asked & VARMOR_FILE_EXEC && scratch->walk.dentry == dentry) {
 			aliases->start = 0;
@@ -208,15 +209,15 @@ static __noinline bool look_where_reached(const struct file_request *request, co
 		return false;
 	}
 	/*
-	 * A runtime mounts the null device over files to hide them from a container. These mount points are not names of the
-	 * null device.
+	 * A runtime mounts the null device over files to hide them from a container. These mount points are not names
+	 * of the null device.
 	 */
 	if (start && is_null_device(dentry, aliases->mode))
 		return false;
 	aliases->start = start < PATH_BYTES ? start : 0;
 	/*
-	 * A list of allowed files has the paths that the container uses. Other names do not count: they come from mounts,
-	 * which the list would have to allow.
+	 * A list of allowed files has the paths that the container uses. Other names do not count: they come from
+	 * mounts, which the list would have to allow.
 	 */
 	if (aliases->lists && start && own == first)
 		return false;
@@ -258,16 +259,16 @@ static __always_inline void look_at_other_names(const struct file_request *reque
 		varmor_add_names(scratch);
 	}
 	/*
-	 * With a list of allowed files, usual paths do not count. Computed without a branch, because the stack has no room for
-	 * one.
+	 * With a list of allowed files, usual paths do not count. Computed without a branch, because the stack has no
+	 * room for one.
 	 */
 	aliases->automaton.table &= aliases->lists - 1;
 	add_fixed_name(scratch);
 	if (aliases->start || aliases->marks)
 		return;
 	/*
-	 * The kernel calls hooks without a mount also for the lower files of overlayfs, after the hook for the file that the
-	 * task sees. Pipes and sockets often come from outside of the container and have no file content.
+	 * The kernel calls hooks without a mount also for the lower files of overlayfs, after the hook for the file
+	 * that the task sees. Pipes and sockets often come from outside of the container and have no file content.
 	 */
 	if (!request->mount || aliases->mode == S_IFIFO || aliases->mode == S_IFSOCK)
 		aliases->start = NO_PATH;

@@ -50,7 +50,8 @@ static long match_socket_rule(__u32 round, struct loop *loop)
 	if (number >= VARMOR_SOCKET_RULES)
 		return 1;
 	rule = &rules[number];
-	if (holds(rule->domains, match->domain) && holds(rule->types, match->type) && holds(rule->protocols, match->protocol))
+	if (holds(rule->domains, match->domain) && holds(rule->types, match->type) &&
+	    holds(rule->protocols, match->protocol))
 		match->verdict |= rule->verdict;
 	return 0;
 }
@@ -72,8 +73,8 @@ static __always_inline __u32 verdict_of_socket(struct varmor_profile *profile, _
 	loop.scratch->sockets.domain = domain;
 	loop.scratch->sockets.type = type;
 	/*
-	 * A set has 64 bits. The last bit stands for all larger protocol numbers: rules do not name it, but a list of allowed
-	 * protocols may contain it.
+	 * A set has 64 bits. The last bit stands for all larger protocol numbers: rules do not name it, but a list of
+	 * allowed protocols may contain it.
 	 */
 	loop.scratch->sockets.protocol = protocol < LAST_PROTOCOL ? protocol : LAST_PROTOCOL;
 	loop.scratch->sockets.at = 0;
@@ -95,8 +96,8 @@ int BPF_PROG(varmor_socket_create, int family, int type, int protocol, int kerne
 		return 0;
 	verdict = verdict_of_socket(profile, (__u32)family, (__u32)type, (__u32)protocol);
 	/*
-	 * An AF_XDP socket sends frames from memory that it shares with the kernel, and the kernel calls no hook for these
-	 * frames.
+	 * An AF_XDP socket sends frames from memory that it shares with the kernel, and the kernel calls no hook for
+	 * these frames.
 	 */
 	if (family == AF_XDP && profile->egress)
 		verdict |= VARMOR_DENY | VARMOR_AUDIT;
@@ -107,7 +108,7 @@ int BPF_PROG(varmor_socket_create, int family, int type, int protocol, int kerne
 struct bisection {
 	struct varmor_port_key at;
 	__u32 low, high; /* [low, high) */
-	__u32 key;       /* protocol and port, as in struct varmor_port_range */
+	__u32 key; /* protocol and port, as in struct varmor_port_range */
 	__u32 verdict;
 };
 
@@ -151,7 +152,8 @@ static __always_inline __u32 verdict_of_ports(__u32 egress, const struct varmor_
 }
 
 /* Rules about the pod itself apply to the pod's addresses, which are stored under the container's number. */
-static __noinline __u32 verdict_of_v4(const struct varmor_profile *profile, __u32 container, const __u8 *address, __u32 key)
+static __noinline __u32 verdict_of_v4(const struct varmor_profile *profile, __u32 container, const __u8 *address,
+				      __u32 key)
 {
 	struct varmor_v4_key prefix = { .bits = 64 };
 	__u32 verdict;
@@ -179,7 +181,8 @@ static __always_inline bool is_v4_in_v6(const __u8 *address)
 	return words[0] == bpf_htonl(0x0064ff9b) && words[1] == 0 && words[2] == 0;
 }
 
-static __noinline __u32 verdict_of_v6(const struct varmor_profile *profile, __u32 container, const __u8 *address, __u32 key)
+static __noinline __u32 verdict_of_v6(const struct varmor_profile *profile, __u32 container, const __u8 *address,
+				      __u32 key)
 {
 	struct varmor_v6_key prefix = { .bits = 160 };
 	__u32 verdict;
@@ -192,7 +195,8 @@ static __noinline __u32 verdict_of_v6(const struct varmor_profile *profile, __u3
 	prefix.egress = VARMOR_OWN | container;
 	if (profile->own.count && bpf_map_lookup_elem(&varmor_v6, &prefix))
 		verdict |= verdict_of_ports(profile->egress, &profile->own, key);
-	return is_v4_in_v6(prefix.address) ? verdict | verdict_of_v4(profile, container, prefix.address + 12, key) : verdict;
+	return is_v4_in_v6(prefix.address) ? verdict | verdict_of_v4(profile, container, prefix.address + 12, key)
+					   : verdict;
 }
 
 static __always_inline __u32 key_of(struct socket *socket, __u16 port)
@@ -206,7 +210,8 @@ static __always_inline __u32 key_of(struct socket *socket, __u16 port)
 		protocol = IPPROTO_TCP;
 	else if (BPF_CORE_READ(socket, ops, family) == AF_RXRPC)
 		protocol = IPPROTO_UDP;
-	return (protocol == IPPROTO_TCP ? VARMOR_TCP : protocol == IPPROTO_UDP ? VARMOR_UDP : VARMOR_OTHER) << 16 | port;
+	protocol = protocol == IPPROTO_TCP ? VARMOR_TCP : protocol == IPPROTO_UDP ? VARMOR_UDP : VARMOR_OTHER;
+	return protocol << 16 | port;
 }
 
 #define RXRPC_TRANSPORT 8
@@ -230,7 +235,8 @@ static __noinline bool refuses_address(struct socket *socket, const void *given,
 	if (!profile || !given || length < (int)sizeof(address.sin6_family) || (!profile->egress && !profile->mode))
 		return false;
 	/*
-	 * The kernel's copy always has room for a whole sockaddr_in6, even if the task gave an address without the last field.
+	 * The kernel's copy always has room for a whole sockaddr_in6, even if the task gave an address without the last
+	 * field.
 	 */
 	if (bpf_probe_read_kernel(&address, sizeof(address), given))
 		return false;
@@ -299,7 +305,9 @@ static __always_inline bool hides_address(struct socket *socket)
 		return false;
 	family = BPF_CORE_READ(socket, ops, family);
 	type = BPF_CORE_READ(socket, type);
-	if (family != AF_PACKET && family != AF_XDP && !(type == SOCK_RAW_TYPE && (family == AF_INET || family == AF_INET6) && has_own_headers(BPF_CORE_READ(socket, sk))))
+	if (family != AF_PACKET && family != AF_XDP &&
+	    !(type == SOCK_RAW_TYPE && (family == AF_INET || family == AF_INET6) &&
+	      has_own_headers(BPF_CORE_READ(socket, sk))))
 		return false;
 	body.numbers[0] = family;
 	body.numbers[1] = type;
@@ -336,7 +344,8 @@ static __always_inline bool leads_elsewhere(__u32 level, __u32 option)
 	if (level == SOL_IP)
 		return option == IP_HDRINCL || option == IP_OPTIONS;
 	if (level == SOL_IPV6)
-		return option == IPV6_HDRINCL || option == IPV6_RTHDR || option == IPV6_2292RTHDR || option == IPV6_2292PKTOPTIONS || option == IPV6_FLOWLABEL_MGR;
+		return option == IPV6_HDRINCL || option == IPV6_RTHDR || option == IPV6_2292RTHDR ||
+		       option == IPV6_2292PKTOPTIONS || option == IPV6_FLOWLABEL_MGR;
 	return false;
 }
 
@@ -383,7 +392,8 @@ static long look_at_control(__u32 round, struct control_walk *walk)
 
 	if (walk->left < sizeof(control))
 		return 1;
-	if (bpf_probe_read_kernel(&control, sizeof(control), walk->at) || control.length < sizeof(control) || control.length > walk->left)
+	if (bpf_probe_read_kernel(&control, sizeof(control), walk->at) || control.length < sizeof(control) ||
+	    control.length > walk->left)
 		return 1;
 	if (leads_elsewhere(control.level, control.type) || (control.level == SOL_IP && control.type == IP_RETOPTS) ||
 	    (control.level == SOL_SCTP && (control.type == SCTP_DSTADDRV4 || control.type == SCTP_DSTADDRV6))) {
@@ -418,7 +428,8 @@ int BPF_PROG(varmor_socket_sendmsg, struct socket *socket, struct msghdr *messag
 {
 	REFUSE_IF(hides_address(socket));
 	REFUSE_IF(has_egress() && has_hiding_controls(message) && refuses_to_hide(socket));
-	REFUSE_IF(refuses_address(socket, BPF_CORE_READ(message, msg_name), BPF_CORE_READ(message, msg_namelen), VARMOR_EVENT_CALL_SENDMSG));
+	REFUSE_IF(refuses_address(socket, BPF_CORE_READ(message, msg_name), BPF_CORE_READ(message, msg_namelen),
+				  VARMOR_EVENT_CALL_SENDMSG));
 	return 0;
 }
 

@@ -102,7 +102,8 @@ LONG_LOOP(climb_up, 2 * PATH_BYTES, open_walk, climb)
  * private mount of the kernel. LONG_PATH: the path is too long. 0: the file is not below the root of namespace `ns` (a
  * detached mount, a descriptor from elsewhere).
  */
-static __always_inline __u32 path_into(struct varmor_scratch *scratch, enum text text, struct dentry *dentry, struct mount *mount, struct mnt_namespace *ns)
+static __always_inline __u32 path_into(struct varmor_scratch *scratch, enum text text, struct dentry *dentry,
+				       struct mount *mount, struct mnt_namespace *ns)
 {
 	struct loop loop = { .scratch = scratch };
 	struct walk *walk = &scratch->walk;
@@ -120,8 +121,8 @@ static __always_inline __u32 path_into(struct varmor_scratch *scratch, enum text
 	mount = walk->mount;
 	found = BPF_CORE_READ(mount, mnt_ns);
 	/*
-	 * A private mount of the kernel cannot have mounts below it, so a walk that ends on a private mount also started
-	 * there.
+	 * A private mount of the kernel cannot have mounts below it, so a walk that ends on a private mount also
+	 * started there.
 	 */
 	if (found == MNT_NS_INTERNAL)
 		return NO_PATH;

@@ -29,7 +29,8 @@ static __always_inline __u32 put_text(struct varmor_scratch *scratch, __u32 at, 
 
 	if (start == 0 || start > PATH_BYTES || length > PATH_BYTES)
 		return 0;
-	bpf_probe_read_kernel(scratch->record + (at & (RECORD_BYTES / 2 - 1)), length & (2 * PATH_BYTES - 1), text + (start & (PATH_BYTES - 1)));
+	bpf_probe_read_kernel(scratch->record + (at & (RECORD_BYTES / 2 - 1)), length & (2 * PATH_BYTES - 1),
+			      text + (start & (PATH_BYTES - 1)));
 	return length;
 }
 
@@ -56,7 +57,8 @@ static __always_inline __u32 put_type(struct varmor_scratch *scratch, __u32 at, 
  * without a path. If the ring is full, only a counter increases. Returns 0, because a global function must return a
  * number.
  */
-SHARED __noinline int varmor_report(struct varmor_scratch *scratch, __u32 profile, __u32 what, const struct body *body, __u32 start)
+SHARED __noinline int varmor_report(struct varmor_scratch *scratch, __u32 profile, __u32 what, const struct body *body,
+				    __u32 start)
 {
 	struct task_struct *task = current_task();
 	struct varmor_event_header *header;
@@ -79,7 +81,8 @@ SHARED __noinline int varmor_report(struct varmor_scratch *scratch, __u32 profil
 	__builtin_memcpy(scratch->record + sizeof(*header), body, sizeof(*body));
 	exe = BPF_CORE_READ(task, mm, exe_file);
 	if (exe)
-		exe_start = path_into(scratch, TEXT_EXE, BPF_CORE_READ(exe, f_path.dentry), mount_of(BPF_CORE_READ(exe, f_path.mnt)), namespace_of(task));
+		exe_start = path_into(scratch, TEXT_EXE, BPF_CORE_READ(exe, f_path.dentry),
+				      mount_of(BPF_CORE_READ(exe, f_path.mnt)), namespace_of(task));
 	length = put_text(scratch, size, scratch->exe, exe_start);
 	header->exe_size = length;
 	size += length;
@@ -122,7 +125,8 @@ SHARED CALLED int varmor_report_plain(__u32 profile, __u32 what, const struct bo
  * Whether the profile refuses an access that concerns no file, by the bits VARMOR_DENY and VARMOR_AUDIT of `verdict`.
  * Writes the record; if no scratch is free, only a counter increases.
  */
-static __always_inline bool judge(const struct varmor_profile *profile, __u32 verdict, __u32 kind, __u32 body_size, const struct body *body)
+static __always_inline bool judge(const struct varmor_profile *profile, __u32 verdict, __u32 kind, __u32 body_size,
+				  const struct body *body)
 {
 	bool refused = !profile->mode && verdict & VARMOR_DENY;
 

@@ -36,7 +36,7 @@ struct walk {
 	struct mount *mount;
 	struct place_of_mount place;
 	struct name_in_folder step;
-	__u32 text;  /* enum text: filled from PATH_BYTES backwards */
+	__u32 text; /* enum text: filled from PATH_BYTES backwards */
 	__u32 start; /* start of the written text */
 	__u32 end;
 	__u32 reserved;
@@ -65,10 +65,10 @@ struct kept_mounts {
 /* State of a walk along the mounts of a namespace (mounts.h). */
 struct mounts_walk {
 	struct mnt_namespace *ns;
-	void *at;     /* struct list_head or struct rb_node; NULL: at the end */
+	void *at; /* struct list_head or struct rb_node; NULL: at the end */
 	void *before; /* the previous node */
-	__u64 event;  /* the namespace's counter when the walk started */
-	__u32 seen;   /* mounts */
+	__u64 event; /* the namespace's counter when the walk started */
+	__u32 seen; /* mounts */
 	__u32 seen_before; /* mounts in the previous walk */
 	__u32 is_whole; /* 1: the walk has seen every mount */
 	__u32 restarts;
@@ -84,15 +84,15 @@ struct aliases {
 	__u64 first_id;
 	struct kept_mounts mounts; /* mounts in the current namespace */
 	struct varmor_automaton automaton;
-	__u32 any;   /* marks for a file without a name */
-	__u32 mode;  /* S_IFMT of the file */
+	__u32 any; /* marks for a file without a name */
+	__u32 mode; /* S_IFMT of the file */
 	__u32 asked; /* accesses, with their bits for reports */
 	__u32 marks;
 	__u32 start; /* start of the first path, or of the first path that matches a rule */
 	__u32 is_kept; /* 1: `mounts` came from the cache */
-	__u32 index;   /* in `mounts` */
-	__u32 lists;   /* of the profile */
-	__u32 found;   /* number of the file system's mounts in the namespace */
+	__u32 index; /* in `mounts` */
+	__u32 lists; /* of the profile */
+	__u32 found; /* number of the file system's mounts in the namespace */
 	__u32 reserved;
 };
 
@@ -157,8 +157,8 @@ struct varmor_scratch {
 	struct socket_match sockets;
 	struct mount_match mounts;
 	/*
-	 * A path fills only the first half of a text. The second half leaves room for a name that begins at the end of the
-	 * first half.
+	 * A path fills only the first half of a text. The second half leaves room for a name that begins at the end of
+	 * the first half.
 	 */
 	union {
 		struct {
@@ -169,7 +169,8 @@ struct varmor_scratch {
 	};
 	__u8 record[RECORD_BYTES];
 };
-_Static_assert(RECORD_BYTES >= VARMOR_SOCKET_RULES * sizeof(struct varmor_socket_rule), "the room for rules about sockets");
+_Static_assert(RECORD_BYTES >= VARMOR_SOCKET_RULES * sizeof(struct varmor_socket_rule),
+	       "the room for rules about sockets");
 
 static __always_inline __u8 *text_of(struct varmor_scratch *scratch, __u32 text)
 {

@@ -180,7 +180,8 @@ static long look_at_cgroup(__u32 round, struct cgroup_walk *walk)
 		if (is_scope(end))
 			length -= sizeof(SCOPE) - 1;
 	}
-	if (length < (long)sizeof(id) || bpf_probe_read_kernel(&id, sizeof(id), name + length - sizeof(id)) || !is_hex(&id))
+	if (length < (long)sizeof(id) || bpf_probe_read_kernel(&id, sizeof(id), name + length - sizeof(id)) ||
+	    !is_hex(&id))
 		return 0;
 	walk->id = id;
 	walk->number = number;
@@ -193,7 +194,8 @@ static __always_inline struct cgroup *cgroup_of(struct css_set *set)
 	struct cgroup *cgroup = BPF_CORE_READ(set, dfl_cgrp);
 
 	/* If the node uses cgroup version 1, all tasks are in the root cgroup of version 2. */
-	if (cgroup && BPF_CORE_READ(cgroup, level) == 0 && bpf_core_enum_value_exists(enum cgroup_subsys_id, pids_cgrp_id))
+	if (cgroup && BPF_CORE_READ(cgroup, level) == 0 &&
+	    bpf_core_enum_value_exists(enum cgroup_subsys_id, pids_cgrp_id))
 		cgroup = BPF_CORE_READ(set, subsys[bpf_core_enum_value(enum cgroup_subsys_id, pids_cgrp_id)], cgroup);
 	return cgroup;
 }
@@ -217,7 +219,8 @@ static __always_inline struct varmor_settings *settings(void)
 }
 
 /* Looks for the highest cgroup of a task, below the node's root cgroup, that is named after a container. */
-static __always_inline bool find_cgroup(struct task_struct *task, const struct varmor_settings *set, struct cgroup_walk *walk)
+static __always_inline bool find_cgroup(struct task_struct *task, const struct varmor_settings *set,
+					struct cgroup_walk *walk)
 {
 	walk->at = cgroup_of(BPF_CORE_READ(task, cgroups));
 	walk->root_level = set->root_level;
@@ -278,8 +281,8 @@ static __always_inline struct task_struct *first_of_pids(struct task_struct *tas
 	if (!level)
 		return NULL;
 	bpf_probe_read_kernel(&pids, sizeof(pids),
-			      pid + bpf_core_field_offset(struct pid, numbers) + level * bpf_core_type_size(struct upid) +
-				      bpf_core_field_offset(struct upid, ns));
+			      pid + bpf_core_field_offset(struct pid, numbers) +
+				      level * bpf_core_type_size(struct upid) + bpf_core_field_offset(struct upid, ns));
 	first = BPF_CORE_READ(pids, child_reaper);
 	return first && BPF_CORE_READ(first, signal) != BPF_CORE_READ(task, signal) ? first : NULL;
 }
@@ -366,8 +369,8 @@ static __always_inline void note_mnt_ns(__u32 number, struct task_struct *task)
 	if (!container)
 		return;
 	cgroup = varmor_number_of_cgroup(address_of(task));
-	if (container->mnt_ns && (!container->cgroup || !cgroup || container->cgroup == cgroup || references_of(ns) != 1 ||
-				  varmor_container_of_pids(address_of(task)) == number))
+	if (container->mnt_ns && (!container->cgroup || !cgroup || container->cgroup == cgroup ||
+				  references_of(ns) != 1 || varmor_container_of_pids(address_of(task)) == number))
 		return;
 	note_namespace(container, ns);
 	container->cgroup = cgroup;
@@ -420,7 +423,8 @@ int BPF_PROG(varmor_bprm_creds_for_exec, struct linux_binprm *bprm)
 		return -ENOMEM;
 	if (mnt_ns != set->host_mnt_ns)
 		note_mnt_ns(number, task);
-	return may(BPF_CORE_READ(bprm, file, f_path.dentry), BPF_CORE_READ(bprm, file, f_path.mnt), VARMOR_FILE_EXEC, MAY_EXECUTE);
+	return may(BPF_CORE_READ(bprm, file, f_path.dentry), BPF_CORE_READ(bprm, file, f_path.mnt), VARMOR_FILE_EXEC,
+		   MAY_EXECUTE);
 }
 
 /* Inode number of the namespace of detached mounts, since Linux 6.18. */
@@ -532,7 +536,8 @@ static __always_inline __u32 pid_for_reader(struct task_struct *task)
 	__u32 level = BPF_CORE_READ(of_reader, level);
 	struct upid *number = number_at(of_task, level);
 
-	if (level > BPF_CORE_READ(of_task, level) || BPF_CORE_READ(number, ns) != BPF_CORE_READ(number_at(of_reader, level), ns))
+	if (level > BPF_CORE_READ(of_task, level) ||
+	    BPF_CORE_READ(number, ns) != BPF_CORE_READ(number_at(of_reader, level), ns))
 		return 0;
 	return BPF_CORE_READ(number, nr);
 }
@@ -577,7 +582,8 @@ int varmor_find_tasks(struct bpf_iter__task *ctx)
 	int number;
 
 	/*
-	 * At the end the kernel runs the program without a task. A confined task may get a descriptor of the iterator's link.
+	 * At the end the kernel runs the program without a task. A confined task may get a descriptor of the iterator's
+	 * link.
 	 */
 	if (!task || !set || is_confined())
 		return 0;

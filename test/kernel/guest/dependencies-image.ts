@@ -7,7 +7,7 @@ import { makeSquashfs } from './squashfs.ts'
 const project = join(import.meta.dirname, '..', '..', '..')
 
 /** Packages that only check or build the sources, on the host. */
-const tools = /^(@biomejs\/biome|@types\/.*|c8|dependency-cruiser|esbuild|node-gyp|tsx|typescript)$/
+const tools = /^(@biomejs\/biome|@types\/.*|@wasm-fmt\/.*|c8|dependency-cruiser|esbuild|node-gyp|tsx|typescript)$/
 
 interface LockedPackage {
   dependencies?: Record<string, string>
