@@ -1,6 +1,6 @@
-import { close, closeSync, fdatasync, fstatSync, ftruncateSync, mkdirSync, openSync, readSync, statSync } from 'node:fs'
+import { closeSync, fstatSync, ftruncateSync, mkdirSync, openSync, readSync, statSync } from 'node:fs'
+import type { FileHandle } from 'node:fs/promises'
 import { basename, dirname, resolve } from 'node:path'
-import { promisify } from 'node:util'
 import { createStream, type FileSize, type RotatingFileStream } from 'rotating-file-stream'
 import { mebibyte, newline } from '../../base/bytes.ts'
 import { OldFiles } from './old-files.ts'
@@ -22,8 +22,8 @@ export interface SinkFileOptions {
   onOldFile?: (trouble: Trouble) => void
   /** Mode of new files. Default 0640; their directory gets 0750. */
   mode?: number
-  /** Syncs a file's data to disk: fdatasync(2). For tests. */
-  synchronise?: (fd: number) => Promise<void>
+  /** Syncs a file's data to disk. Default: fdatasync(2). For tests. */
+  synchronise?: (file: FileHandle) => Promise<void>
 }
 
 /** The reason why the file cannot be written and must be reopened. */
@@ -40,20 +40,18 @@ export interface WriteResult {
   trouble?: Trouble
 }
 
-const fdatasyncOf = promisify(fdatasync)
-
-/** Our handle of the file. rotating-file-stream has another handle of the same file. */
-interface Held {
-  fd: number
+/** The file that the stream writes. */
+interface Live {
+  file: FileHandle
   ino: number
   /** Size of the file before the current write. */
   size: number
 }
 
 /**
- * A rotated file of complete lines. It uses rotating-file-stream, which does not sync, and does not check how many
- * bytes it wrote and whether its file still has a name. A second handle solves this: the file's size after each write
- * shows the written bytes, a partial line is cut off, and `sync` also syncs rotated files.
+ * A rotated file of complete lines. rotating-file-stream opens, writes and rotates it, but ignores how much it wrote,
+ * does not notice that another program moved its file, and does not sync. So this class reads the size from the
+ * stream's handle after each write, cuts off a partial line, and closes a rotated file only after its sync.
  */
 export class SinkFile {
   #path: string
@@ -62,21 +60,21 @@ export class SinkFile {
   #onOldFile: (trouble: Trouble) => void
   #size: number
   #stream: RotatingFileStream
-  #held: Held | undefined
+  #live: Live | undefined
   /** Rotated files that are not synced yet, the oldest first. */
-  #rotated: number[] = []
+  #rotated: FileHandle[] = []
   #writing: Uint8Array | undefined
   /** Bytes of the current write in the file, if they were measured early because the file is about to be rotated. */
   #measured: number | undefined
   #error: Error | undefined
-  #synchronise: (fd: number) => Promise<void>
+  #synchronise: (file: FileHandle) => Promise<void>
   #syncing: Promise<unknown> = Promise.resolve()
   /** Number of rotations. */
   rotations = 0
 
   private constructor(options: SinkFileOptions) {
     const { path, size = '10M', rotate = 3, mode = 0o640, compress = false, total } = options
-    this.#synchronise = options.synchronise ?? fdatasyncOf
+    this.#synchronise = options.synchronise ?? ((file) => file.datasync())
     this.#onOldFile = options.onOldFile ?? (() => undefined)
     this.#path = resolve(path)
     this.#keep = rotate
@@ -86,8 +84,8 @@ export class SinkFile {
     mkdirSync(dirname(this.#path), { recursive: true, mode: 0o750 })
     cutTornLine(this.#path)
     this.#stream = createStream(basename(this.#path), { path: dirname(this.#path), size, rotate: 1, mode })
-    this.#stream.on('open', () => this.#hold())
-    this.#stream.on('rotation', () => this.#letGo())
+    this.#stream.on('open', () => this.#opened())
+    this.#stream.on('rotation', () => this.#rotate())
     this.#stream.on('rotated', () => this.#tidy())
     this.#stream.on('error', (error) => {
       this.#error = error
@@ -107,14 +105,20 @@ export class SinkFile {
 
   /** Bytes until the next rotation. A longer write is not split: all its bytes go into the same file. */
   get room(): number {
-    return Math.max(0, this.#size - (this.#held?.size ?? 0))
+    return Math.max(0, this.#size - (this.#live?.size ?? 0))
   }
 
   /** Writes complete lines. Wait for the result before the next call. Do not call it again after trouble. */
   async write(lines: Uint8Array): Promise<WriteResult> {
     this.#writing = lines
     this.#measured = undefined
-    const failure = await new Promise<Error | null | undefined>((done) => this.#stream.write(lines, done))
+    const failure = await new Promise<Error | null | undefined>((done) =>
+      this.#stream.write(lines, (error) => {
+        // After an error, the stream destroys itself and closes its file, which is not measured and synced yet.
+        if (error) this.#takeFile()
+        done(error)
+      }),
+    )
     try {
       const written = this.#measured ?? this.#measure()
       const trouble = this.#troubleOf(this.#error ?? failure, written === lines.length)
@@ -132,7 +136,7 @@ export class SinkFile {
    * the last successful sync is in doubt.
    */
   sync(): Promise<void> {
-    // Run one sync at a time, because a handle must not be closed while its sync waits for a thread.
+    // Run one sync at a time: a sync must not end before an earlier sync that has taken the rotated files.
     const synced = this.#syncing.then(() => this.#sync())
     this.#syncing = synced.catch(() => undefined)
     return synced
@@ -140,37 +144,39 @@ export class SinkFile {
 
   async #sync(): Promise<void> {
     const rotated = this.#rotated.splice(0)
-    const fds = this.#held === undefined ? rotated : [...rotated, this.#held.fd]
-    const results = await Promise.allSettled(fds.map((fd) => this.#synchronise(fd)))
-    // If a file no longer has a name, the last close deletes the file, which takes milliseconds.
-    for (const fd of rotated) closeLater(fd)
+    const files = this.#live === undefined ? rotated : [...rotated, this.#live.file]
+    const results = await Promise.allSettled(files.map((file) => this.#synchronise(file)))
+    for (const file of rotated) closeLater(file)
     for (const result of results) if (result.status === 'rejected') throw result.reason
   }
 
   /** Syncs and closes the file. */
   async close(): Promise<void> {
-    if (!this.#stream.destroyed) await new Promise<void>((done) => this.#stream.end(done))
-    const held = this.#held
+    const live = this.#live
     try {
       await this.sync()
     } finally {
-      this.#held = undefined
-      if (held !== undefined) closeSync(held.fd)
+      this.#live = undefined
+      if (!this.#stream.destroyed) await new Promise<void>((done) => this.#stream.end(done))
+      await live?.file.close()
     }
   }
 
-  #hold(): void {
-    const fd = openSync(this.#path, 'r+')
-    const { ino, size } = fstatSync(fd)
-    this.#held = { fd, ino, size }
+  #opened(): void {
+    const { file } = withHandle(this.#stream)
+    if (file === undefined) throw new Error('rotating-file-stream has opened a file, but does not have its handle')
+    const { ino, size } = fstatSync(file.fd)
+    this.#live = { file, ino, size }
   }
 
-  #letGo(): void {
+  /** The stream is about to rotate the live file. */
+  #rotate(): void {
     this.rotations++
     if (this.#writing !== undefined) this.#measured = this.#measure()
-    if (this.#held !== undefined) this.#rotated.push(this.#held.fd)
-    this.#held = undefined
-    // Close the handles of files that the rotation removes.
+    if (this.#live !== undefined) this.#rotated.push(this.#live.file)
+    this.#takeFile()
+    this.#live = undefined
+    // The rotation removes older files, so close their handles.
     while (this.#rotated.length > this.#keep) closeLater(this.#rotated.shift()!)
     try {
       this.#old.shift()
@@ -183,30 +189,39 @@ export class SinkFile {
     this.#old.tidy().catch((error: unknown) => this.#onOldFile(troubleOf(error)))
   }
 
-  /** Cuts off a partial line. @returns the number of bytes of the current write that are in the file */
+  /** Takes the live file from the stream, which then does not close it. */
+  #takeFile(): void {
+    withHandle(this.#stream).file = undefined
+  }
+
+  /** Number of bytes of the current write that are in the file. Cuts off a partial line. */
   #measure(): number {
-    const [held, lines] = [this.#held, this.#writing]
-    if (held === undefined || lines === undefined) return 0
-    const { size, nlink } = fstatSync(held.fd)
+    const [live, lines] = [this.#live, this.#writing]
+    if (live === undefined || lines === undefined) return 0
+    const { size, nlink } = fstatSync(live.file.fd)
     if (nlink === 0) return 0
-    const grown = size - held.size
-    held.size = size
-    // If the file became shorter, another process has truncated it (logrotate's copytruncate).
+    const grown = size - live.size
+    live.size = size
+    // The file became shorter: another process cut it (copytruncate), before or after the write.
     if (grown < 0 || grown >= lines.length) return lines.length
     const whole = grown === 0 ? 0 : lines.lastIndexOf(newline, grown - 1) + 1
     if (whole < grown) {
-      held.size -= grown - whole
-      ftruncateSync(held.fd, held.size)
+      live.size -= grown - whole
+      ftruncateSync(live.file.fd, live.size)
     }
     return whole
   }
 
   #troubleOf(error: Error | null | undefined, whole: boolean): Trouble | undefined {
     if (error) return troubleOf(error)
-    if (statSync(this.#path, { throwIfNoEntry: false })?.ino !== this.#held?.ino) return replaced
+    if (statSync(this.#path, { throwIfNoEntry: false })?.ino !== this.#live?.ino) return replaced
     return whole ? undefined : shortWrite
   }
 }
+
+/** The handle of a stream's file, which the types of rotating-file-stream declare as private. */
+const withHandle = (stream: RotatingFileStream): { file?: FileHandle | undefined } =>
+  stream as unknown as { file?: FileHandle | undefined }
 
 const shortWrite: Trouble = { reason: 'ENOSPC', problem: 'only a part was written' }
 const replaced: Trouble = { reason: 'replaced', problem: 'another program removed or renamed the file' }
@@ -222,8 +237,10 @@ const units: Record<string, number> = { B: 1, K: 1024, M: 1024 ** 2, G: 1024 ** 
 /** The number of bytes that rotating-file-stream understands by a size such as `10M`. */
 export const bytesOf = (size: FileSize): number => Number.parseInt(size, 10) * (units[size.at(-1) ?? ''] ?? 1)
 
-/** Closes a file in the background. Errors do not matter, because the file is synced or was only read. */
-const closeLater = (fd: number): void => close(fd)
+/** Closes a file on another thread. Errors do not matter, because the file is synced or about to be removed. */
+function closeLater(file: FileHandle): void {
+  file.close().catch(() => undefined)
+}
 
 const maxTornLine = mebibyte
 

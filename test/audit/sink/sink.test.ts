@@ -2,8 +2,11 @@ import { execFileSync } from 'node:child_process'
 import {
   appendFileSync,
   existsSync,
+  fstatSync,
   mkdtempSync,
+  readdirSync,
   readFileSync,
+  readlinkSync,
   renameSync,
   rmSync,
   statSync,
@@ -109,6 +112,41 @@ describe('the sink', () => {
     while (fates.length === 0) await turn()
     expect(numbersIn(logged())).to.deep.equal([0])
     await close()
+  })
+
+  /** Paths of the log's files that this process has open, one for each handle. */
+  const handles = (): string[] =>
+    readdirSync('/proc/self/fd').flatMap((fd) => {
+      try {
+        const target = readlinkSync(`/proc/self/fd/${fd}`)
+        return target.startsWith(path) ? [target] : []
+      } catch (error) {
+        // The handle with which the folder was read is closed.
+        if ((error as NodeJS.ErrnoException).code !== 'ENOENT') throw error
+        return []
+      }
+    })
+
+  it('writes and syncs a file by one handle, and closes a rotated file after its sync', async () => {
+    const synced = new Set<number>()
+    const synchronise: NonNullable<SinkOptions['synchronise']> = async (file) => {
+      synced.add(fstatSync(file.fd).ino)
+      await file.datasync()
+    }
+    sink = make({ size: '1K', rotate: 9, synchronise })
+    for (let i = 0; i < 5; i++) {
+      offer(lines(i, 1, 600))
+      while (fates.length <= i) await turn()
+    }
+    const files = [2, 1].map((number) => `${path}.${number}`).concat(path)
+    expect(handles().sort()).to.deep.equal([...files].sort())
+    await sink.sync()
+    expect([...synced].sort()).to.deep.equal(files.map((file) => statSync(file).ino).sort())
+    while (handles().length > 1) await turn()
+    expect(handles()).to.deep.equal([path])
+    await close()
+    expect(handles()).to.deep.equal([])
+    expect([sink.syncFailures, numbersIn(logged(2, 1))]).to.deep.equal([0, upTo(5)])
   })
 
   it('cuts off what a crash has left of a line', async () => {
@@ -346,33 +384,44 @@ describe('the sink', () => {
     })
   })
 
-  it('survives a full disk: every line is whole, none is lost, none comes twice', async function () {
-    const small = join(folder, 'small')
-    try {
-      execFileSync('mkdir', ['-p', small])
-      execFileSync('mount', ['-t', 'tmpfs', '-o', 'size=256k', 'tmpfs', small], { stdio: 'pipe' })
-    } catch {
-      this.skip() // needs root and the right to mount
-    }
-    try {
-      const log = join(small, 'violations.log')
-      const ballast = join(small, 'ballast')
-      writeFileSync(ballast, Buffer.alloc(160 * 1024))
-      sink = make({ path: log, size: '1M' })
-      for (let i = 0; i < 40; i++) {
-        offer(lines(i * 100, 100, 20))
-        await pause(2)
+  const fills: { where: string; linesOf: (from: number, count: number) => Uint8Array }[] = [
+    { where: 'within a line, and takes a part of the write', linesOf: lines },
+    {
+      where: 'between two lines, and refuses the write',
+      linesOf: (from, count) =>
+        Buffer.from(Array.from({ length: count }, (_, i) => `${`{"n":${from + i}}`.padEnd(63)}\n`).join('')),
+    },
+  ]
+  for (const { where, linesOf } of fills)
+    it(`survives a disk that is full ${where}: every line is whole, none is lost, none comes twice`, async function () {
+      const small = join(folder, 'small')
+      try {
+        execFileSync('mkdir', ['-p', small])
+        execFileSync('mount', ['-t', 'tmpfs', '-o', 'size=256k', 'tmpfs', small], { stdio: 'pipe' })
+      } catch {
+        this.skip() // needs root and the right to mount
       }
-      while (sink.trouble?.reason !== 'ENOSPC') await pause(2)
-      await pause(200)
-      expect(() => numbersIn(readFileSync(log, 'utf8'))).not.to.throw()
-      unlinkSync(ballast)
-      await close()
-      expect(numbersIn(readFileSync(log, 'utf8'))).to.deep.equal(upTo(4000))
-    } finally {
-      execFileSync('umount', [small])
-    }
-  })
+      try {
+        const log = join(small, 'violations.log')
+        const ballast = join(small, 'ballast')
+        writeFileSync(ballast, Buffer.alloc(160 * 1024))
+        sink = make({ path: log, size: '1M' })
+        for (let i = 0; i < 40; i++) {
+          offer(linesOf(i * 100, 100))
+          await pause(2)
+        }
+        while (sink.trouble?.reason !== 'ENOSPC') await pause(2)
+        await pause(200)
+        expect(sink.trouble?.reason).to.equal('ENOSPC')
+        expect(() => numbersIn(readFileSync(log, 'utf8'))).not.to.throw()
+        unlinkSync(ballast)
+        await close()
+        expect(numbersIn(readFileSync(log, 'utf8'))).to.deep.equal(upTo(4000))
+        expect(sink.syncFailures, 'failures to sync what the disk took').to.equal(0)
+      } finally {
+        execFileSync('umount', [small])
+      }
+    })
 
   it('reports a directory that cannot be used, when it is opened', async () => {
     writeFileSync(join(folder, 'file'), '')
